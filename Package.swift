@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets stand in the order of the map in README.md; a row imports only rows below it.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+let test: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+func suite(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)",
+    resources: resources, swiftSettings: test)
+}
+
+let package = Package(
+  name: "integration-manager",
+  products: [
+    .library(name: "IntegrationAgent", targets: ["IntegrationAgent"]),
+    .library(name: "IntegrationClient", targets: ["IntegrationClient"]),
+    .executable(name: "integrationd", targets: ["integrationd"]),
+    .executable(name: "integrationctl", targets: ["integrationctl"]),
+    .executable(name: "integration-bench", targets: ["integration-bench"]),
+    .executable(name: "customsoft-agent", targets: ["customsoft-agent"]),
+    .executable(
+      name: "protoc-gen-integration-swift", targets: ["protoc-gen-integration-swift"]),
+  ],
+  targets: [
+    // C
+    .target(name: "CSystemShims"),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto"),
+    .target(
+      name: "IntegrationProtos", dependencies: ["CProtobufC"],
+      cSettings: [.headerSearchPath("include")]),
+
+    // codec: bytes, and one Swift module for each C library
+    library("RPCWire"),
+    library("ProtobufRuntime", ["CProtobufC"]),
+    library("SQLiteDatabase", ["CSQLite"]),
+    library("Credentials", ["COpenSSL"]),
+
+    // transport
+    library("RPCEnvelope", ["ProtobufRuntime", "IntegrationProtos"]),
+    library("RPCTransport", ["RPCWire", "CSystemShims"]),
+    library("RPCInProcess", ["RPCWire"]),
+
+    // calls
+    library("RPCServer", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+    library("RPCClient", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+
+    // domain
+    library("IntegrationModel"),
+
+    // contract
+    library("IntegrationStore", ["IntegrationModel"]),
+    library("IntegrationAPI", ["RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
+
+    // storage
+    library("SQLiteStore", ["IntegrationStore", "IntegrationModel", "SQLiteDatabase"]),
+
+    // product
+    library(
+      "IntegrationService",
+      ["IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCWire", "ProtobufRuntime", "Credentials"]),
+    library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
+    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+    library("StubGenerator"),
+    library("CommandLineOptions"),
+
+    // programs
+    program(
+      "integrationd",
+      ["IntegrationService", "SQLiteStore", "IntegrationStore", "RPCServer", "RPCTransport", "RPCWire", "Credentials", "CommandLineOptions"]),
+    program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
+    program(
+      "integration-bench",
+      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions", "CSystemShims"]),
+    program(
+      "customsoft-agent",
+      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "SQLiteDatabase", "CommandLineOptions"]),
+    program("protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
+
+    // tests
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: test),
+    suite("RPCWireTests", ["RPCWire"]),
+    suite("ProtobufRuntimeTests", ["ProtobufRuntime", "IntegrationAPI", "IntegrationProtos", "CProtobufC"]),
+    suite(
+      "RPCTests",
+      ["RPCServer", "RPCClient", "RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+    suite("CredentialsTests", ["Credentials"]),
+    suite("IntegrationModelTests", ["IntegrationModel"]),
+    suite("StoreContractTests", ["IntegrationStore", "SQLiteStore", "IntegrationModel", "SQLiteDatabase"]),
+    suite(
+      "IntegrationServiceTests",
+      ["IntegrationService", "IntegrationAPI", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire", "ProtobufRuntime", "Credentials"]),
+    suite(
+      "IntegrationAgentTests",
+      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+    suite("StubGeneratorTests", ["StubGenerator"]),
+    suite("CommandLineTests", ["CommandLineOptions", "integrationctl"]),
+    suite("EndToEndTests", ["integrationd", "integrationctl", "customsoft-agent", "integration-bench", "protoc-gen-integration-swift"]),
+    suite("TidyTests", []),
+  ]
+)
