@@ -1,0 +1,20 @@
+/// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`, so that a key survives being read
+/// aloud, and five random bits make one character without bias.
+enum CredentialAlphabet {
+  static let characters = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+  /// Whether a byte is one of the 32 characters.
+  static func contains(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    case UInt8(ascii: "i"), UInt8(ascii: "l"), UInt8(ascii: "o"), UInt8(ascii: "u"): false
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): true
+    default: false
+    }
+  }
+
+  /// One character for each byte, from its low five bits.
+  static func characters(from bytes: some Sequence<UInt8>) -> [UInt8] {
+    bytes.map { characters[Int($0 & 31)] }
+  }
+}
