@@ -50,6 +50,7 @@ let package = Package(
     .target(
       name: "IntegrationProtos", dependencies: ["CProtobufC"],
       cSettings: [.headerSearchPath("include")]),
+    .target(name: "CBenchLoad"),
 
     // codec: bytes, and one Swift module for each C library
     library("RPCWire"),
@@ -92,7 +93,7 @@ let package = Package(
     program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
     program(
       "integration-bench",
-      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions", "CSystemShims"]),
+      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "RPCTransport", "CommandLineOptions", "CBenchLoad"]),
     program(
       "customsoft-agent",
       ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "SQLiteDatabase", "CommandLineOptions"]),

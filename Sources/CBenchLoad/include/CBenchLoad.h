@@ -1,0 +1,83 @@
+// The parts of integration-bench that must cost next to nothing: raw-frame load with prebuilt
+// payloads, the raw epoll echo it is compared with, and the bare durable append. In C, so that a
+// figure is the server's and not a client library's.
+#ifndef CBENCHLOAD_H
+#define CBENCHLOAD_H
+
+#include <stdint.h>
+
+// Latencies in buckets of 1/32 of their size: a percentile is at most 3 % too low.
+#define CBL_SUB_BUCKETS 32
+#define CBL_BUCKETS (60 * CBL_SUB_BUCKETS)
+
+struct cbl_histogram {
+  uint64_t counts[CBL_BUCKETS];
+  uint64_t count;
+  uint64_t maximum_ns;
+};
+
+static inline int cbl_bucket(uint64_t ns) {
+  if (ns < CBL_SUB_BUCKETS) return (int)ns;
+  int shift = 63 - __builtin_clzll(ns) - 5;
+  return (shift + 1) * CBL_SUB_BUCKETS + (int)((ns >> shift) - CBL_SUB_BUCKETS);
+}
+
+static inline void cbl_record(struct cbl_histogram *histogram, uint64_t ns) {
+  histogram->counts[cbl_bucket(ns)]++;
+  histogram->count++;
+  if (ns > histogram->maximum_ns) histogram->maximum_ns = ns;
+}
+
+// The latency below which `share` (0 to 1) of the samples lie; 0 without samples.
+uint64_t cbl_percentile_ns(const struct cbl_histogram *histogram, double share);
+
+// What the load sends.
+enum cbl_load_kind {
+  CBL_LOAD_ECHO,       // frames of 104 bytes for the echo below; no preamble, no HELLO
+  CBL_LOAD_HEARTBEAT,  // method 4, each connection an agent of its own
+  CBL_LOAD_REPORT,     // method 2, each report a log of its own, one in twenty FAILED
+};
+
+struct cbl_load_options {
+  enum cbl_load_kind kind;
+  const char *unix_path;  // or NULL, and then host and port
+  const char *host;
+  const char *port;
+  const char *token;
+  const char *action;     // at most 128 bytes
+  uint32_t connections;   // at most 4096
+  uint32_t in_flight;     // on each connection, at most 4096
+  double warmup_seconds;  // counted in answered and failed only
+  double seconds;
+  uint64_t seed;          // of the log ids
+};
+
+struct cbl_load_result {
+  uint64_t calls;         // answered with success within the measured time
+  double seconds;         // the measured time
+  uint64_t answered;      // answered with success, warm-up and the last calls included
+  uint64_t failed;        // answered with an error
+  uint64_t unanswered;    // sent, and no answer within ten seconds after the end
+  uint32_t failure_code;  // the first failed reply's
+  uint32_t failure_bytes;
+  uint8_t failure[512];   // its payload, an rpc.v1.Status
+  struct cbl_histogram latency;
+  char error[256];        // empty, or why the load could not go on
+};
+
+// Runs the load on the calling thread. Returns 0, or -1 with `error` set.
+int cbl_load(const struct cbl_load_options *options, struct cbl_load_result *result);
+
+struct cbl_echo;
+
+// Starts the raw echo, one thread on a loopback port that the kernel chooses; NULL with errno set.
+struct cbl_echo *cbl_echo_start(uint16_t *port);
+
+// Ends the echo's thread and closes its sockets.
+void cbl_echo_stop(struct cbl_echo *echo);
+
+// Appends `bytes` and calls fdatasync, again and again for `seconds`, in a file that it creates at
+// `path`; the file stays. Returns 0, or -1 with errno set.
+int cbl_append(const char *path, uint32_t bytes, double seconds, struct cbl_histogram *latency);
+
+#endif
