@@ -18,8 +18,11 @@ let test: [SwiftSetting] = [
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
-func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func program(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
+) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 func suite(
   _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
@@ -81,8 +84,8 @@ let package = Package(
     library(
       "IntegrationService",
       ["IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCWire", "ProtobufRuntime", "Credentials"]),
-    library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
-    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+    library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime"]),
+    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
     library("StubGenerator"),
     library("CommandLineOptions"),
 
@@ -96,7 +99,8 @@ let package = Package(
       ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "RPCTransport", "CommandLineOptions", "CBenchLoad"]),
     program(
       "customsoft-agent",
-      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "SQLiteDatabase", "CommandLineOptions"]),
+      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCTransport", "SQLiteDatabase", "CommandLineOptions"],
+      resources: [.copy("Data")]),
     program("protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
 
     // tests
@@ -114,7 +118,10 @@ let package = Package(
       ["IntegrationService", "IntegrationAPI", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire", "ProtobufRuntime", "Credentials"]),
     suite(
       "IntegrationAgentTests",
-      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+      [
+        "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCServer", "RPCClient",
+        "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase", "customsoft-agent",
+      ]),
     suite("StubGeneratorTests", ["StubGenerator"]),
     suite("CommandLineTests", ["CommandLineOptions", "integrationctl"]),
     suite("EndToEndTests", ["integrationd", "integrationctl", "customsoft-agent", "integration-bench", "protoc-gen-integration-swift"]),
