@@ -1,1 +1,16 @@
 #include "CSystemShims.h"
+
+static _Thread_local void *current_reactor;
+
+void *shim_current_reactor(void) { return current_reactor; }
+
+void shim_set_current_reactor(void *reactor) { current_reactor = reactor; }
+
+int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process) {
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
+  *user = credentials.uid;
+  *process = credentials.pid;
+  return 0;
+}

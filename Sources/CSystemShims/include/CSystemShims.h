@@ -5,9 +5,28 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+// epoll_event is packed and holds a union, which Swift reads as bytes: these two name its number.
+static inline void shim_epoll_set(struct epoll_event *event, uint32_t events, uint64_t number) {
+  event->events = events;
+  event->data.u64 = number;
+}
+static inline uint64_t shim_epoll_number(const struct epoll_event *event) {
+  return event->data.u64;
+}
+
+// The reactor whose turn runs on this thread, or NULL. Swift has no thread-local storage of its
+// own, and asking Dispatch for the queue costs ten times as much.
+void *shim_current_reactor(void);
+void shim_set_current_reactor(void *reactor);
+
+// struct ucred needs _GNU_SOURCE, which Glibc's module does not set. 0, or -1 with errno.
+int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process);
 
 #endif

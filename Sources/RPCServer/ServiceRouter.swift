@@ -1,0 +1,35 @@
+import RPCWire
+
+/// The methods that a server answers, found by the number in a CALL frame.
+///
+/// Filled before the server starts; a server then only reads it.
+public struct ServiceRouter: Sendable {
+  /// Answers one call: decodes `payload`, and replies through the call's handle now or later. It
+  /// runs on the reactor and must not block.
+  public typealias Handler = @Sendable (borrowing IncomingCall) -> Void
+
+  struct Entry: Sendable {
+    let method: MethodDescriptor
+    let handler: Handler
+  }
+
+  private(set) var entries: ContiguousArray<Entry?> = []
+
+  /// Makes a router without methods.
+  public init() {}
+
+  /// Adds a method. Traps when its number is 0 or taken: that is a fault of the schema, found
+  /// when the program starts.
+  public mutating func register(_ method: MethodDescriptor, _ handler: @escaping Handler) {
+    precondition(method.id != 0, "\(method.fullName) has method id 0")
+    while entries.count <= Int(method.id) { entries.append(nil) }
+    if let other = entries[Int(method.id)] {
+      preconditionFailure(
+        "method id \(method.id) belongs to \(other.method.fullName) and \(method.fullName)")
+    }
+    entries[Int(method.id)] = Entry(method: method, handler: handler)
+  }
+
+  /// The methods in the order of their numbers.
+  public var methods: [MethodDescriptor] { entries.compactMap { $0?.method } }
+}

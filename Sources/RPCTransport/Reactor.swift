@@ -1,0 +1,3 @@
+/// An event loop.
+public actor Reactor {
+}

@@ -1,0 +1,28 @@
+/// What a peer may make this side hold or wait for; the same type on both sides.
+public struct TransportLimits: Sendable, Hashable {
+  /// Most bytes of one frame after its length field. 4 MiB: some ten times the largest message
+  /// of the schema, small enough that a thousand of them do not exhaust a machine.
+  public var maximumFrameBytes = 4 << 20
+  /// Most calls open on one connection; more are answered RESOURCE_EXHAUSTED.
+  public var maximumCallsInFlight = 1024
+  /// Most connections that a server serves; more get GOAWAY. Below it stands the limit of open
+  /// descriptors, which the server raises to what the system allows.
+  public var maximumConnections = 16_384
+  /// A connection that is silent this long is pinged, and closed after three of these.
+  public var keepaliveInterval: Duration = .seconds(20)
+  /// How long a new connection may take until its HELLO is whole.
+  public var helloTimeout: Duration = .seconds(10)
+  /// Unsent bytes above which a connection is not read until the peer has taken half of them.
+  public var highWaterBytes = 1 << 20
+  /// Unsent bytes above which the connection is closed: room for some of the longest replies.
+  public var hardMarkBytes = 16 << 20
+  /// How long unsent bytes may wait without the peer taking any of them.
+  public var writeStallTimeout: Duration = .seconds(30)
+  /// How long a connection that is being closed waits for the peer to have read the last bytes.
+  public var lingerTimeout: Duration = .seconds(1)
+  /// How long a draining server waits for calls in flight before it closes their connections.
+  public var drainTimeout: Duration = .seconds(20)
+
+  /// The defaults.
+  public init() {}
+}
