@@ -51,13 +51,12 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto"),
     .target(
-      name: "IntegrationProtos", dependencies: ["CProtobufC"],
-      cSettings: [.headerSearchPath("include")]),
+      name: "IntegrationProtos", dependencies: ["CProtobufC"], publicHeadersPath: "Generated"),
     .target(name: "CBenchLoad"),
 
     // codec: bytes, and one Swift module for each C library
     library("RPCWire"),
-    library("ProtobufRuntime", ["CProtobufC"]),
+    library("ProtobufRuntime", ["CProtobufC", "IntegrationProtos"]),
     library("SQLiteDatabase", ["CSQLite"]),
     library("Credentials", ["COpenSSL"]),
 

@@ -1,0 +1,195 @@
+internal import CProtobufC
+internal import IntegrationProtos
+
+/// The C table that describes a message type to protobuf-c.
+@safe
+public struct MessageDescriptor: @unchecked Sendable {
+  // Sendable: points to a constant of the C code.
+  let pointer: UnsafePointer<ProtobufCMessageDescriptor>
+
+  /// Takes the table from a record that the type's generated C initialiser has filled.
+  public init<Record>(
+    _: Record.Type, initializer: (UnsafeMutablePointer<Record>?) -> Void
+  ) {
+    let record = UnsafeMutablePointer<Record>.allocate(capacity: 1)
+    defer { unsafe record.deallocate() }
+    unsafe initializer(record)
+    let base = unsafe UnsafeMutableRawPointer(record).assumingMemoryBound(to: ProtobufCMessage.self)
+    unsafe pointer = base.pointee.descriptor
+  }
+}
+
+/// A message's C record in an arena: what every view wraps. Valid as long as the arena's contents.
+@safe
+public struct MessageReference {
+  let pointer: UnsafeMutableRawPointer
+  let arena: UnsafeMutablePointer<ArenaState>
+
+  init(pointer: UnsafeMutableRawPointer, arena: UnsafeMutablePointer<ArenaState>) {
+    unsafe self.pointer = unsafe pointer
+    unsafe self.arena = unsafe arena
+  }
+
+  /// Makes an empty record of the described type.
+  public init(_ descriptor: MessageDescriptor, in arena: Arena) {
+    unsafe self.init(descriptor, in: arena.state)
+  }
+
+  /// Makes an empty record in the arena that this one is in.
+  public func make(_ descriptor: MessageDescriptor) -> MessageReference {
+    unsafe MessageReference(descriptor, in: arena)
+  }
+
+  init(_ descriptor: MessageDescriptor, in arena: UnsafeMutablePointer<ArenaState>) {
+    let record = unsafe arena.pointee.allocate(bytes: descriptor.pointer.pointee.sizeof_message)
+    unsafe protobuf_c_message_init(descriptor.pointer, record)
+    unsafe self.init(pointer: record, arena: arena)
+  }
+
+  /// The record as its C type; the caller names the type that the descriptor describes.
+  @unsafe
+  public func record<Record>() -> UnsafeMutablePointer<Record> {
+    unsafe pointer.assumingMemoryBound(to: Record.self)
+  }
+
+  /// The record that a field of this message points to, in the same arena; nil for nil.
+  @unsafe
+  public func submessage<Record>(_ record: UnsafeMutablePointer<Record>?) -> MessageReference? {
+    guard let record = unsafe record else { return nil }
+    return unsafe MessageReference(pointer: UnsafeMutableRawPointer(record), arena: arena)
+  }
+}
+
+// MARK: - Values that fields point to
+
+extension MessageReference {
+  /// Copies text into the arena as C text. A NUL, which the protocol forbids, becomes U+FFFD.
+  @unsafe
+  public func cString(_ text: ProtobufText) -> UnsafeMutablePointer<CChar> {
+    unsafe cString(UnsafeBufferPointer(start: text.start, count: text.count))
+  }
+
+  /// Copies text into the arena as C text. A NUL, which the protocol forbids, becomes U+FFFD.
+  @unsafe
+  public func cString(_ text: String) -> UnsafeMutablePointer<CChar> {
+    var text = text
+    return text.withUTF8 { bytes in unsafe cString(bytes) }
+  }
+
+  private func cString(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {
+    let target = unsafe arena.pointee.allocate(bytes: bytes.count + 1)
+    let characters = unsafe target.assumingMemoryBound(to: CChar.self)
+    guard bytes.count > 0, let source = bytes.baseAddress else { return unsafe characters }
+    if unsafe memchr(source, 0, bytes.count) != nil {
+      let repaired = unsafe bytes.flatMap { $0 == 0 ? [0xef, 0xbf, 0xbd] : [$0] }
+      return unsafe repaired.withUnsafeBufferPointer { unsafe cString($0) }
+    }
+    unsafe target.copyMemory(from: source, byteCount: bytes.count)
+    return unsafe characters
+  }
+
+  /// A timestamp field's value; nil when it is not set.
+  @unsafe
+  public func timestamp<Record>(_ record: UnsafeMutablePointer<Record>?) -> Timestamp? {
+    guard let record = unsafe record else { return nil }
+    let source = unsafe UnsafeMutableRawPointer(record).assumingMemoryBound(
+      to: Google__Protobuf__Timestamp.self)
+    return unsafe Timestamp(seconds: source.pointee.seconds, nanos: source.pointee.nanos)
+  }
+
+  /// A record for a timestamp field; nil for nil.
+  @unsafe
+  public func timestampRecord<Record>(_ value: Timestamp?) -> UnsafeMutablePointer<Record>? {
+    guard let value else { return nil }
+    let reference = make(Self.timestampDescriptor)
+    let target: UnsafeMutablePointer<Google__Protobuf__Timestamp> = unsafe reference.record()
+    unsafe target.pointee.seconds = value.seconds
+    unsafe target.pointee.nanos = value.nanos
+    return unsafe reference.record()
+  }
+
+  private static let timestampDescriptor = unsafe MessageDescriptor(Google__Protobuf__Timestamp.self) {
+    unsafe google__protobuf__timestamp__init($0)
+  }
+}
+
+// MARK: - Unknown fields
+
+extension MessageReference {
+  private var base: UnsafeMutablePointer<ProtobufCMessage> { unsafe record() }
+
+  /// The fields that the schema does not know; setting copies them into the arena.
+  public var unknownFields: UnknownFields {
+    get {
+      var result = UnknownFields()
+      let count = unsafe Int(base.pointee.n_unknown_fields)
+      guard count > 0, let fields = unsafe base.pointee.unknown_fields else { return result }
+      for index in 0..<count {
+        let field = unsafe fields[index]
+        let bytes = unsafe Array(UnsafeBufferPointer(start: field.data, count: field.len))
+        result.fields.append(
+          .init(number: unsafe field.tag, wireType: unsafe field.wire_type.rawValue, bytes: bytes))
+      }
+      return result
+    }
+    nonmutating set {
+      unsafe base.pointee.n_unknown_fields = UInt32(newValue.fields.count)
+      unsafe base.pointee.unknown_fields = nil
+      guard !newValue.isEmpty else { return }
+      let size = unsafe MemoryLayout<ProtobufCMessageUnknownField>.stride
+      let raw = unsafe arena.pointee.allocate(bytes: size * newValue.fields.count)
+      let target = unsafe raw.assumingMemoryBound(to: ProtobufCMessageUnknownField.self)
+      for (index, field) in newValue.fields.enumerated() {
+        let data = unsafe arena.pointee.allocate(bytes: field.bytes.count)
+        unsafe field.bytes.withUnsafeBytes {
+          unsafe data.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(data), byteCount: $0.count)
+        }
+        unsafe (target + index).initialize(
+          to: ProtobufCMessageUnknownField(
+            tag: field.number, wire_type: ProtobufCWireType(rawValue: field.wireType),
+            len: field.bytes.count, data: data.assumingMemoryBound(to: UInt8.self)))
+      }
+      unsafe base.pointee.unknown_fields = unsafe target
+    }
+  }
+}
+
+// MARK: - Bytes
+
+extension MessageReference {
+  /// How many bytes the message takes on the wire.
+  public var encodedByteCount: Int {
+    unsafe protobuf_c_message_get_packed_size(base)
+  }
+
+  /// Writes the message, which must have room for `encodedByteCount`; returns how many it wrote.
+  public func encode(into target: UnsafeMutableRawBufferPointer) -> Int {
+    guard let start = target.baseAddress else { return 0 }
+    return unsafe protobuf_c_message_pack(base, start.assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// Decodes a message: a scan refuses what protobuf-c would take without limit, then protobuf-c
+  /// unpacks into the arena.
+  public init(
+    decoding bytes: UnsafeRawBufferPointer, as descriptor: MessageDescriptor, in arena: Arena,
+    limits: DecodingLimits
+  ) throws(DecodingError) {
+    var scan = unsafe MessageScan(bytes: bytes, limits: limits)
+    unsafe try scan.run(descriptor.pointer)
+    let state = unsafe arena.state
+    let (end, overflow) = unsafe state.pointee.allocated.addingReportingOverflow(
+      limits.maximumMemoryBytes)
+    unsafe state.pointee.allocatedLimit = overflow ? Int.max : end
+    unsafe state.pointee.refusedBytes = 0
+    let unpacked = unsafe withUnsafeMutablePointer(to: &state.pointee.allocator) { allocator in
+      unsafe protobuf_c_message_unpack(
+        descriptor.pointer, allocator, bytes.count,
+        bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+    }
+    guard let unpacked = unsafe unpacked else {
+      throw unsafe scan.refusal(
+        of: descriptor.pointer, budgetSpent: state.pointee.refusedBytes > 0)
+    }
+    unsafe self.init(pointer: UnsafeMutableRawPointer(unpacked), arena: state)
+  }
+}

@@ -1,0 +1,163 @@
+internal import CProtobufC
+
+/// The messages of a repeated field as they lie in an arena.
+@safe
+public struct RepeatedView<Element: ProtobufView>: RandomAccessCollection {
+  private let records: UnsafeMutablePointer<UnsafeMutableRawPointer>?
+  private let owner: MessageReference
+  /// How many there are.
+  public let count: Int
+
+  /// Wraps a repeated field of `owner`.
+  @unsafe
+  public init<Record>(
+    _ records: UnsafeMutablePointer<UnsafeMutablePointer<Record>?>?, count: Int,
+    of owner: MessageReference
+  ) {
+    unsafe self.records = unsafe UnsafeMutableRawPointer(records)?.assumingMemoryBound(
+      to: UnsafeMutableRawPointer.self)
+    self.count = unsafe records == nil ? 0 : count
+    self.owner = owner
+  }
+
+  /// Makes `count` empty messages in the arena of `owner`.
+  public init(count: Int, besides owner: MessageReference) {
+    precondition(count >= 0, "a repeated field cannot have a negative count")
+    let stride = unsafe MemoryLayout<UnsafeMutableRawPointer>.stride
+    let raw = unsafe owner.arena.pointee.allocate(bytes: stride * count)
+    let made = unsafe raw.bindMemory(to: UnsafeMutableRawPointer.self, capacity: count)
+    for index in 0..<count {
+      unsafe (made + index).initialize(to: owner.make(Element.descriptor).pointer)
+    }
+    unsafe records = unsafe made
+    self.owner = owner
+    self.count = count
+  }
+
+  /// The first record's address, for the C field.
+  @unsafe
+  public func start<Record>() -> UnsafeMutablePointer<UnsafeMutablePointer<Record>?>? {
+    unsafe UnsafeMutableRawPointer(records)?.assumingMemoryBound(
+      to: UnsafeMutablePointer<Record>?.self)
+  }
+
+  /// 0.
+  public var startIndex: Int { 0 }
+  /// The count.
+  public var endIndex: Int { count }
+
+  /// The message at a position.
+  public subscript(position: Int) -> Element {
+    precondition(position >= 0 && position < count, "index out of range")
+    guard let records = unsafe records else { fatalError("index out of range") }
+    return unsafe Element(
+      reference: MessageReference(pointer: records[position], arena: owner.arena))
+  }
+}
+
+/// The texts of a repeated field as they lie in an arena.
+@safe
+public struct RepeatedText: RandomAccessCollection {
+  private let texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+  private let owner: MessageReference
+  /// How many there are.
+  public let count: Int
+
+  /// Wraps a repeated field of `owner`.
+  @unsafe
+  public init(
+    _ texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int,
+    of owner: MessageReference
+  ) {
+    unsafe self.texts = unsafe texts
+    self.count = unsafe texts == nil ? 0 : count
+    self.owner = owner
+  }
+
+  /// Makes `count` empty texts in the arena of `owner`.
+  public init(count: Int, besides owner: MessageReference) {
+    precondition(count >= 0, "a repeated field cannot have a negative count")
+    let stride = unsafe MemoryLayout<UnsafeMutablePointer<CChar>?>.stride
+    let raw = unsafe owner.arena.pointee.allocate(bytes: stride * count)
+    let made = unsafe raw.bindMemory(to: UnsafeMutablePointer<CChar>?.self, capacity: count)
+    for index in 0..<count {
+      unsafe (made + index).initialize(to: owner.cString(ProtobufText.empty))
+    }
+    unsafe texts = unsafe made
+    self.owner = owner
+    self.count = count
+  }
+
+  /// The first text's address, for the C field.
+  @unsafe
+  public var start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? { unsafe texts }
+
+  /// 0.
+  public var startIndex: Int { 0 }
+  /// The count.
+  public var endIndex: Int { count }
+
+  /// The text at a position; setting copies into the arena.
+  public subscript(position: Int) -> ProtobufText {
+    get {
+      precondition(position >= 0 && position < count, "index out of range")
+      return unsafe ProtobufText(texts?[position].map { unsafe UnsafePointer($0) })
+    }
+    nonmutating set {
+      precondition(position >= 0 && position < count, "index out of range")
+      unsafe texts?[position] = owner.cString(newValue)
+    }
+  }
+
+  /// Copies a string into the arena at a position.
+  public func set(_ text: String, at position: Int) {
+    precondition(position >= 0 && position < count, "index out of range")
+    unsafe texts?[position] = owner.cString(text)
+  }
+}
+
+/// The numbers of a repeated field as they lie in an arena.
+@safe
+public struct RepeatedNumbers<Element: BitwiseCopyable>: RandomAccessCollection {
+  private let numbers: UnsafeMutablePointer<Element>?
+  /// How many there are.
+  public let count: Int
+
+  /// Wraps a repeated field. `Element` has the layout of the C field's elements.
+  @unsafe
+  public init<Stored>(_ numbers: UnsafeMutablePointer<Stored>?, count: Int) {
+    precondition(MemoryLayout<Stored>.stride == MemoryLayout<Element>.stride, "layouts differ")
+    unsafe self.numbers = unsafe UnsafeMutableRawPointer(numbers)?.assumingMemoryBound(
+      to: Element.self)
+    self.count = unsafe numbers == nil ? 0 : count
+  }
+
+  /// Copies numbers into the arena of `owner`.
+  public init(_ values: some Collection<Element>, besides owner: MessageReference) {
+    count = values.count
+    let raw = unsafe owner.arena.pointee.allocate(bytes: MemoryLayout<Element>.stride * count)
+    let made = unsafe raw.bindMemory(to: Element.self, capacity: count)
+    for (index, value) in values.enumerated() {
+      unsafe (made + index).initialize(to: value)
+    }
+    unsafe numbers = unsafe made
+  }
+
+  /// The first number's address, for the C field.
+  @unsafe
+  public func start<Stored>() -> UnsafeMutablePointer<Stored>? {
+    unsafe UnsafeMutableRawPointer(numbers)?.assumingMemoryBound(to: Stored.self)
+  }
+
+  /// 0.
+  public var startIndex: Int { 0 }
+  /// The count.
+  public var endIndex: Int { count }
+
+  /// The number at a position.
+  public subscript(position: Int) -> Element {
+    precondition(position >= 0 && position < count, "index out of range")
+    guard let numbers = unsafe numbers else { fatalError("index out of range") }
+    return unsafe numbers[position]
+  }
+}
