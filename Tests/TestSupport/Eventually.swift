@@ -12,9 +12,9 @@ public struct NotInTime: Error, CustomStringConvertible {
 
 /// Asks `probe` again and again until it answers something, at most for `limit`.
 ///
-/// The pause between two questions is short and fixed; what decides is the condition. An error that
-/// `probe` throws ends the wait only when `limit` has passed, because a server that is just starting
-/// refuses connections at first.
+/// The pause between two questions is short and fixed; what decides is the condition. An error
+/// that `probe` throws ends the wait only when `limit` has passed, because a server that is just
+/// starting refuses connections at first.
 @discardableResult
 public func eventually<Value>(
   _ expectation: String, within limit: Duration = .seconds(10),
