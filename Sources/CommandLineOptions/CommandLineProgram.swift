@@ -56,7 +56,7 @@ public struct CommandLineProgram: Sendable {
         Array(CommandLine.arguments.dropFirst()), environment: .process, width: width)
       {
       case .run(let arguments): return arguments
-      case .print(let text): exit(StandardStream.output.write(text) ? 0 : 1)
+      case .print(let text): exit(StandardStream.output.write(text) == .written ? 0 : 1)
       }
     } catch {
       fail(error)

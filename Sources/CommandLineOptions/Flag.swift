@@ -95,6 +95,25 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
         }))
   }
 
+  /// A flag whose values may be repeated or parted by commas: `--status FAILED,TIMED_OUT`.
+  public static func commaList<Element: Sendable>(
+    _ name: FlagName, _ form: ValueForm<Element>, help: String
+  ) -> Flag where Value == [Element] {
+    Flag(
+      declaration: FlagDeclaration(
+        name: name, placeholder: form.placeholder + ",…", choices: form.choices, help: help,
+        defaultText: nil, isRepeatable: true, defaultValue: [Element](),
+        decode: { texts throws(ValueProblem) in
+          var values: [Element] = []
+          for text in texts {
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+              values.append(try form.parse(String(part)))
+            }
+          }
+          return values
+        }))
+  }
+
   /// A switch: given or not, without a value; in its environment variable 1 or 0.
   public static func toggle(_ name: FlagName, help: String) -> Flag where Value == Bool {
     Flag(

@@ -1,29 +1,42 @@
 import Glibc
 
-/// Standard output or standard error, written whole or not at all.
+/// Standard output or standard error, written whole.
 public enum StandardStream: Int32, Sendable {
   /// Standard output.
   case output = 1
   /// Standard error.
   case error = 2
 
-  /// Writes all of the text; false when the reader is gone or the stream is full for good.
+  /// How a write ended.
+  public enum Outcome: Sendable, Equatable {
+    /// All of it is written.
+    case written
+    /// Nobody reads any longer (`| head`).
+    case readerGone
+    /// The system refused, with this errno.
+    case failed(Int32)
+  }
+
+  /// Writes all of the text; blocks while a pipe is full.
   ///
-  /// Blocks while a pipe is full. SIGPIPE must be ignored for a false to come back.
+  /// SIGPIPE must be ignored for `readerGone` to come back.
   @discardableResult
-  public func write(_ text: String) -> Bool {
+  public func write(_ text: String) -> Outcome {
     var text = text
     return text.withUTF8 { bytes in
       var sent = 0
       while sent < bytes.count, let start = bytes.baseAddress {
         let written = unsafe Glibc.write(rawValue, start + sent, bytes.count - sent)
         if written < 0 {
-          guard errno == EINTR else { return false }
-          continue
+          switch errno {
+          case EINTR: continue
+          case EPIPE: return .readerGone
+          case let code: return .failed(code)
+          }
         }
         sent += written
       }
-      return true
+      return .written
     }
   }
 

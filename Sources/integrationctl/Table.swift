@@ -1,0 +1,135 @@
+/// One cell: text and what it means.
+struct Cell: Sendable, Equatable, ExpressibleByStringLiteral {
+  let text: String
+  let tone: Tone
+
+  init(_ text: String, _ tone: Tone = .plain) {
+    self.text = DisplayWidth.printable(text)
+    self.tone = tone
+  }
+
+  init(stringLiteral value: String) { self.init(value) }
+}
+
+/// One column of a table of `Row`s.
+struct Column<Row: Sendable>: Sendable {
+  /// How a column gives way on a narrow terminal.
+  enum Rank: Int, Sendable, Comparable {
+    /// The first to be left out.
+    case extra
+    /// Left out only when nothing else helps.
+    case useful
+    /// Always there.
+    case needed
+
+    static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  enum Alignment: Sendable { case left, right }
+
+  let title: String
+  let rank: Rank
+  /// How far the column may be cut; nil: never.
+  let minimum: Int?
+  let alignment: Alignment
+  let cell: @Sendable (Row, WallTime) -> Cell
+
+  /// A column of text; `cuttableTo` is the width below which it is rather left out.
+  init(
+    _ title: String, _ rank: Rank = .needed, cuttableTo minimum: Int? = nil,
+    cell: @escaping @Sendable (Row, WallTime) -> Cell
+  ) {
+    self.title = title
+    self.rank = rank
+    self.minimum = minimum
+    alignment = .left
+    self.cell = cell
+  }
+
+  /// A column of numbers.
+  init(number title: String, _ rank: Rank = .needed, value: @escaping @Sendable (Row) -> UInt64) {
+    self.title = title
+    self.rank = rank
+    minimum = nil
+    alignment = .right
+    cell = { row, _ in Cell("\(value(row))") }
+  }
+}
+
+/// Rows under headings, fitted to the terminal: long columns are cut first, then the least needed
+/// columns are left out.
+struct Table<Row: Sendable>: Sendable {
+  let columns: [Column<Row>]
+  private static var gap: Int { 2 }
+
+  func lines(_ rows: [Row], _ presentation: Presentation) -> [String] {
+    let cells = rows.map { row in columns.map { $0.cell(row, presentation.now) } }
+    let natural = columns.indices.map { index in
+      max(
+        DisplayWidth.columns(columns[index].title),
+        cells.map { DisplayWidth.columns($0[index].text) }.max() ?? 0)
+    }
+    let widths = fit(natural, into: presentation.width)
+    let shown = columns.indices.filter { widths[$0] != nil }
+    let heading = shown.map { Cell(columns[$0].title, .heading) }
+    return ([heading] + cells.map { row in shown.map { row[$0] } }).map { row in
+      line(row, shown: shown, widths: widths, presentation)
+    }
+  }
+
+  private func line(
+    _ row: [Cell], shown: [Int], widths: [Int?], _ presentation: Presentation
+  ) -> String {
+    var line = ""
+    for (place, index) in shown.enumerated() {
+      let isLast = place == shown.count - 1
+      let text = DisplayWidth.cut(row[place].text, to: widths[index] ?? 0)
+      let padding = String(
+        repeating: " ", count: max(0, (widths[index] ?? 0) - DisplayWidth.columns(text)))
+      let styled = presentation.styled(text, row[place].tone)
+      switch columns[index].alignment {
+      case .right: line += padding + styled
+      case .left: line += isLast ? styled : styled + padding
+      }
+      if !isLast { line += String(repeating: " ", count: Self.gap) }
+    }
+    return line
+  }
+
+  /// Each column's width, nil for one that is left out.
+  private func fit(_ natural: [Int], into limit: Int?) -> [Int?] {
+    guard let limit else { return natural }
+    var kept = Set(columns.indices)
+    for rank in [Column<Row>.Rank.extra, .useful, .needed] {
+      // From the right, for the columns that name a row stand on the left.
+      for index in columns.indices.reversed() where columns[index].rank == rank {
+        if smallest(kept, natural) <= limit || rank == .needed { break }
+        kept.remove(index)
+      }
+    }
+    var widths = columns.indices.map { kept.contains($0) ? natural[$0] : nil }
+    var excess = widths.compactMap(\.self).reduce(0, +) + (kept.count - 1) * Self.gap - limit
+    while excess > 0, let widest = widestCuttable(widths) {
+      widths[widest] = (widths[widest] ?? 1) - 1
+      excess -= 1
+    }
+    return widths
+  }
+
+  private func smallest(_ kept: Set<Int>, _ natural: [Int]) -> Int {
+    kept.reduce((kept.count - 1) * Self.gap) { sum, index in
+      sum + min(natural[index], columns[index].minimum ?? natural[index])
+    }
+  }
+
+  private func widestCuttable(_ widths: [Int?]) -> Int? {
+    var best: (index: Int, width: Int)?
+    for index in columns.indices {
+      guard let width = widths[index], let minimum = columns[index].minimum, width > minimum
+      else { continue }
+      if let known = best, known.width >= width { continue }
+      best = (index, width)
+    }
+    return best?.index
+  }
+}
