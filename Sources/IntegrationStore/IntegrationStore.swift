@@ -1,0 +1,72 @@
+import IntegrationModel
+
+/// Hears of commits. All calls come on the writer's queue, one at a time, and must not block.
+public protocol CommitObserver: Sendable {
+  /// Whether `logChanged` events are wanted; asked once a batch.
+  var wantsLogEvents: Bool { get }
+
+  /// A batch is on disk: outcome i belongs to the batch's entry i.
+  ///
+  /// Completions of origins have been called. `batch` is used again afterwards. Events of a batch
+  /// come in the order of their commands. A batch that could not be stored for want of space comes
+  /// here too, every outcome STORAGE_FULL.
+  func committed(
+    _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent])
+
+  /// A write or commit failed for another reason than want of space. It is not known whether the
+  /// last batch is on disk; nothing is acknowledged from here on. The process should end.
+  func storeFailed(_ error: StoreError)
+}
+
+/// Where integrations, logs and requests live. See the module's page for the whole contract.
+public protocol IntegrationStore: Sendable {
+  /// Sets who hears of commits. Called once, before the first `submit`.
+  func start(observer: any CommitObserver)
+
+  /// Adds commands to the batch that is committed next.
+  ///
+  /// `fill` runs at once, on the calling thread, with the batch locked: it only appends. False: the
+  /// batch is full (`StoreLimits`), or the store is closed or has failed, and `fill` did not run;
+  /// answer RESOURCE_EXHAUSTED with reason STORE_BUSY. From any thread.
+  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool
+
+  /// What a server needs in memory to begin.
+  func loadCatalog() async throws(StoreError) -> StoreCatalog
+  /// A page of logs.
+  func logs(_ query: LogQuery) async throws(StoreError) -> LogPage
+  /// One log; nil: there is none. `errorsAfter` 0: from the first error.
+  func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError) -> LogDetail?
+  /// A page of open requests, oldest first. The query's statuses and order are not used.
+  func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage
+  /// Counts of integrations; empty: all.
+  func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)
+    -> [IntegrationCounts]
+  /// One agent; nil: there is none.
+  func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
+    -> StoredAgent?
+
+  /// Commits what was submitted, ends reads, and closes the files. Later calls fail with `closed`.
+  func close() async
+}
+
+extension IntegrationStore {
+  /// Does one command and waits for its commit; for everything that is not hot.
+  public func perform(_ command: StoreCommand, now: Instant) async throws(StoreFailure)
+    -> CommandOutcome
+  {
+    let outcome = await withCheckedContinuation { continuation in
+      let taken = submit { batch in
+        batch.append(command, now: now, origin: .completion { continuation.resume(returning: $0) })
+      }
+      if !taken { continuation.resume(returning: .failed(.busy)) }
+    }
+    if case .failed(let failure) = outcome { throw failure }
+    return outcome
+  }
+}
+
+extension StoreFailure {
+  /// The store takes nothing at the moment.
+  public static let busy = StoreFailure(
+    .resourceExhausted, "STORE_BUSY", "the store takes no more commands now; try again in a moment")
+}

@@ -1,0 +1,119 @@
+import IntegrationModel
+
+/// Everything that is asked rarely, with its texts as strings.
+public enum StoreCommand: Sendable {
+  /// Declares actions. Outcome: `registered`.
+  case registerActions(RegisterActions)
+  /// A person's wish. Outcome: `requested`. Failures: INTEGRATION_UNKNOWN, ACTION_UNKNOWN,
+  /// ACTION_RETIRED, ACTION_NOT_REQUESTABLE, REQUEST_OPEN_FOR_ENTITY, IDEMPOTENCY_KEY_USED.
+  case createRequest(CreateRequest)
+  /// Withdraws or asks the agent to stop. Outcome: `cancelled`. Failures: LOG_UNKNOWN,
+  /// REQUEST_NOT_OPEN.
+  case cancelRequest(logID: LogID, reason: String, principal: String)
+  /// A new log for the same work. Outcome: `requested`. Failures: LOG_UNKNOWN,
+  /// RETRY_NOT_POSSIBLE, ACTION_RETIRED, REQUEST_OPEN_FOR_ENTITY.
+  case retryLog(logID: LogID, newID: LogID, principal: String)
+  /// Creates an integration with its first key. The record's `id` is ignored, the key's
+  /// `integration` too. Outcome: `integration`. Failure: INTEGRATION_EXISTS.
+  case createIntegration(StoredIntegration, firstKey: StoredKey?)
+  /// Changes the named fields; nil: as it is. Outcome: `integration`. Failure:
+  /// INTEGRATION_UNKNOWN.
+  case updateIntegration(IntegrationChange)
+  /// Leases hand out nothing from now on. Outcome: `integration`. Failure: INTEGRATION_UNKNOWN.
+  case pauseIntegration(IntegrationID, reason: String)
+  /// Ends a pause. Outcome: `integration`. Failure: INTEGRATION_UNKNOWN.
+  case resumeIntegration(IntegrationID)
+  /// Adds a key. Outcome: `key`. Failures: INTEGRATION_UNKNOWN, TOO_MANY_KEYS, KEY_EXISTS.
+  case createKey(StoredKey)
+  /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
+  case revokeKey(id: String)
+  /// Saves when keys were used last; unknown ones are skipped. Outcome: `done`.
+  case saveKeyUses([String: Instant])
+  /// Saves what is known of agents; new ones are added. Outcome: `done`.
+  case saveAgents([StoredAgent])
+  /// The last connection of an agent is gone: its leases end after the grace time. Outcome: `done`.
+  case connectionLost(IntegrationID, agentID: String)
+  /// The agent is back within the grace time: its leases last as long as they did. Outcome: `done`.
+  case connectionRestored(IntegrationID, agentID: String)
+  /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
+  case expire(maximum: Int)
+}
+
+/// Declares what an integration can do.
+public struct RegisterActions: Sendable {
+  /// The integration.
+  public var integration: IntegrationID
+  /// The declarations; types differ.
+  public var actions: [ActionDeclaration]
+  /// Whether the list is complete: what it leaves out is retired.
+  public var retiresUndeclared: Bool
+
+  /// Makes the command.
+  public init(
+    integration: IntegrationID, actions: [ActionDeclaration], retiresUndeclared: Bool
+  ) {
+    self.integration = integration
+    self.actions = actions
+    self.retiresUndeclared = retiresUndeclared
+  }
+}
+
+/// A wish that an integration does something.
+public struct CreateRequest: Sendable {
+  /// The integration.
+  public var integration: IntegrationID
+  /// The action's type.
+  public var actionType: String
+  /// The id of the log that it makes.
+  public var logID: LogID
+  /// The record.
+  public var entity: EntityReference
+  /// JSON, already checked against the action's schema.
+  public var input: String
+  /// Empty: the log's id.
+  public var idempotencyKey: String
+  /// Not delivered before; nil: at once.
+  public var notBefore: Instant?
+  /// Who asks.
+  public var principal: String
+  /// `request` or `schedule`.
+  public var trigger: LogTrigger
+
+  /// Makes the command.
+  public init(
+    integration: IntegrationID, actionType: String, logID: LogID, entity: EntityReference,
+    input: String, idempotencyKey: String, notBefore: Instant?, principal: String,
+    trigger: LogTrigger = .request
+  ) {
+    self.integration = integration
+    self.actionType = actionType
+    self.logID = logID
+    self.entity = entity
+    self.input = input
+    self.idempotencyKey = idempotencyKey
+    self.notBefore = notBefore
+    self.principal = principal
+    self.trigger = trigger
+  }
+}
+
+/// What people change of an integration; nil: as it is.
+public struct IntegrationChange: Sendable {
+  /// The integration.
+  public var integration: IntegrationID
+  /// What people call it.
+  public var displayName: String?
+  /// What kind of software it connects.
+  public var category: String?
+  /// Who wrote it.
+  public var author: String?
+  /// Whom to call.
+  public var supportContact: String?
+  /// What it does.
+  public var description: String?
+
+  /// Makes a change of nothing.
+  public init(integration: IntegrationID) {
+    self.integration = integration
+  }
+}
