@@ -3,16 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "CBenchLoad.h"
-
-static uint64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
+#include "native.h"
 
 uint64_t cbl_percentile_ns(const struct cbl_histogram *histogram, double share) {
   uint64_t wanted = (uint64_t)(share * (double)histogram->count);
@@ -32,11 +25,11 @@ int cbl_append(const char *path, uint32_t bytes, double seconds, struct cbl_hist
   char *block = malloc(bytes);
   if (file < 0 || block == NULL) return -1;
   memset(block, 'a', bytes);
-  uint64_t start = now_ns(), before = start;
+  uint64_t start = cbl_now_ns(CLOCK_MONOTONIC), before = start;
   int failed = 0;
   while (!failed && (double)(before - start) < seconds * 1e9) {
     failed = write(file, block, bytes) != (ssize_t)bytes || fdatasync(file) != 0;
-    uint64_t after = now_ns();
+    uint64_t after = cbl_now_ns(CLOCK_MONOTONIC);
     cbl_record(latency, after - before);
     before = after;
   }

@@ -31,6 +31,8 @@ static inline void cbl_record(struct cbl_histogram *histogram, uint64_t ns) {
 // The latency below which `share` (0 to 1) of the samples lie; 0 without samples.
 uint64_t cbl_percentile_ns(const struct cbl_histogram *histogram, double share);
 
+#define CBL_ERROR_ROOM 256
+
 // What the load sends.
 enum cbl_load_kind {
   CBL_LOAD_ECHO,       // frames of 104 bytes for the echo below; no preamble, no HELLO
@@ -62,11 +64,23 @@ struct cbl_load_result {
   uint32_t failure_bytes;
   uint8_t failure[512];   // its payload, an rpc.v1.Status
   struct cbl_histogram latency;
-  char error[256];        // empty, or why the load could not go on
+  char error[CBL_ERROR_ROOM];  // empty, or why the load could not go on
 };
 
 // Runs the load on the calling thread. Returns 0, or -1 with `error` set.
 int cbl_load(const struct cbl_load_options *options, struct cbl_load_result *result);
+
+struct cbl_idle;
+
+// Opens `options->connections` connections, each an agent with one PollRequests that waits for a
+// minute. Of the options only address and token count. NULL with `error` (of CBL_ERROR_ROOM) set.
+struct cbl_idle *cbl_idle_open(const struct cbl_load_options *options, char *error);
+
+// How many of the connections have had a REPLY, a GOAWAY or an end: none, while all is well.
+uint32_t cbl_idle_answered(struct cbl_idle *idle);
+
+// Closes them all.
+void cbl_idle_close(struct cbl_idle *idle);
 
 struct cbl_echo;
 
