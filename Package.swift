@@ -82,7 +82,10 @@ let package = Package(
     // product
     library(
       "IntegrationService",
-      ["IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCWire", "ProtobufRuntime", "Credentials"]),
+      [
+        "IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCTransport", "RPCWire",
+        "ProtobufRuntime", "Credentials",
+      ]),
     library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime"]),
     library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
     library("StubGenerator"),
@@ -91,7 +94,10 @@ let package = Package(
     // programs
     program(
       "integrationd",
-      ["IntegrationService", "SQLiteStore", "IntegrationStore", "RPCServer", "RPCTransport", "RPCWire", "Credentials", "CommandLineOptions"]),
+      [
+        "IntegrationService", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer",
+        "RPCTransport", "RPCWire", "Credentials", "CommandLineOptions",
+      ]),
     program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
     program(
       "integration-bench",

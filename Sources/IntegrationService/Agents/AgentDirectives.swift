@@ -1,0 +1,81 @@
+/// What operators want of one agent, newest last.
+///
+/// Each entry has a version; a session (one connection of the agent) remembers the version up to
+/// which it has sent, and a new session begins at 0, so that a directive lost with a connection is
+/// sent again on the next one. Agents take a repeated directive as one.
+struct AgentDirectives {
+  /// One wish.
+  enum Wish: Equatable, Sendable {
+    case cancel(logID: String, reason: String, requestedBy: String)
+    case pause(reason: String)
+    case resume
+    case drain(reason: String)
+  }
+
+  /// The most wishes kept for an agent; beyond it the oldest cancel is dropped, which the store
+  /// still knows and the agent's next lease renewal brings back.
+  static let maximumWishes = 1_000
+
+  private(set) var version: UInt64 = 0
+  private var entries: [(version: UInt64, wish: Wish)] = []
+
+  /// How many wishes stand.
+  var count: Int { entries.count }
+
+  /// Adds a wish in place of what it supersedes; returns the new version, or nil when the very same
+  /// cancel stands already.
+  mutating func add(_ wish: Wish) -> UInt64? {
+    switch wish {
+    case .cancel(let logID, _, _):
+      guard !entries.contains(where: { $0.wish.cancelledLog == logID }) else { return nil }
+    case .pause, .resume:
+      entries.removeAll { $0.wish.isPauseOrResume }
+    case .drain:
+      entries.removeAll { $0.wish.isDrain }
+    }
+    if entries.count >= Self.maximumWishes { entries.removeFirst() }
+    version += 1
+    entries.append((version, wish))
+    return version
+  }
+
+  /// The wishes after a version.
+  func since(_ seen: UInt64) -> [Wish] {
+    entries.filter { $0.version > seen }.map(\.wish)
+  }
+
+  /// Why the agent is asked to finish and stop; nil: it is not.
+  var drainReason: String? {
+    for entry in entries {
+      if case .drain(let reason) = entry.wish { return reason }
+    }
+    return nil
+  }
+
+  /// The log is final or in other hands: nothing is left to cancel.
+  mutating func logEnded(_ logID: String) {
+    entries.removeAll { $0.wish.cancelledLog == logID }
+  }
+
+  /// Another process runs under the agent's id: what the last one was asked to finish is over.
+  mutating func instanceChanged() {
+    entries.removeAll { $0.wish.isDrain }
+  }
+}
+
+extension AgentDirectives.Wish {
+  var cancelledLog: String? {
+    if case .cancel(let logID, _, _) = self { logID } else { nil }
+  }
+
+  var isPauseOrResume: Bool {
+    switch self {
+    case .pause, .resume: true
+    case .cancel, .drain: false
+    }
+  }
+
+  var isDrain: Bool {
+    if case .drain = self { true } else { false }
+  }
+}

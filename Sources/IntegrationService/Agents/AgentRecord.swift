@@ -1,0 +1,133 @@
+import IntegrationModel
+import IntegrationStore
+import Synchronization
+
+/// What an agent says about itself; changes rarely.
+struct AgentDetails: Equatable, Sendable {
+  var instanceID = ""
+  var version = ""
+  var host = ""
+  var platform = ""
+  var targetSystem = ""
+  var targetVersion = ""
+  var conditionMessage = ""
+}
+
+/// One agent of an integration in memory: its clocks, its state and what operators want of it.
+///
+/// Every heartbeat touches it, from the reactor of whichever connection carries the agent, so the
+/// clocks are atomics with relaxed order: each stands alone, and a reader needs no consistent set.
+/// They are written only when they change, so that connections that share an agent do not fight for
+/// its cache line more than once a millisecond. Times are milliseconds since 1970, 0: never.
+final class AgentRecord: Sendable {
+  let integration: Int64
+  let id: String
+  let firstSeenMs: Int64
+
+  let lastFrameMs: Atomic<Int64>
+  let lastHeartbeatMs: Atomic<Int64>
+  let lastPollMs: Atomic<Int64>
+  let lastProgressMs: Atomic<Int64>
+  let intervalMs: Atomic<UInt32>
+  /// The number of an `AgentCondition`.
+  let condition: Atomic<UInt8>
+  let clockSkewMs: Atomic<Int64>
+  /// How many open connections have carried a call of this agent.
+  let connections = Atomic<Int>(0)
+  /// How many of its polls wait.
+  let waitingPolls = Atomic<Int>(0)
+  /// Whether the store does not yet know what this record says.
+  let isUnsaved = Atomic<Bool>(false)
+  /// The version of the last directive; 0: there never was one. A session that has seen it has
+  /// nothing to send.
+  let directiveVersion = Atomic<UInt64>(0)
+  let details: Mutex<AgentDetails>
+  /// Which actions its last poll asked for; empty: any.
+  let polledActions = Mutex<[String]>([])
+  let directives = Mutex<AgentDirectives>(AgentDirectives())
+
+  init(_ stored: StoredAgent) {
+    integration = stored.integration
+    id = stored.agentID
+    firstSeenMs = stored.firstSeenAt.milliseconds
+    lastFrameMs = Atomic(stored.lastFrameAt?.milliseconds ?? 0)
+    lastHeartbeatMs = Atomic(stored.lastHeartbeatAt?.milliseconds ?? 0)
+    lastPollMs = Atomic(stored.lastPollAt?.milliseconds ?? 0)
+    lastProgressMs = Atomic(stored.lastProgressAt?.milliseconds ?? 0)
+    intervalMs = Atomic(stored.heartbeatIntervalMs)
+    condition = Atomic(stored.condition.rawValue)
+    clockSkewMs = Atomic(stored.clockSkewMs)
+    details = Mutex(
+      AgentDetails(
+        instanceID: stored.instanceID, version: stored.version, host: stored.host,
+        platform: stored.platform, targetSystem: stored.targetSystem,
+        targetVersion: stored.targetVersion, conditionMessage: stored.conditionMessage))
+    if let reason = stored.drainReason { want(.drain(reason: reason)) }
+  }
+
+  /// A copy of what is persisted.
+  var stored: StoredAgent {
+    var stored = StoredAgent(
+      integration: integration, agentID: id, firstSeenAt: Instant(milliseconds: firstSeenMs))
+    let details = details.withLock { $0 }
+    stored.instanceID = details.instanceID
+    stored.version = details.version
+    stored.host = details.host
+    stored.platform = details.platform
+    stored.targetSystem = details.targetSystem
+    stored.targetVersion = details.targetVersion
+    stored.conditionMessage = details.conditionMessage
+    stored.condition = currentCondition
+    stored.heartbeatIntervalMs = intervalMs.load(ordering: .relaxed)
+    stored.clockSkewMs = clockSkewMs.load(ordering: .relaxed)
+    stored.lastFrameAt = lastFrameMs.instant
+    stored.lastPollAt = lastPollMs.instant
+    stored.lastProgressAt = lastProgressMs.instant
+    stored.lastHeartbeatAt = lastHeartbeatMs.instant
+    stored.drainReason = directives.withLock { $0.drainReason }
+    return stored
+  }
+
+  /// What the agent last said of itself.
+  var currentCondition: AgentCondition {
+    AgentCondition(rawValue: condition.load(ordering: .relaxed)) ?? .running
+  }
+
+  /// Notes what operators want; each of the agent's connections hears it with its next reply.
+  func want(_ wish: AgentDirectives.Wish) {
+    directives.withLock { directives in
+      guard let version = directives.add(wish) else { return }
+      directiveVersion.store(version, ordering: .releasing)
+    }
+  }
+}
+
+extension Atomic where Value == Int64 {
+  /// The value as a point in time; nil for 0: never.
+  var instant: Instant? {
+    let milliseconds = load(ordering: .relaxed)
+    return milliseconds == 0 ? nil : Instant(milliseconds: milliseconds)
+  }
+}
+
+extension Atomic where Value == Int64 {
+  /// Stores a value unless it is there already: reading a shared cache line is cheap, writing is
+  /// not.
+  func update(_ value: Int64) {
+    if load(ordering: .relaxed) != value { store(value, ordering: .relaxed) }
+  }
+}
+
+extension Atomic where Value == UInt8 {
+  /// Stores a value unless it is there already.
+  func update(_ value: UInt8) {
+    if load(ordering: .relaxed) != value { store(value, ordering: .relaxed) }
+  }
+}
+
+extension Atomic where Value == UInt32 {
+  /// Stores a value unless it is there already.
+  func update(_ value: UInt32) {
+    if load(ordering: .relaxed) != value { store(value, ordering: .relaxed) }
+  }
+}

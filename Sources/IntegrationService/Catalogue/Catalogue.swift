@@ -1,0 +1,92 @@
+import IntegrationModel
+import IntegrationStore
+import Synchronization
+
+/// Integrations, keys and actions in memory: a copy of the store's, brought up to date by the
+/// events of each commit before the commit's replies go out.
+///
+/// Safe to use from any thread; each answer is a copy.
+final class Catalogue: Sendable {
+  private struct State {
+    var integrations: [IntegrationID: StoredIntegration] = [:]
+    var ids: [String: IntegrationID] = [:]
+    var keys: [String: StoredKey] = [:]
+    var actions: [IntegrationID: [String: StoredAction]] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  /// Fills the catalogue when the server starts.
+  func load(_ stored: StoreCatalog) {
+    for integration in stored.integrations { update(integration) }
+    for key in stored.keys { update(key) }
+    update(stored.actions)
+  }
+
+  /// Takes over an integration that was made or changed.
+  func update(_ integration: StoredIntegration) {
+    state.withLock { state in
+      state.integrations[integration.id] = integration
+      state.ids[integration.name] = integration.id
+    }
+  }
+
+  /// Takes over a key that was made or changed.
+  func update(_ key: StoredKey) {
+    state.withLock { $0.keys[key.id] = key }
+  }
+
+  /// Takes over actions that were declared, changed or retired.
+  func update(_ actions: [StoredAction]) {
+    state.withLock { state in
+      for action in actions {
+        state.actions[action.integration, default: [:]][action.declaration.type] = action
+      }
+    }
+  }
+
+  /// The integration of a number.
+  func integration(_ id: IntegrationID) -> StoredIntegration? {
+    state.withLock { $0.integrations[id] }
+  }
+
+  /// The integration of a name.
+  func integration(named name: String) -> StoredIntegration? {
+    state.withLock { state in state.ids[name].flatMap { state.integrations[$0] } }
+  }
+
+  /// The name of an integration; a number stands for one that is not known.
+  func name(of id: IntegrationID) -> String {
+    state.withLock { $0.integrations[id]?.name } ?? "\(id)"
+  }
+
+  /// All integrations by name.
+  func integrations() -> [StoredIntegration] {
+    state.withLock { Array($0.integrations.values) }.sorted { $0.name < $1.name }
+  }
+
+  /// The key of an id, live or not.
+  func key(_ id: String) -> StoredKey? {
+    state.withLock { $0.keys[id] }
+  }
+
+  /// An integration's keys, all integrations' with nil, oldest first.
+  func keys(of integration: IntegrationID?) -> [StoredKey] {
+    let keys = state.withLock { Array($0.keys.values) }
+    return keys.filter { integration == nil || $0.integration == integration }
+      .sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+  }
+
+  /// An action of an integration, retired or not.
+  func action(_ integration: IntegrationID, _ type: String) -> StoredAction? {
+    state.withLock { $0.actions[integration]?[type] }
+  }
+
+  /// An integration's actions by type, retired ones included.
+  func actions(of integration: IntegrationID) -> [StoredAction] {
+    let actions = state.withLock { state in
+      state.actions[integration].map { Array($0.values) } ?? []
+    }
+    return actions.sorted { $0.declaration.type < $1.declaration.type }
+  }
+}

@@ -1,0 +1,55 @@
+import IntegrationModel
+import IntegrationStore
+import RPCWire
+
+/// The opaque tokens with which a list goes on: a letter for the kind of list, then its key.
+enum PageToken {
+  /// The place behind which a list of logs goes on.
+  static func text(_ position: LogPosition) -> String {
+    "l\(position.logID)\(String(position.integration, radix: 36))"
+  }
+
+  /// Reads the place back; nil for an empty token: from the beginning.
+  static func position(_ token: String) throws(RPCError) -> LogPosition? {
+    guard !token.isEmpty else { return nil }
+    let body = token.dropFirst()
+    guard token.utf8.count <= 64, token.first == "l", body.utf8.count > 36,
+      let logID = LogID(String(body.prefix(36))),
+      let integration = Int64(body.dropFirst(36), radix: 36)
+    else { throw invalid("page_token") }
+    return LogPosition(logID: logID, integration: integration)
+  }
+
+  /// The name behind which a list of integrations goes on.
+  static func text(name: String) -> String { "n\(name)" }
+
+  /// Reads the name back; nil for an empty token.
+  static func name(_ token: String) throws(RPCError) -> String? {
+    guard !token.isEmpty else { return nil }
+    let name = String(token.dropFirst())
+    guard token.first == "n", FieldRules.complaint(name: name) == nil else {
+      throw invalid("page_token")
+    }
+    return name
+  }
+
+  /// The number behind which a list of record errors goes on.
+  static func text(number: Int64) -> String { "e\(number)" }
+
+  /// Reads the number back; 0 for an empty token.
+  static func number(_ token: String) throws(RPCError) -> Int64 {
+    guard !token.isEmpty else { return 0 }
+    guard token.first == "e", let number = Int64(token.dropFirst()), number >= 0 else {
+      throw invalid("error_page_token")
+    }
+    return number
+  }
+
+  private static func invalid(_ field: String) -> RPCError {
+    RPCError(
+      .invalidArgument,
+      "the page token is not one that this list gave: begin again without one",
+      reason: Reason.pageTokenInvalid,
+      violations: [FieldViolation(field: field, description: "expected the token of a page")])
+  }
+}

@@ -1,0 +1,171 @@
+/// The polls that wait for requests, in the order in which they came.
+///
+/// Only hints: who gets a request is decided by the store's lease command. A poll is `waiting`, or
+/// `leasing` while a lease command for it is under way:
+///
+///     add -> leasing -> answered (removed)
+///               |  ^
+///     returned  v  | woken (one poll for one request)
+///             waiting -> removed (time is up, cancelled, connection gone)
+///
+/// A poll waits in one queue for each action that it takes, or in the queue for any action. Queues
+/// drop what no longer waits when they meet it, and are swept when that outweighs what waits.
+struct WaitingPolls<Token: Hashable, Action: Hashable> {
+  /// One poll and what it asks for.
+  struct Poll {
+    let token: Token
+    let integration: Int64
+    /// The agent that asks, unique in the integration.
+    let agent: AgentRecord
+    /// Which actions it takes; nil: any.
+    let actions: [Action]?
+    /// How many requests it takes at most.
+    let maximumRequests: Int
+    /// How long its leases last.
+    let leaseMs: Int64
+    /// When it is answered empty, in milliseconds of the service's clock.
+    let due: Int64
+    fileprivate(set) var order: UInt64 = 0
+    fileprivate(set) var isLeasing = true
+    fileprivate var generation: UInt32 = 0
+
+    init(
+      token: Token, integration: Int64, agent: AgentRecord, actions: [Action]?,
+      maximumRequests: Int, leaseMs: Int64, due: Int64
+    ) {
+      self.token = token
+      self.integration = integration
+      self.agent = agent
+      self.actions = actions
+      self.maximumRequests = maximumRequests
+      self.leaseMs = leaseMs
+      self.due = due
+    }
+  }
+
+  private struct QueueKey: Hashable {
+    let integration: Int64
+    let action: Action?
+  }
+
+  fileprivate struct Entry {
+    let token: Token
+    let order: UInt64
+    let generation: UInt32
+  }
+
+  /// Entries from `head` on; `live` of them wait.
+  fileprivate struct Queue {
+    var entries: [Entry] = []
+    var head = 0
+    var live = 0
+  }
+
+  private var polls: [Token: Poll] = [:]
+  private var queues: [QueueKey: Queue] = [:]
+  private var nextOrder: UInt64 = 0
+
+  /// How many polls there are, leasing ones included.
+  var count: Int { polls.count }
+  /// How many entries all queues hold, dead ones included.
+  var queuedEntries: Int { queues.values.reduce(0) { $0 + $1.entries.count } }
+
+  /// The poll of a token, while it is there.
+  subscript(token: Token) -> Poll? { polls[token] }
+
+  /// Takes in a poll whose first lease command is under way.
+  mutating func add(_ poll: Poll) {
+    var poll = poll
+    nextOrder += 1
+    poll.order = nextOrder
+    polls[poll.token] = poll
+  }
+
+  /// The lease command brought nothing: the poll waits on, ahead of those that came after it.
+  mutating func returned(_ token: Token) {
+    guard var poll = polls[token], poll.isLeasing else { return }
+    poll.isLeasing = false
+    poll.generation &+= 1
+    polls[token] = poll
+    let entry = Entry(token: token, order: poll.order, generation: poll.generation)
+    for key in keys(of: poll) { queues[key, default: Queue()].insert(entry) }
+  }
+
+  /// Something to do has come: the poll that has waited longest for it becomes `leasing`.
+  ///
+  /// Nil when nobody waits for it.
+  mutating func wake(integration: Int64, action: Action) -> Poll? {
+    let special = QueueKey(integration: integration, action: action)
+    let general = QueueKey(integration: integration, action: nil)
+    let candidates = [special, general].compactMap { first(in: $0) }
+    guard let chosen = candidates.min(by: { $0.order < $1.order }),
+      var poll = polls[chosen.token]
+    else { return nil }
+    poll.isLeasing = true
+    polls[chosen.token] = poll
+    left(poll)
+    return poll
+  }
+
+  /// Takes a poll out: it is answered, its time is up, or its caller is gone.
+  @discardableResult
+  mutating func remove(_ token: Token) -> Poll? {
+    guard let poll = polls.removeValue(forKey: token) else { return nil }
+    if !poll.isLeasing { left(poll) }
+    return poll
+  }
+
+  private func keys(of poll: Poll) -> [QueueKey] {
+    guard let actions = poll.actions else {
+      return [QueueKey(integration: poll.integration, action: nil)]
+    }
+    return actions.map { QueueKey(integration: poll.integration, action: $0) }
+  }
+
+  /// The longest waiting entry of a queue; drops dead ones before it.
+  private mutating func first(in key: QueueKey) -> Entry? {
+    guard var queue = queues[key] else { return nil }
+    defer { queues[key] = queue.live == 0 ? nil : queue }
+    while queue.head < queue.entries.count {
+      let entry = queue.entries[queue.head]
+      if isWaiting(entry) { return entry }
+      queue.head += 1
+    }
+    return nil
+  }
+
+  private func isWaiting(_ entry: Entry) -> Bool {
+    guard let poll = polls[entry.token] else { return false }
+    return !poll.isLeasing && poll.generation == entry.generation
+  }
+
+  /// Accounts for a poll that no longer waits, and sweeps queues that are mostly dead.
+  private mutating func left(_ poll: Poll) {
+    for key in keys(of: poll) {
+      guard var queue = queues[key] else { continue }
+      queues[key] = nil
+      queue.live -= 1
+      guard queue.live > 0 else { continue }
+      if queue.entries.count > 2 * queue.live + 64 {
+        queue.entries = queue.entries[queue.head...].filter(isWaiting)
+        queue.head = 0
+      }
+      queues[key] = queue
+    }
+  }
+}
+
+extension WaitingPolls.Queue {
+  /// Puts an entry at its place: at the end when it is new, near the head when it comes back.
+  fileprivate mutating func insert(_ entry: WaitingPolls.Entry) {
+    live += 1
+    var place = entries.count
+    while place > head, entries[place - 1].order > entry.order { place -= 1 }
+    if place == head, head > 0 {
+      head -= 1
+      entries[head] = entry
+    } else {
+      entries.insert(entry, at: place)
+    }
+  }
+}

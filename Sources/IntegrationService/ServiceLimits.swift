@@ -1,0 +1,58 @@
+/// What the service allows and how long it waits; each is a flag of the server.
+public struct ServiceLimits: Sendable {
+  /// The heartbeat interval of an agent that names none. Default 10 s.
+  public var heartbeatInterval: Duration = .seconds(10)
+  /// How many polls may wait at once, over all connections. Default 20,000, some 1 KiB each.
+  public var maximumWaitingPolls = 20_000
+  /// How many agents an integration may have. Default 20,000.
+  public var maximumAgents = 20_000
+  /// How many operators may tail logs at once. Default 64.
+  public var maximumTails = 64
+  /// How often changed agents are written to the store. Default 5 s; what an agent last said about
+  /// itself is repeated with its next heartbeat, so that nothing is lost for good.
+  public var agentSaveInterval: Duration = .seconds(5)
+
+  /// The defaults.
+  public init() {}
+}
+
+extension ServiceLimits {
+  /// The longest wait of a poll.
+  static let maximumWaitMs: UInt32 = 60_000
+  /// The lease of a poll that names none.
+  static let defaultLeaseMs: UInt32 = 60_000
+  /// What a poll may ask for as its lease.
+  static let leaseMs: ClosedRange<UInt32> = 1_000...3_600_000
+  /// The most requests that one poll takes.
+  static let maximumRequests: UInt32 = 1_000
+  /// The most reports in one batch.
+  static let maximumReports = 1_000
+  /// The most items on one page, and the newest logs with which a tail may begin.
+  static let maximumPageSize: UInt32 = 1_000
+  /// The page of a list that names no size.
+  static let defaultPageSize: UInt32 = 50
+  /// What an agent may ask for as its heartbeat interval.
+  static let heartbeatMs: ClosedRange<UInt32> = 1_000...300_000
+  /// The most action types that one poll names.
+  static let maximumPolledActions = 100
+
+  /// The limits by their flags' names, as `server info` shows them.
+  var described: [String: String] {
+    [
+      "heartbeat-interval": "\(heartbeatInterval)",
+      "maximum-waiting-polls": "\(maximumWaitingPolls)",
+      "maximum-agents": "\(maximumAgents)",
+      "maximum-tails": "\(maximumTails)",
+    ]
+  }
+}
+
+extension Duration {
+  /// Whole milliseconds, cut off at what fits.
+  var wholeMilliseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+    guard !overflow else { return seconds < 0 ? .min : .max }
+    return product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue
+  }
+}

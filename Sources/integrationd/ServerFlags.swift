@@ -1,0 +1,182 @@
+import CommandLineOptions
+import IntegrationModel
+import IntegrationService
+import RPCServer
+import RPCWire
+
+/// The server's flags, each with its environment variable and default.
+enum ServerFlags {
+  static let data = Flag.value(
+    FlagName("data", environment: "INTEGRATIOND_DATA"), .path,
+    default: DefaultPaths.current.dataDirectory,
+    help: "the data directory; made when it is not there")
+  static let listen = Flag.list(
+    FlagName("listen", environment: "INTEGRATIOND_LISTEN"), .listenAddress,
+    default: [.unix(path: DefaultPaths.current.socket)],
+    help: "where to take calls: unix:PATH, tcp:HOST:PORT or tcp:[IPV6]:PORT; port 0: any free one")
+  static let reactors = Flag.value(
+    FlagName("reactors", environment: "INTEGRATIOND_REACTORS"), .integer(1...64),
+    default: RPCServerConfiguration().reactors,
+    help: "how many event loops carry connections; one carries a million small calls a second")
+
+  static let all: [any DeclaredFlag] =
+    [data, listen, reactors] + ModelFlags.all + ServiceFlags.all + WireFlags.all
+}
+
+/// When logs and leases end by themselves.
+enum ModelFlags {
+  private static let defaults = ModelLimits()
+  // A day less than the 2^32 milliseconds that an action's own timeouts may have.
+  private static let longest: ClosedRange<Duration> = .milliseconds(100)...(.seconds(4_208_000))
+
+  static let acceptTimeout = Flag.value(
+    FlagName("accept-timeout", environment: "INTEGRATIOND_ACCEPT_TIMEOUT"), .duration(longest),
+    default: .milliseconds(defaults.acceptTimeoutMs),
+    help: "how long a delivered request may stay unanswered before it returns to the queue")
+  static let graceTime = Flag.value(
+    FlagName("grace-time", environment: "INTEGRATIOND_GRACE_TIME"), .duration(longest),
+    default: .milliseconds(defaults.connectionGraceMs),
+    help: "how long an agent may be disconnected before its leases return to the queue")
+  static let queueTimeout = Flag.value(
+    FlagName("queue-timeout", environment: "INTEGRATIOND_QUEUE_TIMEOUT"), .duration(longest),
+    default: .milliseconds(defaults.queueTimeoutMs),
+    help: "how long a request may be queued where its action says nothing; then TIMED_OUT")
+  static let progressTimeout = Flag.value(
+    FlagName("progress-timeout", environment: "INTEGRATIOND_PROGRESS_TIMEOUT"),
+    .duration(longest), default: .milliseconds(defaults.progressTimeoutMs),
+    help: "how long a log may be in progress without a sign of life where its action says nothing")
+  static let maximumDeliveries = Flag.value(
+    FlagName("maximum-deliveries", environment: "INTEGRATIOND_MAXIMUM_DELIVERIES"),
+    .integer(1...1_000), default: defaults.maximumDeliveries,
+    help: "how often a request is delivered before it fails")
+
+  static let all: [any DeclaredFlag] = [
+    acceptTimeout, graceTime, queueTimeout, progressTimeout, maximumDeliveries,
+  ]
+
+  static func limits(_ arguments: Arguments) -> ModelLimits {
+    var limits = ModelLimits()
+    limits.acceptTimeoutMs = milliseconds(arguments[acceptTimeout])
+    limits.connectionGraceMs = milliseconds(arguments[graceTime])
+    limits.queueTimeoutMs = milliseconds(arguments[queueTimeout])
+    limits.progressTimeoutMs = milliseconds(arguments[progressTimeout])
+    limits.maximumDeliveries = arguments[maximumDeliveries]
+    return limits
+  }
+
+  private static func milliseconds(_ span: Duration) -> UInt32 {
+    UInt32(clamping: Int64(span / .milliseconds(1)))
+  }
+}
+
+/// What the service allows its callers.
+enum ServiceFlags {
+  private static let defaults = ServiceLimits()
+
+  static let heartbeatInterval = Flag.value(
+    FlagName("heartbeat-interval", environment: "INTEGRATIOND_HEARTBEAT_INTERVAL"),
+    .duration(.seconds(1)...(.seconds(300))), default: defaults.heartbeatInterval,
+    help: "how often an agent that names no interval is to phone home")
+  static let maximumWaitingPolls = Flag.value(
+    FlagName("maximum-waiting-polls", environment: "INTEGRATIOND_MAXIMUM_WAITING_POLLS"),
+    .integer(1...1_000_000), default: defaults.maximumWaitingPolls,
+    help: "how many polls may wait at once; more get RESOURCE_EXHAUSTED, TOO_MANY_POLLS")
+  static let maximumAgents = Flag.value(
+    FlagName("maximum-agents", environment: "INTEGRATIOND_MAXIMUM_AGENTS"),
+    .integer(1...1_000_000), default: defaults.maximumAgents,
+    help: "how many agents an integration may have; more get RESOURCE_EXHAUSTED, TOO_MANY_AGENTS")
+  static let maximumTails = Flag.value(
+    FlagName("maximum-tails", environment: "INTEGRATIOND_MAXIMUM_TAILS"),
+    .integer(1...10_000), default: defaults.maximumTails,
+    help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
+
+  static let all: [any DeclaredFlag] = [
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails,
+  ]
+
+  static func limits(_ arguments: Arguments) -> ServiceLimits {
+    var limits = ServiceLimits()
+    limits.heartbeatInterval = arguments[heartbeatInterval]
+    limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
+    limits.maximumAgents = arguments[maximumAgents]
+    limits.maximumTails = arguments[maximumTails]
+    return limits
+  }
+}
+
+/// What peers may make the server hold or wait for.
+enum WireFlags {
+  private static let defaults = TransportLimits()
+  private static let spans: ClosedRange<Duration> = .milliseconds(100)...(.seconds(3_600))
+
+  static let maximumFrameBytes = Flag.value(
+    FlagName("maximum-frame-bytes", environment: "INTEGRATIOND_MAXIMUM_FRAME_BYTES"),
+    .byteCount(65_536...(64 << 20)), default: defaults.maximumFrameBytes,
+    help: "the longest frame; a longer one ends its connection with FRAME_TOO_LONG")
+  static let maximumCalls = Flag.value(
+    FlagName("maximum-calls", environment: "INTEGRATIOND_MAXIMUM_CALLS"),
+    .integer(1...65_536), default: defaults.maximumCallsInFlight,
+    help: "the calls in flight on one connection; more get RESOURCE_EXHAUSTED, TOO_MANY_CALLS")
+  static let maximumConnections = Flag.value(
+    FlagName("maximum-connections", environment: "INTEGRATIOND_MAXIMUM_CONNECTIONS"),
+    .integer(1...1_000_000), default: defaults.maximumConnections,
+    help: "the open connections; more are turned away with TOO_MANY_CONNECTIONS")
+  static let keepaliveInterval = Flag.value(
+    FlagName("keepalive-interval", environment: "INTEGRATIOND_KEEPALIVE_INTERVAL"),
+    .duration(spans), default: defaults.keepaliveInterval,
+    help: "a connection idle for this long is pinged, and closed after three of them")
+  static let helloTimeout = Flag.value(
+    FlagName("hello-timeout", environment: "INTEGRATIOND_HELLO_TIMEOUT"), .duration(spans),
+    default: defaults.helloTimeout, help: "how long a new connection may take to say HELLO")
+  static let highWaterBytes = Flag.value(
+    FlagName("high-water-bytes", environment: "INTEGRATIOND_HIGH_WATER_BYTES"),
+    .byteCount(4_096...(1 << 30)), default: defaults.highWaterBytes,
+    help: "unsent bytes of a connection above which it is not read")
+  static let hardMarkBytes = Flag.value(
+    FlagName("hard-mark-bytes", environment: "INTEGRATIOND_HARD_MARK_BYTES"),
+    .byteCount(65_536...(1 << 30)), default: defaults.hardMarkBytes,
+    help: "unsent bytes of a connection above which it is closed with SLOW_READER")
+  static let writeStallTimeout = Flag.value(
+    FlagName("write-stall-timeout", environment: "INTEGRATIOND_WRITE_STALL_TIMEOUT"),
+    .duration(spans), default: defaults.writeStallTimeout,
+    help: "how long a peer may leave what is sent to it unread before it is closed")
+  static let drainTimeout = Flag.value(
+    FlagName("drain-timeout", environment: "INTEGRATIOND_DRAIN_TIMEOUT"), .duration(spans),
+    default: defaults.drainTimeout,
+    help: "how long calls in flight may take after SIGTERM before their connections are closed")
+
+  static let all: [any DeclaredFlag] = [
+    maximumFrameBytes, maximumCalls, maximumConnections, keepaliveInterval, helloTimeout,
+    highWaterBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
+  ]
+
+  static func limits(_ arguments: Arguments) -> TransportLimits {
+    var limits = TransportLimits()
+    limits.maximumFrameBytes = arguments[maximumFrameBytes]
+    limits.maximumCallsInFlight = arguments[maximumCalls]
+    limits.maximumConnections = arguments[maximumConnections]
+    limits.keepaliveInterval = arguments[keepaliveInterval]
+    limits.helloTimeout = arguments[helloTimeout]
+    limits.highWaterBytes = arguments[highWaterBytes]
+    limits.hardMarkBytes = arguments[hardMarkBytes]
+    limits.writeStallTimeout = arguments[writeStallTimeout]
+    limits.drainTimeout = arguments[drainTimeout]
+    return limits
+  }
+}
+
+extension ValueForm where Value == ListenAddress {
+  /// `unix:PATH` or `tcp:HOST:PORT`.
+  static var listenAddress: ValueForm {
+    ValueForm(
+      "ADDRESS",
+      parse: { text throws(ValueProblem) in
+        do {
+          return try ListenAddress(text)
+        } catch {
+          throw ValueProblem(expected: error.expected)
+        }
+      },
+      format: { $0.description })
+  }
+}
