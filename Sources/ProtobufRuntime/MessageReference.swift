@@ -76,6 +76,18 @@ extension MessageReference {
     return text.withUTF8 { bytes in unsafe cString(bytes) }
   }
 
+  /// Copies text into the arena as C text; nil, which protobuf-c reads as empty, for empty text.
+  @unsafe
+  public func text(_ text: ProtobufText) -> UnsafeMutablePointer<CChar>? {
+    text.isEmpty ? nil : unsafe cString(text)
+  }
+
+  /// Copies text into the arena as C text; nil, which protobuf-c reads as empty, for empty text.
+  @unsafe
+  public func text(_ text: String) -> UnsafeMutablePointer<CChar>? {
+    text.isEmpty ? nil : unsafe cString(text)
+  }
+
   private func cString(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {
     let target = unsafe arena.pointee.allocate(bytes: bytes.count + 1)
     let characters = unsafe target.assumingMemoryBound(to: CChar.self)

@@ -2,7 +2,7 @@
 ///
 /// Encoding and decoding go through the message's view and protobuf-c. Unknown fields and enum
 /// numbers survive both. Values are independent of each other and of the bytes they came from.
-public protocol ProtobufMessage: Sendable, Equatable {
+public protocol ProtobufMessage: Sendable, Equatable, Encodable, JSONValue {
   /// The same message as it lies in an arena, for code that must not copy.
   associatedtype View: ProtobufView where View.Message == Self
   /// The full name in the schema: "integrationmanager.v1.HeartbeatRequest".
@@ -20,7 +20,7 @@ extension ProtobufMessage {
     serializedBytes: UnsafeRawBufferPointer, limits: DecodingLimits = .standard
   ) throws(DecodingError) {
     let arena = Arena(initialBytes: 1024)
-    self = try unsafe View(decoding: serializedBytes, in: arena, limits: limits).message()
+    self = try unsafe View(decoding: serializedBytes, in: arena, limits: limits).makeMessage()
   }
 
   /// Decodes a message.
@@ -49,7 +49,7 @@ extension ProtobufMessage {
 ///
 /// A view of a request is valid until its handler returns; one that a handler makes is valid until
 /// its arena is reset. Views of one arena belong to one thread at a time.
-public protocol ProtobufView {
+public protocol ProtobufView: SendableMetatype {
   /// The same message as a value.
   associatedtype Message
   /// The C table that describes the message.
@@ -59,7 +59,7 @@ public protocol ProtobufView {
   /// Wraps a record of this type.
   init(reference: MessageReference)
   /// A copy that stays.
-  func message() -> Message
+  func makeMessage() -> Message
   /// Sets every field from a value.
   func assign(_ message: Message)
 }
@@ -111,7 +111,7 @@ extension ProtobufView {
 }
 
 /// An enum of the schema: open, so that a number from a newer peer survives.
-public protocol ProtobufEnum: Sendable, Hashable {
+public protocol ProtobufEnum: Sendable, Hashable, Encodable, JSONValue {
   /// All that the schema names, in the order of their numbers.
   static var allKnown: [Self] { get }
   /// The number on the wire.

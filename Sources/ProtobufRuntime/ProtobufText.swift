@@ -92,6 +92,14 @@ extension ProtobufText: CustomStringConvertible {
 }
 
 extension String {
+  /// Lends the string's bytes as text for the time of `body`.
+  public func withProtobufText<Result>(_ body: (ProtobufText) -> Result) -> Result {
+    var copy = self
+    return copy.withUTF8 { bytes in
+      unsafe body(ProtobufText(borrowing: UnsafeRawBufferPointer(bytes)))
+    }
+  }
+
   /// Copies borrowed text.
   public init(_ text: ProtobufText) {
     self = text.string

@@ -55,6 +55,16 @@ public struct RepeatedView<Element: ProtobufView>: RandomAccessCollection {
   }
 }
 
+extension RepeatedView {
+  /// Copies that stay.
+  public func messages() -> [Element.Message] { map { $0.makeMessage() } }
+
+  /// Sets as many messages as there are from values.
+  public func assign(_ messages: some Collection<Element.Message>) {
+    for (view, message) in zip(self, messages) { view.assign(message) }
+  }
+}
+
 /// The texts of a repeated field as they lie in an arena.
 @safe
 public struct RepeatedText: RandomAccessCollection {
@@ -90,7 +100,7 @@ public struct RepeatedText: RandomAccessCollection {
 
   /// The first text's address, for the C field.
   @unsafe
-  public var start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? { unsafe texts }
+  public func start() -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? { unsafe texts }
 
   /// 0.
   public var startIndex: Int { 0 }
@@ -109,55 +119,14 @@ public struct RepeatedText: RandomAccessCollection {
     }
   }
 
+  /// Copies as many strings into the arena as there are texts.
+  public func assign(_ strings: some Collection<String>) {
+    for (index, text) in strings.enumerated() { set(text, at: index) }
+  }
+
   /// Copies a string into the arena at a position.
   public func set(_ text: String, at position: Int) {
     precondition(position >= 0 && position < count, "index out of range")
     unsafe texts?[position] = owner.cString(text)
-  }
-}
-
-/// The numbers of a repeated field as they lie in an arena.
-@safe
-public struct RepeatedNumbers<Element: BitwiseCopyable>: RandomAccessCollection {
-  private let numbers: UnsafeMutablePointer<Element>?
-  /// How many there are.
-  public let count: Int
-
-  /// Wraps a repeated field. `Element` has the layout of the C field's elements.
-  @unsafe
-  public init<Stored>(_ numbers: UnsafeMutablePointer<Stored>?, count: Int) {
-    precondition(MemoryLayout<Stored>.stride == MemoryLayout<Element>.stride, "layouts differ")
-    unsafe self.numbers = unsafe UnsafeMutableRawPointer(numbers)?.assumingMemoryBound(
-      to: Element.self)
-    self.count = unsafe numbers == nil ? 0 : count
-  }
-
-  /// Copies numbers into the arena of `owner`.
-  public init(_ values: some Collection<Element>, besides owner: MessageReference) {
-    count = values.count
-    let raw = unsafe owner.arena.pointee.allocate(bytes: MemoryLayout<Element>.stride * count)
-    let made = unsafe raw.bindMemory(to: Element.self, capacity: count)
-    for (index, value) in values.enumerated() {
-      unsafe (made + index).initialize(to: value)
-    }
-    unsafe numbers = unsafe made
-  }
-
-  /// The first number's address, for the C field.
-  @unsafe
-  public func start<Stored>() -> UnsafeMutablePointer<Stored>? {
-    unsafe UnsafeMutableRawPointer(numbers)?.assumingMemoryBound(to: Stored.self)
-  }
-
-  /// 0.
-  public var startIndex: Int { 0 }
-  /// The count.
-  public var endIndex: Int { count }
-
-  /// The number at a position.
-  public subscript(position: Int) -> Element {
-    precondition(position >= 0 && position < count, "index out of range")
-    guard let numbers = unsafe numbers else { fatalError("index out of range") }
-    return unsafe numbers[position]
   }
 }

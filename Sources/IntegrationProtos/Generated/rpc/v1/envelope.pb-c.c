@@ -649,7 +649,7 @@ const ProtobufCMessageDescriptor rpc__v1__field_violation__descriptor =
   (ProtobufCMessageInit) rpc__v1__field_violation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor rpc__v1__go_away__field_descriptors[2] =
+static const ProtobufCFieldDescriptor rpc__v1__go_away__field_descriptors[3] =
 {
   {
     "last_call_id",
@@ -675,15 +675,28 @@ static const ProtobufCFieldDescriptor rpc__v1__go_away__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "message",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Rpc__V1__GoAway, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned rpc__v1__go_away__field_indices_by_name[] = {
   0,   /* field[0] = last_call_id */
+  2,   /* field[2] = message */
   1,   /* field[1] = reason */
 };
 static const ProtobufCIntRange rpc__v1__go_away__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor rpc__v1__go_away__descriptor =
 {
@@ -693,7 +706,7 @@ const ProtobufCMessageDescriptor rpc__v1__go_away__descriptor =
   "Rpc__V1__GoAway",
   "rpc.v1",
   sizeof(Rpc__V1__GoAway),
-  2,
+  3,
   rpc__v1__go_away__field_descriptors,
   rpc__v1__go_away__field_indices_by_name,
   1,  rpc__v1__go_away__number_ranges,

@@ -144,11 +144,18 @@ struct  Rpc__V1__GoAway
    * calls above this one were not started
    */
   uint32_t last_call_id;
+  /*
+   * stable UPPER_SNAKE_CASE, listed in the protocol document
+   */
   char *reason;
+  /*
+   * a sentence for people
+   */
+  char *message;
 };
 #define RPC__V1__GO_AWAY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&rpc__v1__go_away__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Rpc__V1__ClientHello methods */
