@@ -101,7 +101,7 @@ let package = Package(
     program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
     program(
       "integration-bench",
-      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "RPCTransport", "CommandLineOptions", "CBenchLoad"]),
+      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "CommandLineOptions", "CBenchLoad"]),
     program(
       "customsoft-agent",
       ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCTransport", "SQLiteDatabase", "CommandLineOptions"],

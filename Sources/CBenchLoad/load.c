@@ -161,7 +161,7 @@ static void take_reply(struct load *load, struct connection *connection, const u
   struct slot slot = connection->slots[call % SLOTS];
   if (now < load->measure_from_ns || now > load->measure_to_ns || slot.call != call) return;
   result->calls++;
-  cbl_record(&result->latency, now - slot.sent_ns);
+  cbl_record(result->latency, now - slot.sent_ns);
 }
 
 // Takes the whole frames in the input; returns how many calls they answered, or -1.
@@ -248,7 +248,7 @@ static int run(struct load *load) {
 
 int cbl_load(const struct cbl_load_options *options, struct cbl_load_result *result) {
   struct load load = {.options = options, .result = result, .random = options->seed | 1};
-  memset(result, 0, sizeof *result);
+  *result = (struct cbl_load_result){.latency = result->latency};
   load.connections = calloc(options->connections, sizeof *load.connections);
   load.epoll = epoll_create1(EPOLL_CLOEXEC);
   if (load.connections == NULL || load.epoll < 0) {

@@ -7,29 +7,20 @@
 #include <stdint.h>
 
 // Latencies in buckets of 1/32 of their size: a percentile is at most 3 % too low.
-#define CBL_SUB_BUCKETS 32
-#define CBL_BUCKETS (60 * CBL_SUB_BUCKETS)
+struct cbl_histogram;
 
-struct cbl_histogram {
-  uint64_t counts[CBL_BUCKETS];
-  uint64_t count;
-  uint64_t maximum_ns;
-};
-
-static inline int cbl_bucket(uint64_t ns) {
-  if (ns < CBL_SUB_BUCKETS) return (int)ns;
-  int shift = 63 - __builtin_clzll(ns) - 5;
-  return (shift + 1) * CBL_SUB_BUCKETS + (int)((ns >> shift) - CBL_SUB_BUCKETS);
-}
-
-static inline void cbl_record(struct cbl_histogram *histogram, uint64_t ns) {
-  histogram->counts[cbl_bucket(ns)]++;
-  histogram->count++;
-  if (ns > histogram->maximum_ns) histogram->maximum_ns = ns;
-}
+// NULL without memory.
+struct cbl_histogram *cbl_histogram_new(void);
+void cbl_histogram_free(struct cbl_histogram *histogram);
+void cbl_record(struct cbl_histogram *histogram, uint64_t ns);
+uint64_t cbl_count(const struct cbl_histogram *histogram);
+uint64_t cbl_maximum_ns(const struct cbl_histogram *histogram);
 
 // The latency below which `share` (0 to 1) of the samples lie; 0 without samples.
 uint64_t cbl_percentile_ns(const struct cbl_histogram *histogram, double share);
+
+// Adds the other's samples.
+void cbl_add(struct cbl_histogram *histogram, const struct cbl_histogram *other);
 
 #define CBL_ERROR_ROOM 256
 
@@ -63,7 +54,7 @@ struct cbl_load_result {
   uint32_t failure_code;  // the first failed reply's
   uint32_t failure_bytes;
   uint8_t failure[512];   // its payload, an rpc.v1.Status
-  struct cbl_histogram latency;
+  struct cbl_histogram *latency;  // set by the caller
   char error[CBL_ERROR_ROOM];  // empty, or why the load could not go on
 };
 
