@@ -129,7 +129,13 @@ let package = Package(
       ]),
     suite("StubGeneratorTests", ["StubGenerator"]),
     suite("CommandLineTests", ["CommandLineOptions", "integrationctl"]),
-    suite("EndToEndTests", ["integrationd", "integrationctl", "customsoft-agent", "integration-bench", "protoc-gen-integration-swift"]),
+    suite(
+      "EndToEndTests",
+      [
+        "integrationd", "integrationctl", "customsoft-agent", "integration-bench",
+        "protoc-gen-integration-swift",
+      ],
+      resources: [.copy("Fixtures")]),
     suite("TidyTests", []),
   ]
 )

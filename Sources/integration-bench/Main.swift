@@ -1,3 +1,23 @@
+import CommandLineOptions
+import Glibc
+import RPCWire
+
 @main enum Main {
-  static func main() {}
+  static func main() async {
+    signal(SIGPIPE, SIG_IGN)
+    let options = BenchOptions()
+    let program = CommandLineProgram(options.command)
+    let arguments = program.parseOrExit()
+    do {
+      let measurements = try await Benchmarks(options, arguments).run()
+      StandardStream.output.write(arguments[options.output].text(measurements))
+      exit(measurements.allSatisfy { $0.faults.isEmpty && $0.failures == 0 } ? 0 : 1)
+    } catch let error as BenchError {
+      StandardStream.error.write("integration-bench: \(error)\n")
+      exit(error.kind.rawValue)
+    } catch {
+      StandardStream.error.write("integration-bench: \(error)\n")
+      exit(BenchError.Kind.refused.rawValue)
+    }
+  }
 }

@@ -1,0 +1,66 @@
+import Glibc
+
+/// A program that the benchmark started and ends, by its own process id.
+final class ChildProcess {
+  let pid: pid_t
+  private var ended = false
+
+  /// Starts `executable` with standard error in a file and nothing on standard output.
+  init(_ executable: String, _ arguments: [String], errorFile: String) throws(BenchError) {
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    unsafe posix_spawn_file_actions_addopen(&actions, 2, errorFile, O_WRONLY | O_CREAT, 0o600)
+    var argv = unsafe ([executable] + arguments).map { unsafe strdup($0) } + [nil]
+    defer { unsafe argv.forEach { unsafe free($0) } }
+    var pid: pid_t = 0
+    let failure = unsafe posix_spawn(&pid, executable, &actions, nil, &argv, environ)
+    guard failure == 0 else { throw .system("cannot start \(executable)", number: failure) }
+    self.pid = pid
+  }
+
+  /// Whether the program still runs.
+  var isRunning: Bool {
+    if ended { return false }
+    var status: Int32 = 0
+    ended = unsafe waitpid(pid, &status, WNOHANG) == pid
+    return !ended
+  }
+
+  /// Asks it to end and waits; after ten seconds it is killed.
+  func stop() {
+    guard isRunning else { return }
+    kill(pid, SIGTERM)
+    for _ in 0..<1000 {
+      if !isRunning { return }
+      usleep(10_000)
+    }
+    kill(pid, SIGKILL)
+    var status: Int32 = 0
+    unsafe waitpid(pid, &status, 0)
+    ended = true
+  }
+
+  /// The resident memory in bytes, from `/proc/PID/status` (proc(5)); nil when it cannot be read.
+  static func residentBytes(of pid: pid_t) -> Int? {
+    for line in readFile("/proc/\(pid)/status").split(separator: "\n")
+    where line.hasPrefix("VmRSS:") {
+      let digits = line.filter(\.isNumber)
+      return Int(digits).map { $0 * 1024 }
+    }
+    return nil
+  }
+}
+
+/// A small file as text; empty when it cannot be read.
+func readFile(_ path: String) -> String {
+  let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { return "" }
+  defer { close(descriptor) }
+  let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
+    count = unsafe max(0, read(descriptor, buffer.baseAddress, 65_536))
+  }
+  return String(decoding: bytes, as: UTF8.self)
+}

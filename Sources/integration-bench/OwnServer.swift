@@ -1,0 +1,60 @@
+import FoundationEssentials
+import Glibc
+import RPCWire
+
+/// An `integrationd` of the benchmark's own, on a scratch directory that goes with it.
+final class OwnServer {
+  let directory: String
+  let process: ChildProcess
+  private(set) var unixAddress = ListenAddress.unix(path: "")
+  private(set) var tcpAddress = ListenAddress.tcp(host: "127.0.0.1", port: 0)
+
+  /// Starts the server that stands beside this program, and waits until it takes calls.
+  init(scratch: String) throws {
+    directory = try Self.makeDirectory(below: scratch)
+    let socket = directory + "/server.sock"
+    let executable = Self.executableDirectory + "/integrationd"
+    guard unsafe access(executable, X_OK) == 0 else {
+      throw BenchError(
+        .usage, "expected \(executable); build it with swift build -c release, or name --server")
+    }
+    process = try ChildProcess(
+      executable,
+      ["--data", directory + "/data", "--listen", "unix:\(socket)", "--listen", "tcp:127.0.0.1:0"],
+      errorFile: directory + "/server.log")
+    unixAddress = .unix(path: socket)
+    tcpAddress = try waitUntilReady()
+  }
+
+  deinit {
+    process.stop()
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  /// The TCP address from the line in which the server says that it is ready.
+  private func waitUntilReady() throws -> ListenAddress {
+    for _ in 0..<2000 {
+      let log = readFile(directory + "/server.log")
+      for line in log.split(separator: "\n") where line.contains(" ready") {
+        let words = line.split(whereSeparator: { $0 == " " || $0 == "," })
+        if let word = words.first(where: { $0.hasPrefix("tcp:") }) {
+          return try ListenAddress(String(word))
+        }
+      }
+      guard process.isRunning else { throw BenchError(.unreachable, "integrationd ended: \(log)") }
+      usleep(5000)
+    }
+    throw BenchError(.unreachable, "integrationd was not ready after 10 s; see \(directory)")
+  }
+
+  private static func makeDirectory(below parent: String) throws -> String {
+    var template = Array((parent + "/integration-bench-XXXXXX").utf8CString)
+    guard unsafe mkdtemp(&template) != nil else { throw BenchError.system("scratch in \(parent)") }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  private static var executableDirectory: String {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])
+  }
+}
