@@ -63,7 +63,7 @@ struct CommandHelp {
     left += "--\(flag.name.long)"
     if let placeholder = flag.placeholder { left += " \(placeholder)" }
     var notes: [String] = []
-    if !flag.choices.isEmpty { notes.append(flag.choices.joined(separator: "|")) }
+    if !flag.choices.isEmpty { notes.append("one of " + flag.choices.joined(separator: ", ")) }
     if flag.isRepeatable { notes.append("may repeat") }
     if let text = flag.defaultText { notes.append("default: \(text)") }
     if let variable = flag.name.environment { notes.append("env: \(variable)") }

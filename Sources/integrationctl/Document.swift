@@ -7,13 +7,23 @@ struct Document: Sendable {
 
   /// A line of its own.
   mutating func line(_ cells: Cell...) {
-    blocks.append([cells.map { presentation.styled($0.text, $0.tone) }.joined(separator: "  ")])
+    let given = cells.filter { !$0.text.isEmpty }
+    blocks.append([given.map { presentation.styled($0.text, $0.tone) }.joined(separator: "  ")])
   }
 
-  /// Labels with their values, those that are empty left out; long values are wrapped beside the label.
+  /// Labelled values that belong to the line before them, without an empty line between.
+  mutating func attachFields(_ fields: [(label: String, value: Cell)]) {
+    let count = blocks.count
+    self.fields(fields)
+    if count > 0, blocks.count > count { blocks[count - 1] += blocks.removeLast() }
+  }
+
+  /// Labels with their values, those that are empty left out; long values are wrapped beside the
+  /// label.
   mutating func fields(_ fields: [(label: String, value: Cell)]) {
     let given = fields.filter { !$0.value.text.isEmpty }
-    let margin = (given.map { DisplayWidth.columns($0.label) }.max() ?? 0) + 4
+    let widest = given.map { DisplayWidth.columns($0.label) }.max() ?? 0
+    let margin = widest == 0 ? 2 : widest + 4
     var lines: [String] = []
     for field in given {
       let label = "  \(field.label)"

@@ -11,6 +11,11 @@ struct Cell: Sendable, Equatable, ExpressibleByStringLiteral {
   init(stringLiteral value: String) { self.init(value) }
 }
 
+extension Cell {
+  /// The same text, said quietly.
+  var faint: Cell { Cell(text, .faint) }
+}
+
 /// One column of a table of `Row`s.
 struct Column<Row: Sendable>: Sendable {
   /// How a column gives way on a narrow terminal.
@@ -37,12 +42,13 @@ struct Column<Row: Sendable>: Sendable {
   /// A column of text; `cuttableTo` is the width below which it is rather left out.
   init(
     _ title: String, _ rank: Rank = .needed, cuttableTo minimum: Int? = nil,
+    alignment: Alignment = .left,
     cell: @escaping @Sendable (Row, WallTime) -> Cell
   ) {
     self.title = title
     self.rank = rank
     self.minimum = minimum
-    alignment = .left
+    self.alignment = alignment
     self.cell = cell
   }
 

@@ -1,0 +1,164 @@
+import CommandLineOptions
+import IntegrationAPI
+import RPCWire
+
+/// `logs tail`: a line for each change of a log.
+enum LogTail {
+  static let follow = Flag.toggle(
+    FlagName("follow", short: "f"), help: "go on until Ctrl-C, also over a restart of the server")
+  static let recent = Flag.value(
+    FlagName("recent", short: "n"), .integer(0...1000), default: UInt32(10),
+    help: "begin with this many of the newest")
+
+  static let verb = Verb(
+    Command(
+      "tail", "the newest logs, and with --follow each change",
+      flags: [follow, recent] + FilterFlags.filter
+    )
+    .withExamples([
+      CommandExample("integrationctl logs tail --follow", "watch everything"),
+      CommandExample(
+        "integrationctl logs tail -f -i customsoft --status FAILED", "failures of one"),
+      CommandExample("integrationctl logs tail -f -o jsonl | jq .statusMessage", "for a program"),
+    ]), .list
+  ) { invocation in
+    let filter = try FilterFlags.filter(of: invocation.arguments)
+    if !invocation.arguments[follow] { return try await printRecent(filter, invocation) }
+    if invocation.output == .json {
+      throw UsageError(
+        "\(invocation.title): json is one array, and --follow has no end",
+        hint: "Choose --output jsonl: one object a line.")
+    }
+    try await LogFollower(invocation: invocation, filter: filter).run()
+  }
+
+  private static func printRecent(_ filter: LogFilter, _ invocation: Invocation) async throws {
+    let count = invocation.arguments[recent]
+    var logs: [ActionLog] = []
+    if count > 0 {
+      var request = ListLogsRequest()
+      request.filter = filter
+      request.pageSize = count
+      let sent = request
+      logs = try await invocation.call { client throws(RPCError) in
+        try await client.listLogs(sent)
+      }.logs.reversed()
+    }
+    guard invocation.output == .table else {
+      return try invocation.write(Page(rows: logs), as: LogCommands.listing)
+    }
+    for log in logs { try invocation.console.write(line(log, invocation.console.presentation)) }
+  }
+
+  /// One line for people, cut at the end to the terminal's width.
+  static func line(_ log: ActionLog, _ presentation: Presentation) -> String {
+    let time = log.updatedAt.map { TimeText.clockWithMilliseconds(WallTime($0)) } ?? ""
+    let status = log.status.jsonName
+    let padding = String(repeating: " ", count: max(0, 11 - status.utf8.count))
+    let rest = [
+      "\(log.integration)/\(log.actionType)", log.entity?.words ?? "", Cell.progress(log).text,
+      log.statusMessage,
+    ].filter { !$0.isEmpty }.joined(separator: "  ")
+    let head = "\(time)  \(log.id)  "
+    let clean = DisplayWidth.printable(rest)
+    let room = presentation.width.map { max(10, $0 - head.count - 13) }
+    let shown = room.map { DisplayWidth.cut(clean, to: $0) } ?? clean
+    return presentation.styled(head, .faint) + presentation.styled(status, log.status.tone)
+      + padding
+      + "  \(shown)\n"
+  }
+}
+
+/// Follows the stream of changes and begins again when the connection is lost.
+struct LogFollower {
+  let invocation: Invocation
+  let filter: LogFilter
+  /// Waits before the next attempt to connect; tests do not wait.
+  var pause: @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
+
+  private static let firstPause = Duration.milliseconds(200)
+  private static let longestPause = Duration.seconds(5)
+
+  /// Runs until the server refuses, standard output closes, or the process is interrupted.
+  func run() async throws {
+    if invocation.output == .csv {
+      try invocation.console.write(CSVText.line(LogCommands.listing.csvPaths))
+    }
+    var seen = SeenLogs()
+    var wait = Self.firstPause
+    var isFirst = true
+    while true {
+      do {
+        try await follow(&seen, recent: isFirst ? invocation.arguments[LogTail.recent] : 1000) {
+          (isFirst, wait) = (false, Self.firstPause)
+        }
+      } catch let failure as Failure {
+        guard failure.code == .notReached, !isFirst else { throw failure }
+        invocation.console.warn(
+          "integrationctl: \(failure.message); trying again in \(DurationText.format(wait))\n")
+      }
+      await pause(wait)
+      wait = min(wait * 2, Self.longestPause)
+    }
+  }
+
+  /// One connection's worth of changes; returns when the server ends the stream.
+  private func follow(
+    _ seen: inout SeenLogs, recent: UInt32, connected: () -> Void
+  ) async throws {
+    let client = try await invocation.client()
+    connected()
+    var request = TailLogsRequest()
+    request.filter = filter
+    request.recent = recent
+    var changes = client.tailLogs(request).makeAsyncIterator()
+    do {
+      while let change = try await changes.next() {
+        guard let log = change.log, seen.isNew(log) else { continue }
+        try write(log)
+      }
+    } catch let error as RPCError {
+      throw Failure(error, server: invocation.arguments[GlobalFlags.server])
+    }
+  }
+
+  private func write(_ log: ActionLog) throws {
+    switch invocation.output {
+    case .table: try invocation.console.write(LogTail.line(log, invocation.console.presentation))
+    case .json, .jsonl:
+      try invocation.console.write(JSONTreeEncoder.tree(of: log).compactText + "\n")
+    case .csv:
+      try invocation.console.write(
+        CSVText.line(JSONTreeEncoder.tree(of: log), paths: LogCommands.listing.csvPaths))
+    }
+  }
+}
+
+/// Which changes were shown already, so that a new connection's recent logs bring only what is new.
+struct SeenLogs {
+  /// More than the 1,000 logs that a stream can begin with.
+  private static let maximumCount = 4096
+  private var marks: [String: Mark] = [:]
+  private var order: [String] = []
+
+  private struct Mark: Equatable {
+    let updated: Int64
+    let nanos: Int32
+    let status: LogStatus
+    let sequence: UInt64
+  }
+
+  /// Whether this state of the log was not shown yet; remembers it.
+  mutating func isNew(_ log: ActionLog) -> Bool {
+    let mark = Mark(
+      updated: log.updatedAt?.seconds ?? 0, nanos: log.updatedAt?.nanos ?? 0, status: log.status,
+      sequence: log.sequence)
+    let old = marks.updateValue(mark, forKey: log.id)
+    if old == nil { order.append(log.id) }
+    if order.count > Self.maximumCount {
+      for id in order.prefix(Self.maximumCount / 2) { marks[id] = nil }
+      order.removeFirst(Self.maximumCount / 2)
+    }
+    return old != mark
+  }
+}

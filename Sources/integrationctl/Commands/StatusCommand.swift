@@ -1,0 +1,52 @@
+import CommandLineOptions
+import IntegrationAPI
+import RPCWire
+
+/// `status`: one screen, what is wrong first.
+enum StatusCommand {
+  static let verb = Verb(
+    Command("status", "what is wrong first, then every integration").withExamples([
+      CommandExample("integrationctl status", "what is wrong, whom to call, what to do"),
+      CommandExample("integrationctl status --output json | jq '.troubles[].kind'", "for a script"),
+    ])
+  ) { invocation in
+    let reply = try await invocation.call { client throws(RPCError) in
+      try await client.getStatus(GetStatusRequest())
+    }
+    try invocation.write(reply) { presentation in text(reply, presentation) }
+  }
+
+  static func text(_ reply: GetStatusResponse, _ presentation: Presentation) -> String {
+    var document = Document(presentation)
+    if reply.troubles.isEmpty {
+      document.line(Cell("Nothing is wrong.", .good))
+    } else {
+      let count = reply.troubles.count
+      document.line(Cell(count == 1 ? "1 thing is wrong" : "\(count) things are wrong", .bad))
+      for trouble in reply.troubles { add(trouble, to: &document) }
+    }
+    document.table(
+      "Integrations", IntegrationCommands.listing.table, reply.integrations,
+      empty: "none yet; begin with: integrationctl integrations create NAME --author A "
+        + "--support-contact C")
+    document.line(Cell(workWords(reply, presentation.now)))
+    return document.text
+  }
+
+  private static func add(_ trouble: Trouble, to document: inout Document) {
+    document.line(
+      Cell(trouble.integration, .heading), Cell(trouble.message),
+      Cell(trouble.kind, .faint))
+    document.attachFields([
+      ("call", Cell(trouble.supportContact)), ("next", Cell(trouble.nextStep, .active)),
+    ])
+  }
+
+  private static func workWords(_ reply: GetStatusResponse, _ now: WallTime) -> String {
+    var text = "\(reply.queued) queued, \(reply.inProgress) in progress"
+    if let oldest = reply.oldestQueuedAt, reply.queued > 0 {
+      text += "; the oldest waits since \(TimeText.relative(WallTime(oldest), now: now))"
+    }
+    return text
+  }
+}
