@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CSystemShims.h"
 
 static _Thread_local void *current_reactor;
@@ -13,4 +14,8 @@ int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process) {
   *user = credentials.uid;
   *process = credentials.pid;
   return 0;
+}
+
+int shim_accept(int descriptor) {
+  return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }

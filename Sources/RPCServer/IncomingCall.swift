@@ -11,6 +11,7 @@ public struct IncomingCall: ~Copyable {
   /// The clocks of this wake-up.
   public let now: ServerTime
   let scratchpad: Scratchpad
+  let stream: StreamState?
 
   /// The one object of its kind that this reactor keeps for its calls, such as a decoder's arena;
   /// made by the first call that asks. Later calls must ask for the same type.

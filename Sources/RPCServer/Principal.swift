@@ -18,9 +18,15 @@ public final class Principal: Sendable {
   public let id: Int64
   /// Which credential was shown; empty where the operating system named the caller.
   public let credentialID: String
+  /// The service's own object, found again with each call without a look-up.
+  public let attachment: (any AnyObject & Sendable)?
 
   /// Makes a principal.
-  public init(name: String, kind: PrincipalKind, id: Int64, credentialID: String) {
+  public init(
+    name: String, kind: PrincipalKind, id: Int64, credentialID: String,
+    attachment: (any AnyObject & Sendable)? = nil
+  ) {
+    self.attachment = attachment
     self.name = name
     self.kind = kind
     self.id = id

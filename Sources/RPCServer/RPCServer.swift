@@ -1,12 +1,39 @@
+import Dispatch
 import RPCInProcess
 import RPCTransport
 import RPCWire
+import Synchronization
 
-/// A server: listeners, reactors, and the connections on them.
+/// A server: listeners, reactors, and the connections on them. All its methods may be called from
+/// any thread.
+///
+/// It is made, started, told where to listen, and stopped once: gracefully with
+/// `beginGracefulShutdown`, or at once with `stopNow`; then `waitUntilStopped` returns.
 public final class RPCServer: Sendable {
+  struct State {
+    var phase = Phase.idle
+    var reactors: [Reactor] = []
+    var runningReactors = 0
+    var nextReactor = 0
+    var listeners: [ListeningSocket] = []
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  /// idle → running → draining → stopped; `stopNow` leads to stopped from each.
+  enum Phase {
+    case idle
+    case running
+    case draining
+    case stopped
+  }
+
   /// How it runs.
   public let configuration: RPCServerConfiguration
-  private let router: ServiceRouter
+  let router: ServiceRouter
+  let authenticator: any Authenticator
+  let observer: any ConnectionObserver
+  let shared = ServerShared()
+  let state = Mutex(State())
 
   /// Makes a server that does not listen yet.
   public init(
@@ -15,41 +42,66 @@ public final class RPCServer: Sendable {
   ) {
     self.configuration = configuration
     self.router = router
+    self.authenticator = authenticator
+    self.observer = observer
   }
 
   /// Starts the reactors. Throws when the system has no descriptors for them.
   public func start() throws(ServerError) {
+    raiseDescriptorLimit()
+    var reactors: [Reactor] = []
+    for number in 0..<max(1, configuration.reactors) {
+      do throws(SystemError) {
+        reactors.append(try Reactor(label: "rpc.server.\(number)"))
+      } catch {
+        for reactor in reactors { reactor.post { $0.stop() } }
+        throw ServerError("cannot start a reactor: \(error)")
+      }
+    }
+    for reactor in reactors {
+      let (configuration, router) = (configuration, router)
+      let (authenticator, observer, shared) = (authenticator, observer, shared)
+      reactor.post { reactor in
+        reactor.attachment = ServerLoop(
+          configuration: configuration, router: router, authenticator: authenticator,
+          observer: observer, shared: shared)
+      }
+    }
+    state.withLock { state in
+      precondition(state.phase == .idle, "a server starts once")
+      state.phase = .running
+      state.reactors = reactors
+      state.runningReactors = reactors.count
+    }
   }
 
-  /// Begins to accept on each address; returns them with the ports that the kernel chose. All or
-  /// nothing: when one fails, none listens.
-  public func listen(on addresses: [ListenAddress]) throws(ServerError) -> [ListenAddress] {
-    addresses
-  }
+  /// What the server has done so far.
+  public var statistics: RPCServerStatistics { shared.statistics }
 
-  /// Stops accepting, tells each client with GOAWAY, lets calls in flight finish, closes.
-  public func beginGracefulShutdown() {
-  }
-
-  /// Returns when all connections are closed and the reactors are at rest.
-  public func waitUntilStopped() async {
-  }
-
-  /// Closes everything at once.
-  public func stopNow() {
+  /// A connection without an address, already authenticated, for tests and embedding. The server
+  /// must be running.
+  public func makeInProcessChannel(as principal: Principal) -> InProcessChannel {
+    let (end, channel) = InProcessChannel.makePair()
+    guard shared.admit(limit: .max) == .serve else {
+      preconditionFailure("a server without a limit refused a connection")
+    }
+    adopt(end, as: .known(principal))
+    return channel
   }
 
   /// Closes the connections of some principals, such as those of a revoked key, with GOAWAY.
   public func disconnect(
     where isMeant: @escaping @Sendable (Principal) -> Bool, reason: String
   ) {
-  }
-
-  /// What the server has done so far.
-  public var statistics: RPCServerStatistics { RPCServerStatistics() }
-
-  /// A connection without a socket's address, already authenticated, for tests and embedding.
-  public func makeInProcessChannel(as principal: Principal) -> InProcessChannel {
-    InProcessChannel()
+    for reactor in state.withLock({ $0.reactors }) {
+      reactor.post { reactor in
+        for case let connection as ServerConnection in reactor.sources {
+          guard let principal = connection.principal, isMeant(principal) else { continue }
+          let cause = CloseCause.credential(
+            reason: reason, message: "the server ended the connection of \(principal.name)")
+          connection.perform(connection.state.closed(cause), on: reactor)
+        }
+      }
+    }
   }
 }

@@ -1,29 +1,6 @@
+import ProtobufRuntime
 import RPCTransport
 import RPCWire
-
-/// Through which a call is answered, whatever its types: from any thread, once. An answer after
-/// the end of the call (cancelled, deadline passed, connection gone, answered) is dropped.
-public struct CallHandle: Sendable {
-  /// Names the call; two plain numbers.
-  public let token: CallToken
-  /// Who calls.
-  public let principal: Principal
-  /// When the caller stops waiting, in nanoseconds of the monotonic clock; `.max` is never.
-  public let deadlineNanoseconds: Int64
-  let reactor: Reactor?
-
-  /// Answers with at most `capacity` bytes that `pack` writes in place and counts.
-  public func reply(capacity: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Int) {
-  }
-
-  /// Answers with a whole payload.
-  public func reply(bytes: [UInt8]) {
-  }
-
-  /// Ends the call with an error.
-  public func fail(_ error: RPCError) {
-  }
-}
 
 /// One call that is answered with a `Response`. May be kept and answered later, from any thread.
 public struct ServerCall<Response>: Sendable {
@@ -54,5 +31,19 @@ public struct ServerCall<Response>: Sendable {
   /// Ends the call with an error.
   public func fail(_ error: RPCError) {
     handle.fail(error)
+  }
+}
+
+extension ServerCall where Response: ProtobufMessage {
+  /// Answers the call.
+  @inlinable
+  public func reply(_ response: Response) {
+    handle.reply(bytes: response.serializedBytes())
+  }
+
+  /// Answers the call with a message that lies in an arena; it is encoded in place.
+  @inlinable
+  public func reply(_ view: Response.View) {
+    unsafe handle.reply(capacity: view.encodedByteCount) { unsafe view.encode(into: $0) }
   }
 }

@@ -15,7 +15,7 @@ public struct TransportLimits: Sendable, Hashable {
   /// Unsent bytes above which a connection is not read until the peer has taken half of them.
   public var highWaterBytes = 1 << 20
   /// Unsent bytes above which the connection is closed: room for some of the longest replies.
-  public var hardMarkBytes = 16 << 20
+  public var hardMarkBytes = 8 << 20
   /// How long unsent bytes may wait without the peer taking any of them.
   public var writeStallTimeout: Duration = .seconds(30)
   /// How long a connection that is being closed waits for the peer to have read the last bytes.

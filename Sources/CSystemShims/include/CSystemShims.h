@@ -2,9 +2,7 @@
 #ifndef C_SYSTEM_SHIMS_H
 #define C_SYSTEM_SHIMS_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No _GNU_SOURCE here: it would change the system's types against those of Glibc's module.
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -28,5 +26,8 @@ void shim_set_current_reactor(void *reactor);
 
 // struct ucred needs _GNU_SOURCE, which Glibc's module does not set. 0, or -1 with errno.
 int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process);
+
+// accept4 needs _GNU_SOURCE. A non-blocking descriptor that is closed on exec, or -1 with errno.
+int shim_accept(int descriptor);
 
 #endif

@@ -1,0 +1,182 @@
+import RPCEnvelope
+import RPCTransport
+import RPCWire
+
+extension ServerConnection {
+  func startCall(
+    _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
+  ) {
+    let entries = loop.router.entries
+    guard Int(header.number) < entries.count, let entry = entries[Int(header.number)],
+      let principal
+    else { return refuseUnknown(header, on: reactor) }
+    loop.counters.callStarted()
+    let deadline =
+      header.time == 0
+      ? Int64.max : reactor.now.monotonicNanoseconds + Int64(header.time) * 1_000_000
+    let stream = entry.method.isServerStreaming ? StreamState() : nil
+    currentCall = header.call
+    let handle = CallHandle(
+      token: token(header.call), principal: principal, deadlineNanoseconds: deadline,
+      reactor: reactor)
+    entry.handler(
+      unsafe IncomingCall(
+        payload: payload, handle: handle, now: reactor.now, scratchpad: loop.scratchpad,
+        stream: stream))
+    if currentCall != 0 { keep(OpenCall(deadline: deadline, stream: stream), on: reactor) }
+  }
+
+  /// The handler returned without an answer: it comes later.
+  private func keep(_ call: OpenCall, on reactor: isolated Reactor) {
+    let id = currentCall
+    currentCall = 0
+    calls.insert(id, call)
+    state.callKept()
+    if isCongested { call.stream?.setCongested(true) }
+    if call.deadline < nearestDeadline {
+      nearestDeadline = call.deadline
+      reactor.setDeadline(self, nearestDeadline)
+    }
+  }
+
+  private func refuseUnknown(_ header: FrameHeader, on reactor: isolated Reactor) {
+    let error = RPCError(
+      .unimplemented, "no method has the id \(header.number); this server may be older than you",
+      reason: WireReason.methodUnknown)
+    writeFailure(header.call, error, on: reactor)
+  }
+
+  // MARK: Answers
+
+  /// Takes a call out of those that are open; false when it is over already.
+  private func endCall(_ id: UInt32, on reactor: isolated Reactor) -> Bool {
+    if id == currentCall && id != 0 {
+      currentCall = 0
+      return true
+    }
+    guard let call = calls.remove(id) else { return false }
+    call.stream?.end()
+    return true
+  }
+
+  /// Closes a drained connection behind its last answer.
+  private func noteEnded(_ id: UInt32, wasKept: Bool, on reactor: isolated Reactor) {
+    if wasKept { perform(state.callEnded(), on: reactor) }
+  }
+
+  /// Answers with what `pack` writes.
+  @inline(__always)
+  func reply(
+    _ id: UInt32, capacity: Int, on reactor: isolated Reactor,
+    _ pack: (UnsafeMutableRawBufferPointer) -> Int
+  ) {
+    let wasKept = id != currentCall
+    guard endCall(id, on: reactor) else { return }
+    let target = unsafe reserveOutput(FrameHeader.byteCount + capacity, on: reactor)
+    let body = unsafe UnsafeMutableRawBufferPointer(
+      start: target + FrameHeader.byteCount, count: capacity)
+    let count = unsafe pack(body)
+    precondition(count >= 0 && count <= capacity, "more bytes packed than reserved")
+    if count + FrameHeader.countedBytes > peerMaximumFrameBytes {
+      writeTooLong(id, bytes: count, on: reactor)
+    } else {
+      unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: target)
+      commitOutput(FrameHeader.byteCount + count, on: reactor)
+    }
+    noteEnded(id, wasKept: wasKept, on: reactor)
+  }
+
+  /// Answers with a frame that another thread has built.
+  func replyFramed(_ id: UInt32, _ frame: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
+    let wasKept = id != currentCall
+    guard endCall(id, on: reactor) else { return }
+    if frame.count - 4 > peerMaximumFrameBytes {
+      writeTooLong(id, bytes: frame.count - FrameHeader.byteCount, on: reactor)
+    } else {
+      let target = unsafe reserveOutput(frame.count, on: reactor)
+      unsafe target.copyMemory(from: frame.baseAddress!, byteCount: frame.count)
+      commitOutput(frame.count, on: reactor)
+    }
+    noteEnded(id, wasKept: wasKept, on: reactor)
+  }
+
+  /// Sends one item of a stream whose credit was taken.
+  func message(_ id: UInt32, _ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
+    guard id == currentCall || calls[id] != nil else { return }
+    if bytes.count + FrameHeader.countedBytes > peerMaximumFrameBytes {
+      return fail(id, replyTooLong(bytes.count), on: reactor)
+    }
+    unsafe writeFrame(FrameHeader(.message, call: id), bytes, on: reactor)
+  }
+
+  /// Ends a call with an error.
+  func fail(_ id: UInt32, _ error: RPCError, on reactor: isolated Reactor) {
+    let wasKept = id != currentCall
+    guard endCall(id, on: reactor) else { return }
+    writeFailure(id, error, on: reactor)
+    noteEnded(id, wasKept: wasKept, on: reactor)
+  }
+
+  /// Ends a call without its service, which is told.
+  private func end(_ id: UInt32, _ error: RPCError, on reactor: isolated Reactor) {
+    guard calls[id] != nil else { return }
+    fail(id, error, on: reactor)
+    loop.observer.callEnded(token(id))
+  }
+
+  func cancel(_ id: UInt32, on reactor: isolated Reactor) {
+    let error = RPCError(.cancelled, "the caller cancelled", reason: WireReason.callCancelled)
+    end(id, error, on: reactor)
+  }
+
+  func expireCalls(on reactor: isolated Reactor) {
+    let now = reactor.now.monotonicNanoseconds
+    var expired: [UInt32] = []
+    var nearest = Int64.max
+    calls.forEach { id, call in
+      if call.deadline <= now { expired.append(id) } else { nearest = min(nearest, call.deadline) }
+    }
+    nearestDeadline = nearest
+    let error = RPCError(
+      .deadlineExceeded, "the call's time is over; it may have happened all the same",
+      reason: WireReason.deadlineExceeded)
+    for id in expired { end(id, error, on: reactor) }
+  }
+
+  // MARK: Failures
+
+  private func replyTooLong(_ bytes: Int) -> RPCError {
+    RPCError(
+      .resourceExhausted,
+      "the answer has \(bytes) bytes, and a frame to you may have \(peerMaximumFrameBytes); "
+        + "ask for less", reason: WireReason.replyTooLong)
+  }
+
+  private func writeTooLong(_ id: UInt32, bytes: Int, on reactor: isolated Reactor) {
+    writeFailure(id, replyTooLong(bytes), on: reactor)
+  }
+
+  func writeFailure(_ id: UInt32, _ error: RPCError, on reactor: isolated Reactor) {
+    let header = FrameHeader(.reply, number: error.code.rawValue, call: id)
+    writeFrame(header, StatusPayload.make(error), on: reactor)
+  }
+}
+
+/// The payload of a failed REPLY.
+enum StatusPayload {
+  static func make(_ error: RPCError) -> [UInt8] {
+    var status = Status()
+    status.code = UInt32(error.code.rawValue)
+    status.message = error.message
+    status.reason = error.reason
+    status.violations = error.violations.map { violation in
+      var field = RPCEnvelope.FieldViolation()
+      field.field = violation.field
+      field.description = violation.description
+      return field
+    }
+    status.retryAfterMs = error.retryAfterMs
+    status.metadata = error.metadata
+    return status.serializedBytes()
+  }
+}

@@ -1,0 +1,123 @@
+import ProtobufRuntime
+import RPCEnvelope
+import RPCTransport
+import RPCWire
+
+extension ServerConnection {
+  /// The version of the protocol that this server speaks.
+  static var protocolVersion: UInt32 { 1 }
+
+  func readHello(_ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
+    let hello: ClientHello
+    do throws(DecodingError) {
+      hello = try unsafe ClientHello(serializedBytes: payload)
+    } catch {
+      return perform(state.helloRejected(.helloInvalid), on: reactor)
+    }
+    let version = Self.protocolVersion
+    guard hello.protocolMin <= version && hello.protocolMax >= version else {
+      let cause = CloseCause.protocolUnsupported(
+        minimum: hello.protocolMin, maximum: hello.protocolMax)
+      return perform(state.helloRejected(cause), on: reactor)
+    }
+    if hello.maximumFrameBytes > 0 {
+      peerMaximumFrameBytes = min(peerMaximumFrameBytes, Int(hello.maximumFrameBytes))
+    }
+    greetingDeadline = .max
+    switch authenticate(hello) {
+    case .success(let principal):
+      self.principal = principal
+      state.helloAccepted()
+      writeHello(principal: principal.name, on: reactor)
+      loop.observer.connectionOpened(ConnectionID(rawValue: identifier), principal)
+    case .failure(let error):
+      refusal = error
+      state.helloRefused()
+      writeHello(principal: "", on: reactor)
+      greetingDeadline =
+        reactor.now.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
+      reactor.setDeadline(self, greetingDeadline)
+    }
+  }
+
+  private func authenticate(_ hello: ClientHello) -> Result<Principal, RPCError> {
+    if case .known(let principal) = admission { return .success(principal) }
+    return loop.authenticator.authenticate(
+      Credential(
+        token: Array(hello.token.utf8), peer: Sockets.peer(of: descriptor),
+        clientName: hello.clientName, clientVersion: hello.clientVersion))
+  }
+
+  /// Tells a refused connection why, behind the answers to the calls that came with its HELLO.
+  func announceRefusal(on reactor: isolated Reactor) {
+    guard state.phase == .refused, !saidGoAway, let refusal else { return }
+    writeGoAway(
+      .credential(reason: refusal.reason, message: refusal.message), lastCallID: 0, on: reactor)
+  }
+
+  func refuse(_ call: UInt32, _ cause: CallRefusal, on reactor: isolated Reactor) {
+    switch cause {
+    case .tooManyCalls:
+      let error = RPCError(
+        .resourceExhausted,
+        "\(limits.maximumCallsInFlight) calls are open on this connection, which is the limit; "
+          + "wait for one to end", reason: WireReason.tooManyCalls)
+      writeFailure(call, error.markedNotStarted(), on: reactor)
+    case .shuttingDown:
+      let error = RPCError(
+        .unavailable, CloseCause.shuttingDown.message, reason: WireReason.shuttingDown)
+      writeFailure(call, error.markedNotStarted(), on: reactor)
+    case .credentialRefused:
+      if let refusal { writeFailure(call, refusal, on: reactor) }
+    }
+  }
+
+  // MARK: Frames of the connection
+
+  func writeFrame(
+    _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
+  ) {
+    var header = header
+    header.payloadBytes = payload.count
+    let total = FrameHeader.byteCount + payload.count
+    let target = unsafe reserveOutput(total, on: reactor)
+    unsafe header.write(to: target)
+    if let source = payload.baseAddress {
+      unsafe (target + FrameHeader.byteCount).copyMemory(from: source, byteCount: payload.count)
+    }
+    commitOutput(total, on: reactor)
+  }
+
+  func writeFrame(_ header: FrameHeader, _ payload: [UInt8], on reactor: isolated Reactor) {
+    unsafe payload.withUnsafeBytes { unsafe writeFrame(header, $0, on: reactor) }
+  }
+
+  private func writeHello(principal: String, on reactor: isolated Reactor) {
+    var hello = ServerHello()
+    hello.protocol = Self.protocolVersion
+    hello.serverVersion = loop.serverVersion
+    hello.maximumFrameBytes = UInt32(clamping: limits.maximumFrameBytes)
+    hello.maximumCallsInFlight = UInt32(clamping: limits.maximumCallsInFlight)
+    hello.keepaliveIntervalMs =
+      UInt32(clamping: limits.keepaliveInterval.wholeNanoseconds / 1_000_000)
+    hello.principal = principal
+    writeFrame(FrameHeader(.hello), hello.serializedBytes(), on: reactor)
+  }
+
+  func writeGoAway(_ cause: CloseCause, lastCallID: UInt32, on reactor: isolated Reactor) {
+    saidGoAway = true
+    writeFrame(
+      FrameHeader(.goAway), GoAwayPayload.make(cause, lastCallID: lastCallID), on: reactor)
+  }
+}
+
+/// The payload of a GOAWAY.
+enum GoAwayPayload {
+  static func make(_ cause: CloseCause, lastCallID: UInt32) -> [UInt8] {
+    var goAway = GoAway()
+    goAway.lastCallID = lastCallID
+    goAway.reason = cause.reason
+    goAway.message = cause.message
+    return goAway.serializedBytes()
+  }
+}

@@ -1,0 +1,118 @@
+import RPCTransport
+import RPCWire
+import Synchronization
+
+/// What the connections of one reactor share. Touched only on that reactor.
+final class ServerLoop {
+  let router: ServiceRouter
+  let authenticator: any Authenticator
+  let observer: any ConnectionObserver
+  let limits: TransportLimits
+  let serverVersion: String
+  let shared: ServerShared
+  let scratchpad = Scratchpad()
+  let counters = LoopCounters()
+  var isDraining = false
+
+  init(
+    configuration: RPCServerConfiguration, router: ServiceRouter,
+    authenticator: any Authenticator, observer: any ConnectionObserver, shared: ServerShared
+  ) {
+    self.router = router
+    self.authenticator = authenticator
+    self.observer = observer
+    self.limits = configuration.limits
+    self.serverVersion = configuration.serverVersion
+    self.shared = shared
+    shared.add(counters)
+  }
+}
+
+/// Counts of one reactor: written there, read from anywhere.
+final class LoopCounters: Sendable {
+  private let calls = Atomic<Int>(0)
+
+  /// One writer: a load and a store cost less than a locked addition.
+  @inline(__always)
+  func callStarted() {
+    calls.store(calls.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+  }
+
+  var callsStarted: Int { calls.load(ordering: .relaxed) }
+}
+
+/// What all reactors of a server share.
+final class ServerShared: Sendable {
+  private struct State {
+    var statistics = RPCServerStatistics()
+    var counters: [LoopCounters] = []
+    var lingeringRefused = 0
+    var isDraining = false
+    var becameEmpty: (@Sendable () -> Void)?
+  }
+
+  /// Most refused connections that are kept for a moment so that their GOAWAY arrives; beyond it
+  /// they are closed hard.
+  static let maximumLingeringRefused = 256
+
+  private let state = Mutex(State())
+
+  func add(_ counters: LoopCounters) {
+    state.withLock { $0.counters.append(counters) }
+  }
+
+  /// How a new connection is received.
+  enum Admission {
+    case serve
+    case refuse
+    case closeAtOnce
+  }
+
+  func admit(limit: Int) -> Admission {
+    state.withLock { state in
+      if state.statistics.connections < limit {
+        state.statistics.connections += 1
+        state.statistics.connectionsAccepted += 1
+        return .serve
+      }
+      state.statistics.connectionsRefused += 1
+      guard state.lingeringRefused < Self.maximumLingeringRefused else { return .closeAtOnce }
+      state.lingeringRefused += 1
+      return .refuse
+    }
+  }
+
+  func countRefused() {
+    state.withLock { $0.statistics.connectionsRefused += 1 }
+  }
+
+  func connectionClosed(wasServed: Bool) {
+    let becameEmpty = state.withLock { state in
+      if wasServed {
+        state.statistics.connections -= 1
+      } else {
+        state.lingeringRefused -= 1
+      }
+      return state.isDraining && state.statistics.connections == 0 ? state.becameEmpty : nil
+    }
+    becameEmpty?()
+  }
+
+  /// From now on `becameEmpty` is called when the last connection is gone, also when none is there.
+  func beginDraining(becameEmpty: @escaping @Sendable () -> Void) {
+    let isEmpty = state.withLock { state in
+      state.isDraining = true
+      state.becameEmpty = becameEmpty
+      return state.statistics.connections == 0
+    }
+    if isEmpty { becameEmpty() }
+  }
+
+  var statistics: RPCServerStatistics {
+    state.withLock { state in
+      var statistics = state.statistics
+      statistics.callsStarted = state.counters.reduce(0) { $0 + $1.callsStarted }
+      return statistics
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Synchronization
+
+/// The credit of one server stream, shared by its connection and whoever sends.
+final class StreamState: Sendable {
+  private struct State {
+    var credit: UInt32 = 0
+    var isCongested = false
+    var isStarved = false
+    var hasEnded = false
+    var ready: (@Sendable () -> Void)?
+  }
+
+  private let state = Mutex(State())
+
+  /// Takes the credit of one message, when there is some and the peer keeps up.
+  func takeCredit() -> StreamSendOutcome {
+    state.withLock { state in
+      if state.hasEnded { return .ended }
+      guard state.credit > 0, !state.isCongested else {
+        state.isStarved = true
+        return .noCredit
+      }
+      state.credit -= 1
+      return .sent
+    }
+  }
+
+  func setReady(_ ready: @escaping @Sendable () -> Void) {
+    state.withLock { $0.ready = ready }
+  }
+
+  /// Adds credit, at most to 2^31 - 1, and tells a sender that had none.
+  func addCredit(_ count: UInt32) {
+    change { $0.credit = min($0.credit.addingClamped(count), UInt32(Int32.max)) }
+  }
+
+  /// Whether so many bytes wait for the peer that credit does not count for now.
+  func setCongested(_ isCongested: Bool) {
+    change { $0.isCongested = isCongested }
+  }
+
+  /// No message is taken from now on.
+  func end() {
+    state.withLock { state in
+      state.hasEnded = true
+      state.ready = nil
+    }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    let ready: (@Sendable () -> Void)? = state.withLock { state in
+      body(&state)
+      guard state.isStarved, state.credit > 0, !state.isCongested else { return nil }
+      state.isStarved = false
+      return state.ready
+    }
+    ready?()
+  }
+}
+
+extension UInt32 {
+  fileprivate func addingClamped(_ other: UInt32) -> UInt32 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+}

@@ -1,0 +1,90 @@
+import CSystemShims
+import Glibc
+
+extension Reactor {
+  /// One wake-up: rounds of ready descriptors, posted work, output and deadlines, until nothing
+  /// is left to do or Dispatch should get its thread back.
+  func turn() {
+    unsafe shim_set_current_reactor(Unmanaged.passUnretained(self).toOpaque())
+    defer { shim_set_current_reactor(nil) }
+    for _ in 0..<Self.roundsPerTurn {
+      let ready = unsafe epoll_wait(epoll, events, Self.eventsPerRound, 0)
+      now = ServerTime.read()
+      runPosted()
+      handle(ready)
+      flushDirty()
+      expireDeadlines()
+      flushDirty()
+      if isStopped { return }
+      if ready <= 0 && mailbox.fallAsleep() {
+        armTimer()
+        return
+      }
+    }
+    armTimer()
+    // Dispatch calls again for what is ready in the set; posted work it does not see.
+    if !mailbox.fallAsleep() { mailbox.wake() }
+  }
+
+  private func runPosted() {
+    for work in mailbox.takeAll() { work(self) }
+  }
+
+  private func handle(_ ready: Int32) {
+    guard ready > 0 else { return }
+    for position in 0..<Int(ready) {
+      let number = unsafe shim_epoll_number(events + position)
+      // An event of a source that an earlier one of this round removed finds nothing. The mailbox
+      // and the timer need no reading: they are watched edge-triggered.
+      guard number < Self.timerNumber, let source = source(number) else { continue }
+      let bits = unsafe events[position].events
+      source.ready(bits, on: self)
+    }
+  }
+
+  private func flushDirty() {
+    var position = 0
+    // Flushing may make others dirty, such as by closing a connection.
+    while position < dirty.count {
+      dirty[position].flush(on: self)
+      position += 1
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  private func expireDeadlines() {
+    while let slot = deadlines.popExpired(now: now.monotonicNanoseconds) {
+      guard let source = slots[slot].source else { continue }
+      source.armedDeadline = .max
+      let next = source.deadlinePassed(on: self)
+      setDeadline(source, next)
+    }
+  }
+
+  private func armTimer() {
+    guard let earliest = deadlines.earliest?.deadline else { return }
+    // A timer that fires too early costs one empty turn; it is only moved to an earlier time.
+    if armedTimer > now.monotonicNanoseconds && armedTimer <= earliest { return }
+    armedTimer = earliest
+    var setting = itimerspec()
+    setting.it_value.tv_sec = Int(earliest / 1_000_000_000)
+    setting.it_value.tv_nsec = Int(earliest % 1_000_000_000)
+    unsafe timerfd_settime(timer, timerAbsoluteTime, &setting, nil)
+  }
+
+  /// Lets go of all sources and ends. Idempotent.
+  public func stop() {
+    guard !isStopped else { return }
+    isStopped = true
+    for source in sources { source.reactorStopped(on: self) }
+    dirty.removeAll()
+    buffers.removeAll()
+    attachment = nil
+    ReactorRegistry.remove(self)
+    dispatchSource?.cancel()
+    dispatchSource = nil
+  }
+}
+
+/// TFD_TIMER_ABSTIME (timerfd_create(2)).
+private let timerAbsoluteTime: Int32 = 1

@@ -1,0 +1,170 @@
+import CSystemShims
+import Glibc
+import RPCWire
+
+extension StreamConnection {
+  /// Most bytes of one write, so that one reader of much does not hold up the others.
+  static let maximumWriteBytes = 1 << 20
+  /// Up to here a begun frame is copied in front of the next read, which is then used in place;
+  /// above, the read is added to it.
+  static let maximumPrefixBytes = 64 << 10
+
+  /// Begins to watch the socket; the keepalive clock starts.
+  public final func open(on reactor: isolated Reactor) throws(SystemError) {
+    lastHeard = reactor.now.monotonicNanoseconds
+    try reactor.add(self, events: EPOLLIN.rawValue)
+    reactor.setDeadline(self, lastHeard + keepaliveNanoseconds)
+  }
+
+  final func handleReady(_ events: UInt32, on reactor: isolated Reactor) {
+    isInTurn = true
+    if events & EPOLLOUT.rawValue != 0 { write(on: reactor) }
+    if events & EPOLLIN.rawValue != 0 {
+      readOnce(on: reactor)
+    } else if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+      closeNow(on: reactor)
+    }
+    isInTurn = false
+    finishTurn(on: reactor)
+  }
+
+  /// Writes what is queued, and sets what to wait for.
+  final func finishTurn(on reactor: isolated Reactor) {
+    if output != nil { write(on: reactor) }
+    resumeInput(on: reactor)
+    if phase == .closing && output == nil { linger(on: reactor) }
+    guard phase != .closed else { return }
+    var interest: UInt32 = 0
+    if phase == .lingering || (phase == .open && !isReadingPaused) { interest |= EPOLLIN.rawValue }
+    if output != nil { interest |= EPOLLOUT.rawValue }
+    reactor.setInterest(self, interest)
+  }
+
+  // MARK: Input
+
+  private func readOnce(on reactor: isolated Reactor) {
+    let buffer = unsafe reactor.readBuffer
+    let prefix = pending.count <= Self.maximumPrefixBytes ? pending.count : 0
+    if prefix > 0 { unsafe buffer.copyMemory(from: pending.bytes) }
+    let got = unsafe Glibc.read(descriptor, buffer.baseAddress! + prefix, buffer.count - prefix)
+    guard got > 0 else {
+      if got == 0 || (errno != EAGAIN && errno != EINTR) { closeNow(on: reactor) }
+      return
+    }
+    lastHeard = reactor.now.monotonicNanoseconds
+    silentIntervals = 0
+    guard phase == .open else { return }
+    if pending.count > prefix {
+      unsafe pending.append(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
+      unsafe consumeAll(pending.bytes, on: reactor)
+    } else {
+      unsafe consumeAll(UnsafeRawBufferPointer(rebasing: buffer[0..<(prefix + got)]), on: reactor)
+    }
+  }
+
+  /// Hands bytes to the protocol and keeps what it leaves.
+  private func consumeAll(_ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
+    let used = unsafe consume(bytes, on: reactor)
+    guard phase == .open else { return }
+    if used < bytes.count {
+      unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
+    } else if pending.count > 0 {
+      pending.removeAll()
+    }
+    if unsentBytes > limits.highWaterBytes { pauseReading(on: reactor) }
+  }
+
+  private func pauseReading(on reactor: isolated Reactor) {
+    if !isReadingPaused { backlogChanged(isHigh: true, on: reactor) }
+    isReadingPaused = true
+  }
+
+  /// Goes on with input that was left when the peer had taken too little of the output.
+  private func resumeInput(on reactor: isolated Reactor) {
+    guard phase == .open else { return }
+    if unsentBytes > limits.highWaterBytes {
+      return pauseReading(on: reactor)
+    }
+    while isReadingPaused, phase == .open, unsentBytes <= limits.highWaterBytes / 2 {
+      isReadingPaused = false
+      backlogChanged(isHigh: false, on: reactor)
+      guard pending.count > 0 else { return }
+      isInTurn = true
+      unsafe consumeAll(pending.bytes, on: reactor)
+      isInTurn = false
+      if output != nil { write(on: reactor) }
+    }
+  }
+
+  // MARK: Output
+
+  /// Gives the system what it takes of the output.
+  final func write(on reactor: isolated Reactor) {
+    guard var buffer = output else { return }
+    let count = min(buffer.count, Self.maximumWriteBytes)
+    // MSG_NOSIGNAL: a peer that is gone must not raise SIGPIPE.
+    let sent = unsafe send(descriptor, buffer.first, count, Int32(MSG_NOSIGNAL))
+    if sent < 0 {
+      guard errno == EAGAIN || errno == EINTR else { return closeNow(on: reactor) }
+      return noteBacklog(on: reactor, madeProgress: false)
+    }
+    buffer.consume(sent)
+    if buffer.count == 0 {
+      reactor.buffers.give(buffer)
+      output = nil
+      lastProgress = 0
+    } else {
+      output = buffer
+      noteBacklog(on: reactor, madeProgress: sent > 0)
+    }
+  }
+
+  private func noteBacklog(on reactor: isolated Reactor, madeProgress: Bool) {
+    if madeProgress || lastProgress == 0 {
+      lastProgress = reactor.now.monotonicNanoseconds
+      reactor.setDeadline(self, lastProgress + limits.writeStallTimeout.wholeNanoseconds)
+    }
+    if phase == .open && unsentBytes > limits.hardMarkBytes { outputOverflowed(on: reactor) }
+  }
+
+  private func linger(on reactor: isolated Reactor) {
+    phase = .lingering
+    shutdown(descriptor, Int32(SHUT_WR))
+    lingerEnd = reactor.now.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
+    reactor.setDeadline(self, lingerEnd)
+  }
+
+  // MARK: Deadlines
+
+  final func handleDeadline(on reactor: isolated Reactor) -> Int64 {
+    let now = reactor.now.monotonicNanoseconds
+    if lingerEnd <= now || isStalled(at: now) {
+      closeNow(on: reactor)
+      return .max
+    }
+    var next = phase == .open ? deadlinesDue(on: reactor) : .max
+    if phase == .open { next = min(next, checkSilence(on: reactor)) }
+    guard phase != .closed else { return .max }
+    if lastProgress != 0 {
+      next = min(next, lastProgress + limits.writeStallTimeout.wholeNanoseconds)
+    }
+    return min(next, lingerEnd)
+  }
+
+  private func isStalled(at now: Int64) -> Bool {
+    lastProgress != 0 && now - lastProgress >= limits.writeStallTimeout.wholeNanoseconds
+  }
+
+  private func checkSilence(on reactor: isolated Reactor) -> Int64 {
+    // A peer that takes bytes lives, even when it is not being read.
+    let silence = reactor.now.monotonicNanoseconds - max(lastHeard, lastProgress)
+    let intervals = silence / max(keepaliveNanoseconds, 1)
+    if intervals >= 3 {
+      keepaliveExpired(on: reactor)
+      return .max
+    }
+    if intervals > silentIntervals { wentSilent(on: reactor) }
+    silentIntervals = intervals
+    return max(lastHeard, lastProgress) + (intervals + 1) * keepaliveNanoseconds
+  }
+}

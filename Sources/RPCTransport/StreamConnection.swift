@@ -1,0 +1,189 @@
+import CSystemShims
+import Glibc
+import RPCWire
+
+/// A connected socket with its buffers, whatever protocol runs on it: bounded reads and writes,
+/// water marks, keepalive clock, and closing so that the last bytes arrive.
+///
+/// | phase | to | when |
+/// | --- | --- | --- |
+/// | open | closing | `closeAfterFlush` |
+/// | closing | lingering | the last byte was taken by the system |
+/// | lingering | closed | the peer closed, or the linger timeout |
+/// | each | closed | the peer is gone, `closeNow`, or it takes no bytes for too long |
+open class StreamConnection: EventSource {
+  /// Where a connection stands between opening and closing.
+  public enum Phase: Sendable {
+    /// Bytes go both ways.
+    case open
+    /// Nothing more is read; what is queued goes out.
+    case closing
+    /// All is sent; waits for the peer to close, so that a reset does not take the last bytes.
+    case lingering
+    /// The descriptor is closed.
+    case closed
+  }
+
+  /// The limits of this side.
+  public final let limits: TransportLimits
+  /// Where the connection stands.
+  public final internal(set) var phase = Phase.open
+  /// When bytes last came, in nanoseconds of the monotonic clock.
+  public final internal(set) var lastHeard: Int64 = 0
+
+  final var output: OutputBuffer?
+  final var pending = PendingInput()
+  final var isInTurn = false
+  final var isDirty = false
+  final var isReadingPaused = false
+  final var silentIntervals: Int64 = 0
+  /// When the peer last took bytes while some waited.
+  final var lastProgress: Int64 = 0
+  final var lingerEnd = Int64.max
+  final var hasEnded = false
+  final let keepaliveNanoseconds: Int64
+
+  /// Takes ownership of a connected, non-blocking socket.
+  public init(adopting descriptor: Int32, limits: TransportLimits) {
+    self.limits = limits
+    keepaliveNanoseconds = limits.keepaliveInterval.wholeNanoseconds
+    super.init(adopting: descriptor)
+  }
+
+  // MARK: What a protocol overrides
+
+  /// Bytes came. Returns how many of them are done with; the rest comes again with what follows.
+  /// Must stop when `shouldStopConsuming` says so.
+  open func consume(_ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) -> Int {
+    bytes.count
+  }
+
+  /// Nothing came for one more keepalive interval: ping.
+  open func wentSilent(on reactor: isolated Reactor) {}
+
+  /// Nothing came for three keepalive intervals: say so and close.
+  open func keepaliveExpired(on reactor: isolated Reactor) {
+    closeNow(on: reactor)
+  }
+
+  /// More bytes wait for the peer than the hard mark allows: say so and close.
+  open func outputOverflowed(on reactor: isolated Reactor) {
+    closeNow(on: reactor)
+  }
+
+  /// The unsent bytes went above the high-water mark, or have come down to half of it.
+  open func backlogChanged(isHigh: Bool, on reactor: isolated Reactor) {}
+
+  /// The connection left the phase `open`: it takes and gives no more calls. Called once.
+  open func connectionEnded(on reactor: isolated Reactor) {}
+
+  /// The descriptor is closed. Called once, after `connectionEnded`.
+  open func connectionClosed(on reactor: isolated Reactor) {}
+
+  /// The protocol's own deadlines: acts on what is due, returns the next one, `.max` for none.
+  open func deadlinesDue(on reactor: isolated Reactor) -> Int64 { .max }
+
+  // MARK: Output
+
+  /// Unsent bytes.
+  public final var unsentBytes: Int { output?.count ?? 0 }
+
+  /// A place for `count` bytes at the end of the output; count them with `commitOutput`.
+  @inline(__always)
+  public final func reserveOutput(
+    _ count: Int, on reactor: isolated Reactor
+  ) -> UnsafeMutableRawPointer {
+    if output == nil { output = reactor.buffers.take() }
+    return unsafe output!.reserve(count)
+  }
+
+  /// Queues `count` bytes that were written to the reserved place; they go out with all others at
+  /// the end of this turn.
+  @inline(__always)
+  public final func commitOutput(_ count: Int, on reactor: isolated Reactor) {
+    output!.commit(count)
+    if !isInTurn && !isDirty {
+      isDirty = true
+      reactor.flushLater(self)
+    }
+  }
+
+  /// Whether a protocol should leave further input for later: the peer takes too little of the
+  /// output, or the connection is no longer open.
+  @inline(__always)
+  public final func shouldStopConsuming(on reactor: isolated Reactor) -> Bool {
+    if phase != .open { return true }
+    guard unsentBytes > limits.highWaterBytes else { return false }
+    write(on: reactor)
+    return phase != .open || unsentBytes > limits.highWaterBytes
+  }
+
+  /// Ends the connection once what is queued has gone out.
+  public final func closeAfterFlush(on reactor: isolated Reactor) {
+    guard phase == .open else { return }
+    phase = .closing
+    pending.removeAll()
+    // What is queued must be gone in this time, however slowly the peer reads.
+    lingerEnd =
+      reactor.now.monotonicNanoseconds + limits.writeStallTimeout.wholeNanoseconds
+    reactor.setDeadline(self, lingerEnd)
+    end(on: reactor)
+    if !isInTurn && !isDirty {
+      isDirty = true
+      reactor.flushLater(self)
+    }
+  }
+
+  /// Ends the connection at once.
+  public final func closeNow(on reactor: isolated Reactor) {
+    guard phase != .closed else { return }
+    phase = .closed
+    pending.removeAll()
+    end(on: reactor)
+    if let output { reactor.buffers.give(output) }
+    output = nil
+    reactor.remove(self)
+    connectionClosed(on: reactor)
+  }
+
+  private func end(on reactor: isolated Reactor) {
+    guard !hasEnded else { return }
+    hasEnded = true
+    connectionEnded(on: reactor)
+  }
+
+  /// Reads and writes once.
+  public final override func ready(_ events: UInt32, on reactor: isolated Reactor) {
+    handleReady(events, on: reactor)
+  }
+
+  /// Looks at every clock of the connection.
+  public final override func deadlinePassed(on reactor: isolated Reactor) -> Int64 {
+    isInTurn = true
+    let next = handleDeadline(on: reactor)
+    isInTurn = false
+    finishTurn(on: reactor)
+    return next
+  }
+
+  /// Writes what was queued outside of the connection's own turn.
+  public final override func flush(on reactor: isolated Reactor) {
+    isDirty = false
+    finishTurn(on: reactor)
+  }
+
+  /// The reactor stops: closes at once.
+  open override func reactorStopped(on reactor: isolated Reactor) {
+    closeNow(on: reactor)
+  }
+}
+
+extension Duration {
+  /// Nanoseconds, clamped to a century, so that adding to a clock cannot overflow.
+  public var wholeNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    guard seconds < 3_000_000_000 else { return 3_000_000_000_000_000_000 }
+    guard seconds >= 0 else { return 0 }
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+  }
+}
