@@ -41,7 +41,7 @@ struct ArenaBlock {
 }
 
 /// What an `Arena` owns. Lives on the heap so that protobuf-c's allocator callback finds it.
-@safe
+@safe @usableFromInline
 struct ArenaState {
   /// A block that grew beyond this for one large message is given back by `reset()`.
   static let maximumKeptBytes = 1024 * 1024

@@ -22,9 +22,10 @@ public struct MessageDescriptor: @unchecked Sendable {
 /// A message's C record in an arena: what every view wraps. Valid as long as the arena's contents.
 @safe
 public struct MessageReference {
-  let pointer: UnsafeMutableRawPointer
-  let arena: UnsafeMutablePointer<ArenaState>
+  @usableFromInline let pointer: UnsafeMutableRawPointer
+  @usableFromInline let arena: UnsafeMutablePointer<ArenaState>
 
+  @unsafe @inlinable
   init(pointer: UnsafeMutableRawPointer, arena: UnsafeMutablePointer<ArenaState>) {
     unsafe self.pointer = unsafe pointer
     unsafe self.arena = unsafe arena
@@ -46,14 +47,23 @@ public struct MessageReference {
     unsafe self.init(pointer: record, arena: arena)
   }
 
+  /// Zero-filled memory in the arena.
+  @unsafe @usableFromInline
+  func allocate<Element>(_: Element.Type, count: Int) -> UnsafeMutablePointer<Element> {
+    let (bytes, overflow) = MemoryLayout<Element>.stride.multipliedReportingOverflow(by: count)
+    precondition(!overflow && count >= 0, "a repeated field cannot have \(count) elements")
+    let raw = unsafe arena.pointee.allocate(bytes: bytes)
+    return unsafe raw.bindMemory(to: Element.self, capacity: count)
+  }
+
   /// The record as its C type; the caller names the type that the descriptor describes.
-  @unsafe
+  @unsafe @inlinable
   public func record<Record>() -> UnsafeMutablePointer<Record> {
     unsafe pointer.assumingMemoryBound(to: Record.self)
   }
 
   /// The record that a field of this message points to, in the same arena; nil for nil.
-  @unsafe
+  @unsafe @inlinable
   public func submessage<Record>(_ record: UnsafeMutablePointer<Record>?) -> MessageReference? {
     guard let record = unsafe record else { return nil }
     return unsafe MessageReference(pointer: UnsafeMutableRawPointer(record), arena: arena)
@@ -120,7 +130,9 @@ extension MessageReference {
     return unsafe reference.record()
   }
 
-  private static let timestampDescriptor = unsafe MessageDescriptor(Google__Protobuf__Timestamp.self) {
+  private static let timestampDescriptor = unsafe MessageDescriptor(
+    Google__Protobuf__Timestamp.self
+  ) {
     unsafe google__protobuf__timestamp__init($0)
   }
 }
@@ -154,7 +166,8 @@ extension MessageReference {
       for (index, field) in newValue.fields.enumerated() {
         let data = unsafe arena.pointee.allocate(bytes: field.bytes.count)
         unsafe field.bytes.withUnsafeBytes {
-          unsafe data.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(data), byteCount: $0.count)
+          unsafe data.copyMemory(
+            from: $0.baseAddress ?? UnsafeRawPointer(data), byteCount: $0.count)
         }
         unsafe (target + index).initialize(
           to: ProtobufCMessageUnknownField(

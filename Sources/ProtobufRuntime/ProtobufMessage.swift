@@ -16,6 +16,7 @@ public protocol ProtobufMessage: Sendable, Equatable, Encodable, JSONValue {
 extension ProtobufMessage {
   /// Decodes a message.
   /// - Throws: `DecodingError` when the bytes are no such message or pass a limit.
+  @inlinable
   public init(
     serializedBytes: UnsafeRawBufferPointer, limits: DecodingLimits = .standard
   ) throws(DecodingError) {
@@ -25,6 +26,7 @@ extension ProtobufMessage {
 
   /// Decodes a message.
   /// - Throws: `DecodingError` when the bytes are no such message or pass a limit.
+  @inlinable
   public init(
     serializedBytes: [UInt8], limits: DecodingLimits = .standard
   ) throws(DecodingError) {
@@ -37,6 +39,7 @@ extension ProtobufMessage {
   }
 
   /// The message's bytes on the wire. A NUL in a text, which the protocol forbids, becomes U+FFFD.
+  @inlinable
   public func serializedBytes() -> [UInt8] {
     let arena = Arena(initialBytes: 1024)
     let view = View(in: arena)
@@ -66,12 +69,14 @@ public protocol ProtobufView: SendableMetatype {
 
 extension ProtobufView {
   /// Makes an empty message in an arena.
+  @inlinable
   public init(in arena: Arena) {
     self.init(reference: MessageReference(Self.descriptor, in: arena))
   }
 
   /// Decodes a message into an arena. The bytes may go away afterwards.
   /// - Throws: `DecodingError` when the bytes are no such message or pass a limit.
+  @inlinable
   public init(
     decoding bytes: UnsafeRawBufferPointer, in arena: Arena, limits: DecodingLimits = .standard
   ) throws(DecodingError) {
@@ -82,26 +87,32 @@ extension ProtobufView {
 
   /// Wraps the record that a field points to; nil for nil.
   @unsafe
+  @inlinable
   public init?<Record>(_ record: UnsafeMutablePointer<Record>?, of parent: MessageReference) {
     guard let reference = unsafe parent.submessage(record) else { return nil }
     self.init(reference: reference)
   }
 
   /// Makes an empty message in the arena of another.
+  @inlinable
   public init(besides other: MessageReference) {
     self.init(reference: other.make(Self.descriptor))
   }
 
   /// How many bytes the message takes on the wire.
+  @inlinable
   public var encodedByteCount: Int { reference.encodedByteCount }
 
-  /// Writes the message into memory that has room for `encodedByteCount`; returns how many bytes.
+  /// Writes the message into memory that must have room for `encodedByteCount`, which is not
+  /// checked again because counting takes as long as writing; returns how many bytes it wrote.
+  @unsafe
+  @inlinable
   public func encode(into target: UnsafeMutableRawBufferPointer) -> Int {
-    precondition(target.count >= encodedByteCount, "no room for the encoded message")
     return unsafe reference.encode(into: target)
   }
 
   /// The message's bytes on the wire.
+  @inlinable
   public func serializedBytes() -> [UInt8] {
     let count = encodedByteCount
     return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -6,12 +6,13 @@ internal import CProtobufC
 /// equal when their bytes are; `String(_:)` makes a copy that stays.
 @safe
 public struct ProtobufText {
-  let start: UnsafePointer<UInt8>?
+  @usableFromInline let start: UnsafePointer<UInt8>?
   /// How many bytes it has.
   public let count: Int
 
   /// Borrows bytes that must be valid UTF-8 without NUL and outlive every use of the text.
   @unsafe
+  @inlinable
   public init(borrowing bytes: UnsafeRawBufferPointer) {
     unsafe start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     count = bytes.count
@@ -33,6 +34,7 @@ public struct ProtobufText {
   public static var empty: ProtobufText { unsafe ProtobufText(nil as UnsafePointer<CChar>?) }
 
   /// Whether it has no bytes.
+  @inlinable
   public var isEmpty: Bool { count == 0 }
 
   /// Lends the bytes for the time of `body`.
@@ -45,9 +47,13 @@ public struct ProtobufText {
 
   /// The bytes themselves; they stay only as long as the memory that the text borrows.
   @unsafe
-  public var bytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: start, count: count) }
+  @inlinable
+  public var bytes: UnsafeRawBufferPointer {
+    unsafe UnsafeRawBufferPointer(start: start, count: count)
+  }
 
   /// A copy as a `String`.
+  @inlinable
   public var string: String {
     unsafe String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }

@@ -17,8 +17,7 @@ public struct RepeatedNumbers<Element: BitwiseCopyable>: RandomAccessCollection 
   /// Copies numbers into the arena of `owner`.
   public init(_ values: some Collection<Element>, besides owner: MessageReference) {
     count = values.count
-    let raw = unsafe owner.arena.pointee.allocate(bytes: MemoryLayout<Element>.stride * count)
-    let made = unsafe raw.bindMemory(to: Element.self, capacity: count)
+    let made = unsafe owner.allocate(Element.self, count: count)
     for (index, value) in values.enumerated() {
       unsafe (made + index).initialize(to: value)
     }
