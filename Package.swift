@@ -86,8 +86,8 @@ let package = Package(
         "IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCTransport", "RPCWire",
         "ProtobufRuntime", "Credentials",
       ]),
-    library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime"]),
-    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+    library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
+    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
     library("StubGenerator"),
     library("CommandLineOptions"),
 
@@ -104,7 +104,7 @@ let package = Package(
       ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "CommandLineOptions", "CBenchLoad"]),
     program(
       "customsoft-agent",
-      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCTransport", "SQLiteDatabase", "CommandLineOptions"],
+      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCWire", "SQLiteDatabase", "CommandLineOptions"],
       resources: [.copy("Data")]),
     program("protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
 

@@ -32,12 +32,15 @@ struct QuoteFile: Sendable {
           quote: quote.mapError { SourceFault("\($0.sentence) (\(source))") })
       }
     } catch {
-      return [
-        Found(
-          number: name, source: name, fingerprint: fingerprint(contents),
-          quote: .failure(SourceFault("\(name) cannot be read: \(error.sentence)")))
-      ]
+      return [unreadable(name: name, error, fingerprint: fingerprint(contents))]
     }
+  }
+
+  /// What stands for a file that cannot be read.
+  static func unreadable(name: String, _ fault: SourceFault, fingerprint: Int64 = 0) -> Found {
+    Found(
+      number: name, source: name, fingerprint: fingerprint,
+      quote: .failure(SourceFault("\(name) cannot be read: \(fault.sentence)")))
   }
 
   private static func drafts(

@@ -1,0 +1,233 @@
+import IntegrationAPI
+import IntegrationClient
+import RPCClient
+import RPCWire
+
+/// One run of an agent: its connection, its outbox and the work that it holds.
+///
+/// Four loops share this state: the session (connects and declares), the sender of reports, the
+/// heartbeat and the polls. Each waits on a wakeup of its own; what they decide is in pure types.
+actor AgentRuntime {
+  nonisolated let configuration: AgentConfiguration
+  nonisolated let client: IntegrationClient
+  nonisolated let outbox: Outbox
+  nonisolated let clock = ContinuousClock()
+  let actions: [Agent.Action]
+  let handlers: [String: Agent.Handler]
+  /// New for each process.
+  let instanceID: String
+  /// What the process before this one left behind.
+  let predecessor: Outbox.Predecessor
+
+  var lifecycle = AgentLifecycle()
+  var jobs: [String: RunningJob] = [:]
+  /// Leases of attempts that have ended and whose last report is not stored yet, by log.
+  var unsettledLeases: [String: String] = [:]
+  var isRegistered = false
+  /// Whether all reports of earlier processes are sent; requests are taken only then, so that an end
+  /// that waits in the outbox arrives before its request is delivered again.
+  var isBacklogSent = false
+  var leasesRenewedAt: ContinuousClock.Instant?
+  var heartbeatInterval: Duration
+  var poll: Task<PollRequestsResponse, any Error>?
+
+  nonisolated let sessionWake = Wakeup()
+  nonisolated let senderWake = Wakeup()
+  nonisolated let heartbeatWake = Wakeup()
+  nonisolated let pollWake = Wakeup()
+  nonisolated let endWake = Wakeup()
+  private var companionTasks: [Task<Void, Never>] = []
+  private var companionError: (any Error)?
+
+  init(_ configuration: AgentConfiguration, actions: [Agent.Action]) async throws(AgentError) {
+    self.configuration = configuration
+    self.actions = actions
+    handlers = Dictionary(
+      actions.map { ($0.definition.type, $0.handler) }, uniquingKeysWith: { $1 })
+    client = IntegrationClient(configuration.clientConfiguration)
+    instanceID = LogIDMaker.shared.make()
+    heartbeatInterval = configuration.heartbeatInterval
+    outbox = try Outbox(
+      path: configuration.outboxPath, limits: configuration.outboxLimits, instanceID: instanceID)
+    predecessor = try await outbox.predecessor()
+  }
+
+  var isPaused: Bool { lifecycle.isPaused }
+
+  var event: @Sendable (AgentEvent) -> Void { configuration.onEvent }
+
+  // MARK: The run
+
+  /// Lives until the agent has stopped.
+  func run(companions: [@Sendable () async throws -> Void]) async throws {
+    try await closeAbandonedLogs()
+    for companion in companions { startCompanion(companion) }
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await self.keepSession() }
+        group.addTask { try await self.sendReports() }
+        group.addTask { try await self.phoneHome() }
+        group.addTask { try await self.takeRequests() }
+        group.addTask { try await self.waitForEnd() }
+        // The first that ends ends all: the end itself, or an error that nobody can mend.
+        defer { group.cancelAll() }
+        do {
+          try await group.next()
+        } catch {
+          await abandon()
+          throw error
+        }
+        await client.close()
+      }
+    } catch {
+      outbox.close()
+      throw error
+    }
+    outbox.close()
+    if let companionError { throw companionError }
+  }
+
+  private func startCompanion(_ body: @escaping @Sendable () async throws -> Void) {
+    let task = Task {
+      do {
+        try await body()
+      } catch is CancellationError {
+        // It was asked to end.
+      } catch {
+        companionFailed(error)
+      }
+    }
+    companionTasks.append(task)
+  }
+
+  private func companionFailed(_ error: any Error) {
+    if lifecycle.phase == .draining, error as? AgentError == .notRunning { return }
+    companionError = companionError ?? error
+    stop()
+  }
+
+  /// Logs of work that nobody queued, which the process before this one did not end, get their end.
+  private func closeAbandonedLogs() async throws(AgentError) {
+    for log in predecessor.openLogs where log.leaseToken.isEmpty {
+      var report = LogReport()
+      report.logID = log.logID
+      report.sequence = log.sequence + 1
+      report.status = .failed
+      report.statusMessage = "The agent ended before this attempt did."
+      report.retryable = true
+      report.occurredAt = .now
+      try await outbox.append(report, place: .last)
+    }
+  }
+
+  private func waitForEnd() async throws {
+    while lifecycle.phase != .stopped {
+      await endWake.wait()
+      try Task.checkCancellation()
+    }
+    await sayGoodbye()
+  }
+
+  /// Ends everything at once because the agent cannot go on.
+  private func abandon() async {
+    cancelCompanions()
+    for running in jobs.values { running.end(.agentStopping) }
+    await client.close()
+  }
+
+  private func cancelCompanions() {
+    for task in companionTasks { task.cancel() }
+  }
+
+  // MARK: Lifecycle
+
+  /// Begins to stop; a second call cancels what is held.
+  func stop() {
+    handle(.stopWanted)
+  }
+
+  func handle(_ lifecycleEvent: AgentLifecycle.Event) {
+    switch lifecycle.handle(lifecycleEvent) {
+    case .takeWork:
+      if lifecycleEvent == .resumeWanted { event(.resumed) }
+      pollWake.notify()
+    case .pause(let reason):
+      event(.paused(reason: reason))
+    case .drain(let reason):
+      event(.draining(reason: reason))
+      poll?.cancel()
+      cancelCompanions()
+      pollWake.notify()
+      heartbeatWake.notify()
+      startDrainTimer()
+      if jobs.isEmpty { handle(.workEnded) }
+    case .cancelWork:
+      for running in jobs.values { running.end(.agentStopping) }
+      startLastTimer()
+    case .finish:
+      endWake.notify()
+    case nil:
+      break
+    }
+  }
+
+  private func startDrainTimer() {
+    Task {
+      try? await Task.sleep(for: configuration.drainTimeout)
+      handle(.drainTimeEnded)
+    }
+  }
+
+  /// A handler that does not heed its cancellation must not keep the process alive.
+  private func startLastTimer() {
+    Task {
+      try? await Task.sleep(for: configuration.farewellTimeout)
+      handle(.workEnded)
+    }
+  }
+
+  /// Applies what operators want, as any reply may bring it.
+  func follow(_ directives: [Directive]) {
+    for directive in directives {
+      switch directive.kind {
+      case .cancel(let cancel):
+        guard let running = jobs[cancel.logID], running.job.ending == nil else { continue }
+        event(
+          .cancelWanted(
+            logID: cancel.logID, reason: cancel.reason, requestedBy: cancel.requestedBy))
+        running.end(.cancelWanted(reason: cancel.reason, requestedBy: cancel.requestedBy))
+      case .pause(let pause): handle(.pauseWanted(reason: pause.reason))
+      case .resume: handle(.resumeWanted)
+      case .drain(let drain):
+        let reason = drain.reason.isEmpty ? "an operator asked for it" : drain.reason
+        handle(.drainWanted(reason: reason))
+      case .rotateKey: event(.keyEnds)
+      case nil: break
+      }
+    }
+  }
+
+  // MARK: Goodbye
+
+  /// Sends what is left, within the farewell time, and tells the server that nothing is held.
+  private func sayGoodbye() async {
+    let limit = clock.now + configuration.farewellTimeout
+    while isRegistered, clock.now < limit, outbox.counts.reports > 0 {
+      senderWake.notify()
+      await endWake.wait(for: .milliseconds(50))
+    }
+    if isRegistered {
+      var request = heartbeat(state: .stopped)
+      request.leases = []
+      let options = CallOptions(deadline: max(limit - clock.now, .seconds(1)))
+      do {
+        _ = try await client.agents.heartbeat(request, options: options)
+        try await outbox.forgetLeases(of: .everybody)
+      } catch let error as RPCError {
+        event(.callFailed(call: "Heartbeat", error))
+      } catch {
+        // The outbox cannot be written: the leases run out by themselves.
+      }
+    }
+  }
+}

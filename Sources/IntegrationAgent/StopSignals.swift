@@ -1,0 +1,26 @@
+import Dispatch
+import Glibc
+
+/// Turns SIGINT and SIGTERM into calls, from making it to the end of the process or of its owner.
+///
+/// The closure of a Dispatch source takes the isolation of the place where it is written: a plain
+/// class has none, so it may run on the source's queue.
+final class StopSignals {
+  private var sources: [any DispatchSourceSignal] = []
+
+  init(_ body: @escaping @Sendable () -> Void) {
+    let queue = DispatchQueue(label: "integration-agent.signals")
+    for number in [SIGINT, SIGTERM] {
+      // Dispatch sees a signal beside its default action, so that one is taken away first.
+      _ = signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler { body() }
+      source.resume()
+      sources.append(source)
+    }
+  }
+
+  deinit {
+    for source in sources { source.cancel() }
+  }
+}
