@@ -128,7 +128,9 @@ let package = Package(
         "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase", "customsoft-agent",
       ]),
     suite("StubGeneratorTests", ["StubGenerator"]),
-    suite("CommandLineTests", ["CommandLineOptions", "integrationctl"]),
+    suite(
+      "CommandLineTests",
+      ["CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
     suite(
       "EndToEndTests",
       [

@@ -99,6 +99,7 @@ struct Table<Row: Sendable>: Sendable {
       }
       if !isLast { line += String(repeating: " ", count: Self.gap) }
     }
+    while line.last == " " { line.removeLast() }
     return line
   }
 

@@ -50,22 +50,26 @@ enum LogTail {
     for log in logs { try invocation.console.write(line(log, invocation.console.presentation)) }
   }
 
-  /// One line for people, cut at the end to the terminal's width.
+  /// From this width on a line has room for the log's id beside the message.
+  private static let widthWithID = 110
+
+  /// One line for people, cut to the terminal's width; a narrow one leaves out the id rather than
+  /// the message.
   static func line(_ log: ActionLog, _ presentation: Presentation) -> String {
     let time = log.updatedAt.map { TimeText.clockWithMilliseconds(WallTime($0)) } ?? ""
     let status = log.status.jsonName
     let padding = String(repeating: " ", count: max(0, 11 - status.utf8.count))
-    let rest = [
+    let words = [
       "\(log.integration)/\(log.actionType)", log.entity?.words ?? "", Cell.progress(log).text,
       log.statusMessage,
     ].filter { !$0.isEmpty }.joined(separator: "  ")
-    let head = "\(time)  \(log.id)  "
-    let clean = DisplayWidth.printable(rest)
+    let hasID = (presentation.width ?? widthWithID) >= widthWithID
+    let head = "\(time)  " + (hasID ? "\(log.id)  " : "")
+    let clean = DisplayWidth.printable(words)
     let room = presentation.width.map { max(10, $0 - head.count - 13) }
     let shown = room.map { DisplayWidth.cut(clean, to: $0) } ?? clean
     return presentation.styled(head, .faint) + presentation.styled(status, log.status.tone)
-      + padding
-      + "  \(shown)\n"
+      + padding + "  \(shown)\n"
   }
 }
 

@@ -45,7 +45,8 @@ enum StatusCommand {
   private static func workWords(_ reply: GetStatusResponse, _ now: WallTime) -> String {
     var text = "\(reply.queued) queued, \(reply.inProgress) in progress"
     if let oldest = reply.oldestQueuedAt, reply.queued > 0 {
-      text += "; the oldest waits since \(TimeText.relative(WallTime(oldest), now: now))"
+      let waited = max(0, now.milliseconds - WallTime(oldest).milliseconds)
+      text += "; the oldest has waited \(TimeText.span(milliseconds: waited))"
     }
     return text
   }
