@@ -26,8 +26,7 @@ struct BufferPool {
   }
 
   mutating func removeAll() {
-    for unsafepointer in unsafe free { unsafe pointer.deallocate() }
-    unsafe free = []
+    while let pointer = unsafe free.popLast() { unsafe pointer.deallocate() }
   }
 }
 
