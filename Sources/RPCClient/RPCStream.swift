@@ -1,15 +1,76 @@
 import RPCWire
+import Synchronization
 
-/// The messages of a server stream as bytes, one reader. Ends with nil, or throws `RPCError`.
-/// Letting go of it cancels the call.
+/// The messages of a server stream as bytes, one reader. Letting go of it cancels the call.
 public final class RawStream: Sendable {
-  /// The next message; nil after the last one.
-  public func next() async throws(RPCError) -> [UInt8]? {
-    nil
+  /// Opens a stream that does not exist yet.
+  public typealias Opening = @Sendable () async throws(RPCError) -> RawStream
+
+  private enum Source {
+    case open(StreamBuffer, connection: RPCConnection, ticket: UInt64)
+    case pending(Opening)
+    case opened(RawStream)
+    case cancelled
   }
 
-  /// Ends the call.
+  private let source: Mutex<Source>
+
+  init(_ buffer: StreamBuffer, connection: RPCConnection, ticket: UInt64) {
+    source = Mutex(.open(buffer, connection: connection, ticket: ticket))
+  }
+
+  /// Makes a stream that is opened by the first `next`.
+  public init(opening: @escaping Opening) {
+    source = Mutex(.pending(opening))
+  }
+
+  deinit {
+    cancel()
+  }
+
+  /// The next message; nil after the last one. Cancelling the task that waits ends the call.
+  public func next() async throws(RPCError) -> [UInt8]? {
+    switch source.withLock({ $0 }) {
+    case .open(let buffer, let connection, let ticket):
+      let result = await withTaskCancellationHandler {
+        await buffer.next()
+      } onCancel: {
+        connection.cancel(CallTicket(number: ticket))
+      }
+      let credit = buffer.creditToGrant()
+      if credit > 0 { connection.grant(ticket: ticket, count: credit) }
+      return try result.get()
+    case .pending(let opening):
+      return try await adopt(try await opening()).next()
+    case .opened(let stream): return try await stream.next()
+    case .cancelled:
+      throw RPCError(.cancelled, "the call was cancelled here", reason: WireReason.callCancelled)
+    }
+  }
+
+  private func adopt(_ stream: RawStream) -> RawStream {
+    let isCancelled = source.withLock { source in
+      if case .cancelled = source { return true }
+      source = .opened(stream)
+      return false
+    }
+    if isCancelled { stream.cancel() }
+    return stream
+  }
+
+  /// Ends the call; the reader gets CANCELLED, unless the stream has ended. Idempotent.
   public func cancel() {
+    let before = source.withLock { source in
+      let before = source
+      if case .pending = source { source = .cancelled }
+      return before
+    }
+    switch before {
+    case .open(let buffer, let connection, let ticket):
+      if !buffer.isFinished { connection.cancel(CallTicket(number: ticket)) }
+    case .opened(let stream): stream.cancel()
+    case .pending, .cancelled: return
+    }
   }
 }
 

@@ -92,7 +92,7 @@ extension Sockets {
     let probe = socket(AF_UNIX, flags, 0)
     guard probe >= 0 else { throw failure(address, systemText(errno)) }
     defer { close(probe) }
-    let connected = unsafe withUnixAddress(path) { unsafe connect(probe, $0, $1) }
+    let connected = unsafe withUnixAddress(path) { unsafe Glibc.connect(probe, $0, $1) }
     // EAGAIN: somebody listens, with a full backlog (unix(7)).
     if connected == 0 || errno == EAGAIN {
       throw failure(address, "another server is running there; stop it or choose another path")

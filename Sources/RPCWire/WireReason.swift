@@ -51,3 +51,24 @@ public enum WireReason {
   /// The server broke one of its own rules.
   public static let internalError = "INTERNAL"
 }
+
+extension StatusCode {
+  /// The code that a GOAWAY's reason stands for, as PROTOCOL section 6 lists them; UNAVAILABLE for
+  /// reasons that this version does not know.
+  public init(wireReason: String) {
+    self =
+      switch wireReason {
+      case WireReason.tokenInvalid, WireReason.tokenMissing, WireReason.tokenRevoked:
+        .unauthenticated
+      case WireReason.tooManyConnections, WireReason.slowReader, WireReason.frameTooLong:
+        .resourceExhausted
+      case WireReason.preambleInvalid, WireReason.frameTooShort, WireReason.flagsReserved,
+        WireReason.callIDInvalid, WireReason.payloadInvalid:
+        .invalidArgument
+      case WireReason.helloMissing, WireReason.helloRepeated, WireReason.protocolUnsupported:
+        .failedPrecondition
+      case WireReason.helloTimeout: .deadlineExceeded
+      default: .unavailable
+      }
+  }
+}
