@@ -14,7 +14,7 @@ public struct CommandExample: Sendable, Equatable {
 
 /// A program, a noun or a verb: what it takes and what stands below it.
 ///
-/// A command has either subcommands or arguments. Its flags are also understood by everything below.
+/// A command has either subcommands or arguments. Its flags are understood by all below.
 public struct Command: Sendable {
   /// The word that selects it.
   public let name: String

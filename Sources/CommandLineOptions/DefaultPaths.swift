@@ -5,8 +5,8 @@ import Glibc
 ///
 /// root: `/var/lib/integrationd` and `/run/integrationd.sock`. Anybody else, by the XDG base
 /// directory specification: `$XDG_DATA_HOME/integrationd` (`~/.local/share/integrationd`) and
-/// `$XDG_RUNTIME_DIR/integrationd.sock`, or a socket in the data directory where there is no runtime
-/// directory.
+/// `$XDG_RUNTIME_DIR/integrationd.sock`, or a socket in the data directory where there is no
+/// runtime directory.
 public struct DefaultPaths: Sendable, Equatable {
   /// The server's data directory.
   public let dataDirectory: String

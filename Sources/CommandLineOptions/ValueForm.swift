@@ -9,8 +9,8 @@ public struct ValueProblem: Error, Equatable, Sendable {
 
 /// How the text of a flag or argument becomes a value, and back for `--help`.
 ///
-/// A form is the one place that knows a value's grammar: parsing, the placeholder in the usage line,
-/// the choices that completion offers, and the sentence of an error all come from it.
+/// A form is the one place that knows a value's grammar: parsing, the placeholder in the usage
+/// line, the choices that completion offers, and the sentence of an error all come from it.
 public struct ValueForm<Value: Sendable>: Sendable {
   /// What stands for the value in help: `ADDRESS`.
   public let placeholder: String

@@ -47,7 +47,8 @@ enum CommandTree {
     CommandExample(
       "integrationctl logs list --status FAILED --since 2d", "what failed in the last two days"),
     CommandExample(
-      "integrationctl requests create customsoft export_quote --entity Q-1042", "ask for an action"),
+      "integrationctl requests create customsoft export_quote --entity Q-1042",
+      "ask for an action"),
     CommandExample("integrationctl logs tail --follow", "watch what happens"),
   ]).withDiscussion(
     "Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached, "

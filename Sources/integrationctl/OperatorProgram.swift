@@ -43,7 +43,7 @@ struct OperatorProgram: Sendable {
       if !failure.text.isEmpty { console.warn(failure.text) }
       return failure.code
     } catch {
-      // Only a message's own `encode(to:)` could bring another error, and generated ones throw none.
+      // Only a message's own `encode(to:)` could bring another error; generated ones throw none.
       console.warn("integrationctl: \(error)\n")
       return .refused
     }

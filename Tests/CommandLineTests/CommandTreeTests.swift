@@ -55,7 +55,7 @@ import Testing
     #expect(outcome.errors.contains("did you mean integrations?"))
   }
 
-  /// Splits a line as a shell would, as far as the examples need it; what follows a pipe is left out.
+  /// Splits a line as a shell would, as far as the examples need it; not what follows a pipe.
   static func words(_ line: String) -> [String]? {
     var words: [String] = []
     var word = ""

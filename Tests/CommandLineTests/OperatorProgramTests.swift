@@ -33,7 +33,8 @@ import Testing
           next  integrationctl agents show customsoft crm-1
 
         Integrations
-          INTEGRATION  HEALTH  OPEN  FAILED 24H  LAST LOG  PHONED HOME  AGENTS  LOGS  SUPPORT CONTACT
+          INTEGRATION  HEALTH  OPEN  FAILED 24H  LAST LOG  PHONED HOME  AGENTS  LOGS  \
+        SUPPORT CONTACT
           customsoft   up         1           3  30s ago   2s ago            1   123  \
         support@customsoft.example
 

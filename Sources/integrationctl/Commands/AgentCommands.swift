@@ -89,7 +89,8 @@ enum AgentCommands {
 
   static let listing = Listing<Agent>(
     table: Table(
-      columns: [Column("INTEGRATION", .useful) { row, _ in Cell(row.integration) }] + table.columns),
+      columns: [Column("INTEGRATION", .useful) { row, _ in Cell(row.integration) }]
+        + table.columns),
     csvPaths: [
       "integration", "agentId", "instanceId", "health", "healthReason", "lastFrameAt", "lastPollAt",
       "lastProgressAt", "lastHeartbeatAt", "heartbeatIntervalMs", "heldLeases", "connected",

@@ -9,8 +9,8 @@ enum KeyFile {
 
   /// Runs a call that makes a secret and keeps it in the file that the command line names, if any.
   ///
-  /// The file is made before the call, so that a key is never made and then lost; it is removed again
-  /// when the call fails.
+  /// The file is made before the call, so that a key is never made and then lost; it is removed
+  /// again when the call fails.
   static func withFile<Reply>(
     _ invocation: Invocation, call: () async throws(Failure) -> Reply,
     secret: (Reply) -> String

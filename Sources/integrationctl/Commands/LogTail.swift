@@ -77,8 +77,6 @@ enum LogTail {
 struct LogFollower {
   let invocation: Invocation
   let filter: LogFilter
-  /// Waits before the next attempt to connect; tests do not wait.
-  var pause: @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
 
   private static let firstPause = Duration.milliseconds(200)
   private static let longestPause = Duration.seconds(5)
@@ -101,7 +99,7 @@ struct LogFollower {
         invocation.console.warn(
           "integrationctl: \(failure.message); trying again in \(DurationText.format(wait))\n")
       }
-      await pause(wait)
+      try await Task.sleep(for: wait)
       wait = min(wait * 2, Self.longestPause)
     }
   }

@@ -48,7 +48,7 @@ enum RequestCommands {
         "integrationctl requests create customsoft export_quote --entity Q-1042 --wait",
         "export one quote and see how it ends"),
       CommandExample(
-        "integrationctl requests create customsoft bulk_import_contacts --input '{\"folder\":\"new\"}'",
+        "integrationctl requests create customsoft bulk_import --input '{\"folder\":\"new\"}'",
         "an action with input and no record"),
     ])
   ) { try await RequestCreation(invocation: $0).run() }
@@ -85,7 +85,7 @@ enum RequestCommands {
       flags: [GlobalFlags.reason, GlobalFlags.yes], positionals: [ids]
     ).withExamples([
       CommandExample(
-        "integrationctl requests cancel 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --reason 'wrong quote'",
+        "integrationctl requests cancel 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --reason outdated",
         "the agent hears the reason")
     ])
   ) { invocation in

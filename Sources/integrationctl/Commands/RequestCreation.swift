@@ -5,8 +5,6 @@ import RPCWire
 /// `requests create`: asks, and with `--wait` stays until the end.
 struct RequestCreation {
   let invocation: Invocation
-  /// Waits between two looks; tests do not wait.
-  var pause: @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
 
   private static let firstPause = Duration.milliseconds(20)
   private static let longestPause = Duration.seconds(1)
@@ -53,7 +51,7 @@ struct RequestCreation {
   /// Looks again and again, each time after a longer pause, until the log is final.
   private func waitForEnd(
     of id: String, _ client: OperatorServiceClient
-  ) async throws(Failure) -> GetLogResponse {
+  ) async throws -> GetLogResponse {
     var get = GetLogRequest()
     get.id = id
     let request = get
@@ -63,7 +61,7 @@ struct RequestCreation {
         try await client.getLog(request)
       }
       if reply.log?.status.isFinal == true { return reply }
-      await pause(wait)
+      try await Task.sleep(for: wait)
       wait = min(wait * 2, Self.longestPause)
     }
   }
