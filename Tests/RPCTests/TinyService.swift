@@ -1,0 +1,138 @@
+import Dispatch
+import RPCTransport
+import RPCWire
+import Synchronization
+
+@testable import RPCServer
+
+/// A service of a few methods whose payloads are plain bytes.
+final class TinyService: Sendable {
+  static let echo = method(1, "Echo")
+  /// Answered only when the test says so.
+  static let hold = method(2, "Hold")
+  /// Sends as many messages as the payload's first byte says, each with its number.
+  static let count = method(3, "Count", streaming: true)
+  /// Answered from another thread through a `ReplyBatch`.
+  static let batch = method(4, "Batch")
+  /// Answers with 2 to the power of the payload's first byte bytes.
+  static let large = method(5, "Large")
+  /// Answered from another thread through the call itself.
+  static let elsewhere = method(6, "Elsewhere")
+
+  static func method(_ id: UInt16, _ name: String, streaming: Bool = false) -> MethodDescriptor {
+    MethodDescriptor(
+      id: id, service: "tiny.v1.TinyService", name: name, isServerStreaming: streaming,
+      defaultDeadlineMs: 10_000)
+  }
+
+  struct State {
+    var held: [CallHandle] = []
+    var ended: [CallToken] = []
+    var opened: [String] = []
+    var closed: [String] = []
+    var drains = 0
+    var credentials: [Credential] = []
+  }
+
+  let state = Mutex(State())
+  private let queue = DispatchQueue(label: "tiny.service")
+
+  var heldCount: Int { state.withLock { $0.held.count } }
+  var endedCalls: [UInt32] { state.withLock { $0.ended.map(\.callID) } }
+
+  func answerHeld(_ bytes: [UInt8] = []) {
+    let held = state.withLock { state in
+      defer { state.held = [] }
+      return state.held
+    }
+    for call in held { call.reply(bytes: bytes) }
+  }
+
+  func makeRouter() -> ServiceRouter {
+    var router = ServiceRouter()
+    router.register(Self.echo) { call in call.handle.reply(bytes: Array(call.payload)) }
+    router.register(Self.hold) { [self] call in
+      let handle = call.handle
+      state.withLock { $0.held.append(handle) }
+    }
+    router.register(Self.count) { call in
+      Counting(ServerStream<[UInt8]>(call), limit: call.payload.first ?? 0).run()
+    }
+    router.register(Self.batch) { [queue] call in
+      let token = call.handle.token
+      let bytes = Array(call.payload)
+      queue.async {
+        var batch = ReplyBatch()
+        batch.reply(token, bytes: bytes)
+        batch.flush()
+      }
+    }
+    router.register(Self.large) { call in
+      call.handle.reply(bytes: [UInt8](repeating: 7, count: 1 << Int(call.payload.first ?? 0)))
+    }
+    router.register(Self.elsewhere) { [queue] call in
+      let handle = call.handle
+      let bytes = Array(call.payload)
+      queue.async { handle.reply(bytes: bytes) }
+    }
+    return router
+  }
+}
+
+/// Sends numbers as credit allows.
+final class Counting: Sendable {
+  private let stream: ServerStream<[UInt8]>
+  private let limit: UInt8
+  private let next = Mutex<UInt8>(0)
+
+  init(_ stream: ServerStream<[UInt8]>, limit: UInt8) {
+    self.stream = stream
+    self.limit = limit
+  }
+
+  func run() {
+    stream.onReady { self.send() }
+    send()
+  }
+
+  private func send() {
+    let isDone = next.withLock { next in
+      while next < limit {
+        guard stream.send(bytes: [next]) == .sent else { return false }
+        next += 1
+      }
+      return true
+    }
+    if isDone { stream.finish() }
+  }
+}
+
+extension TinyService: ConnectionObserver {
+  func connectionOpened(_ connection: ConnectionID, _ principal: Principal) {
+    state.withLock { $0.opened.append(principal.name) }
+  }
+  func connectionClosed(_ connection: ConnectionID, _ principal: Principal) {
+    state.withLock { $0.closed.append(principal.name) }
+  }
+  func callEnded(_ token: CallToken) {
+    state.withLock { $0.ended.append(token) }
+  }
+  func drainBegan() {
+    state.withLock { $0.drains += 1 }
+  }
+}
+
+extension TinyService: Authenticator {
+  static let goodToken = "good"
+
+  func authenticate(_ credential: Credential) -> Result<Principal, RPCError> {
+    state.withLock { $0.credentials.append(credential) }
+    let token = String(decoding: credential.token, as: UTF8.self)
+    guard token == Self.goodToken else {
+      return .failure(
+        RPCError(.unauthenticated, "the token is not known", reason: WireReason.tokenInvalid))
+    }
+    return .success(
+      Principal(name: "operator:test", kind: .operator, id: 1, credentialID: "key-1"))
+  }
+}
