@@ -135,7 +135,7 @@ let package = Package(
       "EndToEndTests",
       [
         "integrationd", "integrationctl", "customsoft-agent", "integration-bench",
-        "protoc-gen-integration-swift",
+        "protoc-gen-integration-swift", "SQLiteDatabase",
       ],
       resources: [.copy("Fixtures")]),
     suite("TidyTests", []),
