@@ -2,7 +2,8 @@ import CBenchLoad
 
 /// Latencies of many calls, in buckets that are at most 3 % wide.
 ///
-/// One thread writes at a time. Safe, because the pointer is owned: made in `init`, freed in `deinit`, never handed on but to C.
+/// One thread writes at a time. Safe, because the pointer is owned: made in `init`, freed in
+/// `deinit`, never handed on but to C.
 @safe final class Histogram {
   private let storage: OpaquePointer
 

@@ -19,7 +19,9 @@ import Testing
   static let importers: [String: Set<String>] = [
     "CProtobufC": ["ProtobufRuntime"], "CSQLite": ["SQLiteDatabase"], "COpenSSL": ["Credentials"],
     "CSystemShims": ["RPCTransport"], "CBenchLoad": ["integration-bench"],
-    "IntegrationProtos": ["RPCEnvelope", "IntegrationAPI", "protoc-gen-integration-swift"],
+    "IntegrationProtos": [
+      "ProtobufRuntime", "RPCEnvelope", "IntegrationAPI", "protoc-gen-integration-swift",
+    ],
   ]
 
   let manifest: Manifest

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// How large things may be.
@@ -12,7 +13,7 @@ import Testing
   func files(file: SourceFile) {
     #expect(file.lines.count <= Self.maximumFileLines)
     for (index, line) in file.lines.enumerated() {
-      #expect(line.count <= Self.maximumColumns, "line \(index + 1)")
+      #expect(line.unicodeScalars.count <= Self.maximumColumns, "line \(index + 1)")
     }
   }
 
@@ -29,8 +30,11 @@ import Testing
   /// Functions found by their indentation: from the line that declares one to the brace below it.
   private func functions(in lines: [String]) -> [(line: Int, count: Int, isSwitch: Bool)] {
     let head = #/^(\s*)(?:[@\w()]+ )*(?:func\b|init[?(<]|deinit\b|subscript\b)/#
+    let words = ["func ", "init", "deinit", "subscript"]
     return lines.indices.compactMap { start in
-      guard let match = lines[start].firstMatch(of: head) else { return nil }
+      guard words.contains(where: { lines[start].range(of: $0) != nil }),
+        let match = lines[start].firstMatch(of: head)
+      else { return nil }
       let brace = match.1 + "}"
       guard let end = lines[start...].firstIndex(where: { $0 == brace }) else { return nil }
       let body = lines[start..<end]

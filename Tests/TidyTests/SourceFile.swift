@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -5,6 +6,7 @@ import Testing
 struct SourceFile: CustomTestStringConvertible {
   let path: String
   let lines: [String]
+  private let text: String
 
   var testDescription: String { path }
   var isGenerated: Bool { path.contains("/Generated/") }
@@ -13,18 +15,33 @@ struct SourceFile: CustomTestStringConvertible {
 
   init(path: String) {
     self.path = path
-    let text = (try? SourceTree.text(path)) ?? ""
+    text = (try? SourceTree.text(path)) ?? ""
     lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    imports = path.hasSuffix(".swift") ? lines.compactMap(Self.importedModule) : []
+  }
+
+  /// The lines, with their numbers from 1, of a file that has one of the words at all.
+  func lines(with words: [String]) -> [(number: Int, text: String)] {
+    // Most files have none, and a search through the whole text is quick.
+    guard words.contains(where: { text.range(of: $0) != nil }) else { return [] }
+    return lines.enumerated().compactMap { index, line in
+      words.contains { line.range(of: $0) != nil } ? (index + 1, line) : nil
+    }
   }
 
   /// The modules that the file imports.
-  var imports: [String] {
-    lines.compactMap { line in
-      line.firstMatch(
-        of: #/^(?:@\w+(?:\(\w+\))? )*(?:public |package |internal )?import (?:\w+ )?(\w+)/#
-      )
-      .map { String($0.1) }
-    }
+  let imports: [String]
+
+  /// The module of `import M`, `public import M`, `@testable import M` or `import struct M.T`.
+  private static func importedModule(_ line: String) -> String? {
+    guard line.first != " ", line.contains("import ") else { return nil }
+    let words = line.split(separator: " ")
+    guard let at = words.firstIndex(of: "import"), at + 1 < words.count,
+      !line.hasPrefix("//")
+    else { return nil }
+    let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "typealias"]
+    let name = kinds.contains(words[at + 1]) && at + 2 < words.count ? words[at + 2] : words[at + 1]
+    return name.split(separator: ".").first.map(String.init)
   }
 
   static let swift = SourceTree.files(below: "Sources", [".swift"]).map(SourceFile.init)
