@@ -18,6 +18,8 @@ public struct StoreFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case resourceExhausted
     /// The store is closed or has failed.
     case unavailable
+    /// An own fault that concerns this command alone.
+    case internalError
   }
 
   /// What sort of refusal.

@@ -113,6 +113,14 @@ import CSQLite
     _ = unsafe sqlite3_busy_timeout(handle, milliseconds)
   }
 
+  /// How many pages this connection wrote since the last call; in WAL mode, into the log.
+  public func takeWrittenPages() -> Int {
+    var current: Int32 = 0
+    var highest: Int32 = 0
+    unsafe sqlite3_db_status(handle, SQLITE_DBSTATUS_CACHE_WRITE, &current, &highest, 1)
+    return Int(current)
+  }
+
   /// What a step of checkpointing found.
   public struct Checkpoint: Sendable {
     /// Pages in the write-ahead log.

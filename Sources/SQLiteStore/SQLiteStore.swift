@@ -1,43 +1,126 @@
+import Dispatch
 import IntegrationModel
 import IntegrationStore
+import SQLiteDatabase
+import Synchronization
 
 /// The embedded store: one directory, one writer, a few readers.
+///
+/// Commands join a batch that is filled while the writer commits the one before; so a batch is
+/// whatever has arrived in the meantime, from one command to the limit. One connection writes and
+/// checkpoints, on a queue of its own. Readers have connections and queues of their own and never
+/// wait for the writer.
 public final class SQLiteStore: IntegrationStore {
+  private struct Pending {
+    var batch = CommandBatch()
+    /// Whether the writer's queue has been asked to come, or is at work.
+    var isScheduled = false
+    var isClosed = false
+  }
+
+  private let limits: StoreLimits
+  private let pending = Mutex(Pending())
+  private let loop: WriterLoop
+  private let readers: ReaderPool
+
   /// Opens the data directory, creates it where it is missing, and brings its schema up to date.
   ///
   /// Throws a `StoreError` when another server uses it (`inUse`), a newer program wrote it
   /// (`newerSchema`), access is refused (`permission`), or the files are damaged.
   public init(directory: String, limits: StoreLimits = StoreLimits()) throws(StoreError) {
+    self.limits = limits
+    let directory = try DataDirectory(path: directory)
+    do {
+      let writer = try Opening.openWriter(directory, limits)
+      loop = WriterLoop(writer: writer, directory: directory, limits: limits)
+      readers = try ReaderPool(directory, limits)
+    } catch {
+      throw Opening.storeError(error, directory.path)
+    }
   }
 
   /// Sets who hears of commits.
-  public func start(observer: any CommitObserver) {}
+  public func start(observer: any CommitObserver) { loop.start(observer: observer) }
 
   /// Adds commands to the batch that is committed next.
-  public func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { false }
+  public func submit(_ fill: (inout CommandBatch) -> Void) -> Bool {
+    enum Answer { case refused, joined, first }
+    let answer = pending.withLock { pending -> Answer in
+      guard !pending.isClosed, pending.batch.count < limits.maximumPendingCommands,
+        pending.batch.bytes.count < limits.maximumPendingBytes
+      else { return .refused }
+      fill(&pending.batch)
+      if pending.isScheduled || pending.batch.isEmpty { return .joined }
+      pending.isScheduled = true
+      return .first
+    }
+    switch answer {
+    case .refused: return false
+    case .joined: return true
+    case .first:
+      loop.queue.async { [self] in loop.run { self.nextBatch(replacing: &$0) } }
+      return true
+    }
+  }
+
+  /// Takes what has arrived and leaves an empty batch in its place; false: nothing has.
+  private func nextBatch(replacing spare: inout CommandBatch) -> Bool {
+    pending.withLock { pending in
+      if loop.hasFailed { pending.isClosed = true }
+      guard !pending.batch.isEmpty else {
+        pending.isScheduled = false
+        return false
+      }
+      swap(&pending.batch, &spare)
+      return true
+    }
+  }
+
+  /// Commits what was submitted and closes the files.
+  public func close() async {
+    pending.withLock { $0.isClosed = true }
+    // Readers close first, so that the writer's connection is the last and checkpoints.
+    await readers.close()
+    await loop.close()
+  }
+
+  // MARK: - Reads
 
   /// What a server needs in memory to begin.
-  public func loadCatalog() async throws(StoreError) -> StoreCatalog { StoreCatalog() }
+  public func loadCatalog() async throws(StoreError) -> StoreCatalog {
+    try await readers.read { try $0.catalog() }
+  }
+
   /// A page of logs.
   public func logs(_ query: LogQuery) async throws(StoreError) -> LogPage {
-    LogPage(logs: [], next: nil)
+    try await readers.read { try $0.logs(query) }
   }
+
   /// One log.
-  public func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError)
-    -> LogDetail?
-  { nil }
+  public func log(
+    _ id: LogID, errorsAfter: Int64, errorLimit: Int
+  ) async throws(StoreError) -> LogDetail? {
+    try await readers.read { try $0.detail(id, errorsAfter: errorsAfter, errorLimit: errorLimit) }
+  }
+
   /// A page of open requests.
   public func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage {
-    RequestPage(requests: [], next: nil)
+    try await readers.read { try $0.openRequests(query) }
   }
+
   /// Counts of integrations.
-  public func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)
-    -> [IntegrationCounts]
-  { [] }
+  public func counts(
+    _ integrations: [IntegrationID], now: Instant
+  ) async throws(StoreError) -> [IntegrationCounts] {
+    try await readers.read { try $0.counts(integrations, now: now) }
+  }
+
   /// One agent.
-  public func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
-    -> StoredAgent?
-  { nil }
-  /// Commits what was submitted and closes the files.
-  public func close() async {}
+  public func agent(
+    _ integration: IntegrationID, _ agentID: String
+  ) async throws(StoreError) -> StoredAgent? {
+    try await readers.read {
+      try CatalogRows.agents($0.database, integration: integration, agentID: agentID).first
+    }
+  }
 }

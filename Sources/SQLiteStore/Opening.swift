@@ -1,0 +1,49 @@
+import IntegrationStore
+import SQLiteDatabase
+
+/// Opens the connections of a data directory.
+enum Opening {
+  static let pageBytes = 4_096
+
+  static func openWriter(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Writer {
+    let database = try SQLiteConnection(path: directory.database, mode: .create)
+    try database.execute("PRAGMA page_size = \(pageBytes)")
+    try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    try database.execute("PRAGMA journal_mode = WAL")
+    try database.execute("PRAGMA synchronous = FULL")
+    // The writer checkpoints by itself, in steps between commits.
+    try database.execute("PRAGMA wal_autocheckpoint = 0")
+    try database.execute("PRAGMA journal_size_limit = \(4 * limits.checkpointBytes)")
+    try database.execute("PRAGMA cache_size = -\(limits.pageCacheBytes / 1024)")
+    try database.execute("PRAGMA temp_store = MEMORY")
+    if limits.maximumDatabaseBytes > 0 {
+      let pages = max(limits.maximumDatabaseBytes / Int64(pageBytes), 1)
+      try database.execute("PRAGMA max_page_count = \(pages)")
+    }
+    try Schema.migrate(database, path: directory.database)
+    return try Writer(database: database, limits: limits)
+  }
+
+  static func openReader(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Reader {
+    let database = try SQLiteConnection(path: directory.database, mode: .readOnly)
+    try database.execute("PRAGMA wal_autocheckpoint = 0")
+    try database.execute("PRAGMA cache_size = -\(limits.readerCacheBytes / 1024)")
+    try database.execute("PRAGMA temp_store = MEMORY")
+    return Reader(database: database, limits: limits)
+  }
+
+  /// What went wrong with a directory, in one sentence.
+  static func storeError(_ error: any Error, _ path: String) -> StoreError {
+    switch error {
+    case let error as StoreError: return error
+    case let error as SQLiteError where error.isAccess:
+      return StoreError(
+        .permission,
+        "cannot open the database in \(path): \(error); the server's user needs to write there")
+    case let error as SQLiteError where error.isDamage:
+      return StoreError(
+        .damaged, "the database in \(path) is damaged: \(error); restore a backup")
+    default: return StoreError(.inputOutput, "cannot use the database in \(path): \(error)")
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteDatabase
+
+extension Writer {
+  /// Handles deadlines that are due, the oldest first, and finds the next.
+  ///
+  /// A row's `due` is the earliest time at which something may have to happen; renewals do not move
+  /// it, so that they cost no index change. What is found early only gets its true time.
+  func expire(maximum: Int, now: Instant) throws -> CommandOutcome {
+    let due = try database.statement(
+      "SELECT integration, id FROM logs WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?")
+    due.bind(1, now)
+    due.bind(2, Int64(max(1, maximum)))
+    var found: [(IntegrationID, LogID)] = []
+    while try due.step() {
+      if let id = due.logID(1) { found.append((due.integer(0), id)) }
+    }
+    due.reset()
+    for (integration, id) in found {
+      guard let row = try LogRow.find(database, integration: integration, id: id) else { continue }
+      try expire(try LogChange(row, database), now: now)
+    }
+    let next = try nextDue()
+    announced(next: next)
+    return .expired(count: found.count, next: next)
+  }
+
+  /// The earliest deadline of all.
+  func nextDue() throws -> Instant? {
+    let next = try database.statement("SELECT min(due) FROM logs WHERE due IS NOT NULL")
+    defer { next.reset() }
+    return try next.step() ? next.instant(0) : nil
+  }
+
+  private func expire(_ change: LogChange, now: Instant) throws {
+    guard !change.row.status.isFinal else { return try setDue(nil, of: change.row) }
+    guard let request = change.request else {
+      let heard = max(change.row.updated, heardByHeartbeat(change.row))
+      let end = Deadlines.progress(
+        heard: heard, policy: policy(change.row.action), limits: limits.model)
+      if end > now { return try setDue(end, of: change.row) }
+      return try timeOut(change, .progressTimeoutPassed, now: now)
+    }
+    if let end = request.leaseEnd(limits: limits.model) {
+      if end.at > now { return try setDue(end.at, of: change.row) }
+      return try endLease(change, cause: end.cause, now: now)
+    }
+    if request.queueBy <= now { return try timeOut(change, .queueTimeoutPassed, now: now) }
+    if request.available <= now, let action = directory.actions[change.row.action] {
+      emit(.requestAvailable(change.row.integration, actionType: action.type))
+      return try setDue(request.queueBy, of: change.row)
+    }
+    try setDue(request.available, of: change.row)
+  }
+
+  /// A heartbeat that names own work moves `due` and nothing else; so the time it was heard shows.
+  private func heardByHeartbeat(_ row: LogRow) -> Instant {
+    guard let due = row.due else { return row.updated }
+    let span = Deadlines.progress(
+      heard: .epoch, policy: policy(row.action), limits: limits.model)
+    return due.adding(milliseconds: -span.milliseconds)
+  }
+
+  private func setDue(_ due: Instant?, of row: LogRow) throws {
+    let update = try database.statement(
+      "UPDATE logs SET due = ? WHERE integration = ? AND id = ?")
+    update.bind(1, due)
+    update.bind(2, row.integration)
+    update.bind(3, row.id)
+    try update.run()
+    noteDue(due)
+  }
+
+  private func timeOut(_ change: LogChange, _ event: LogEvent, now: Instant) throws {
+    var change = change
+    guard case .move(let next, let cause) = change.state.apply(event, limits: limits.model) else {
+      return
+    }
+    let message =
+      cause == .queueTimeout
+      ? "Nobody took it within the queue timeout."
+      : "Nothing was heard of it within the progress timeout."
+    change.apply(next)
+    change.row.message = message
+    change.row.finished = now
+    change.row.due = nil
+    let entry = entry(
+      of: change, principal: try serverPrincipal(), agent: change.row.agent, cause: cause,
+      message: message, now: now)
+    try store(&change, entry: entry, now: now)
+  }
+
+  // MARK: - Connections
+
+  /// Marks what an agent holds: it ends after the grace time unless the agent is back.
+  func connectionLost(
+    _ integration: IntegrationID, agentID: String, now: Instant
+  ) throws -> CommandOutcome {
+    guard let agent = directory.agentIDs.value(agentID, scope: integration) else { return .done }
+    for (integration, id) in try held(by: agent) {
+      guard
+        var row = try LogRow.find(database, integration: integration, id: id),
+        var request = try RequestRow.find(database, integration: integration, id: id),
+        let expires = request.leaseExpires
+      else { continue }
+      request.gone = now
+      try request.update(database, for: row)
+      let grace = Deadlines.grace(gone: now, leaseExpires: expires, limits: limits.model)
+      row.due = min(row.due ?? grace, grace)
+      try setDue(row.due, of: row)
+    }
+    return .done
+  }
+
+  /// The agent is back: what it holds lasts as long as it did.
+  func connectionRestored(_ integration: IntegrationID, agentID: String) throws -> CommandOutcome {
+    guard let agent = directory.agentIDs.value(agentID, scope: integration) else { return .done }
+    let clear = try database.statement(
+      "UPDATE requests SET gone = NULL WHERE agent = ? AND hold IN (1, 2) AND gone IS NOT NULL")
+    clear.bind(1, agent)
+    try clear.run()
+    return .done
+  }
+}

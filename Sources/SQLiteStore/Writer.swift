@@ -1,0 +1,196 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteDatabase
+
+/// Does the commands of a batch in one transaction; lives on the writer's queue.
+///
+/// It knows SQL and the directory of names, and leaves every decision about a log to `LogState`.
+@safe final class Writer {
+  let database: SQLiteConnection
+  let limits: StoreLimits
+  var directory: Directory
+  var index: EntityIndex
+  private var counts: CountDeltas
+  let hot: HotStatements
+  let names: NameCache
+
+  /// The texts of the batch that is being done.
+  private(set) var text = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  private(set) var events: [StoreEvent] = []
+  private var wantsLogEvents = false
+  /// The earliest deadline that was said to the observer.
+  private var announcedDue = Instant.distantFuture
+  private var earliestDue = Instant.distantFuture
+  private var nonces: UInt64
+
+  init(database: SQLiteConnection, limits: StoreLimits) throws {
+    self.database = database
+    self.limits = limits
+    directory = try Directory(database)
+    index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    counts = CountDeltas()
+    names = NameCache(database)
+    hot = try HotStatements(database)
+    // Different after each start, so that a nonce of an earlier run is not met again.
+    let runs = (try database.rows("SELECT count(*), max(n) FROM entity_tail").first?.last)?.integer
+    nonces = Hashing.mix(UInt64(bitPattern: runs ?? 0))
+  }
+
+  // MARK: - One batch
+
+  /// Does a batch and commits it. Throws `SQLiteError` when a statement or the commit fails; the
+  /// transaction is rolled back then.
+  func perform(
+    _ batch: borrowing CommandBatch, mode: BatchMode, wantsLogEvents: Bool,
+    into outcomes: inout [CommandOutcome]
+  ) throws {
+    begin(wantsLogEvents: wantsLogEvents)
+    do {
+      try database.statement("BEGIN IMMEDIATE").run()
+      try performAll(batch, mode: mode, into: &outcomes)
+      try counts.flush(to: database)
+      try index.flush(to: database)
+      try database.statement("COMMIT").run()
+    } catch {
+      database.rollBack()
+      throw error
+    }
+    index.committed()
+    finishEvents()
+  }
+
+  private func begin(wantsLogEvents: Bool) {
+    events.removeAll(keepingCapacity: true)
+    self.wantsLogEvents = wantsLogEvents
+    earliestDue = .distantFuture
+  }
+
+  private func performAll(
+    _ batch: borrowing CommandBatch, mode: BatchMode, into outcomes: inout [CommandOutcome]
+  ) throws {
+    let bytes = batch.bytes
+    try unsafe bytes.withUnsafeBytes { buffer in
+      unsafe text = buffer
+      defer { unsafe text = UnsafeRawBufferPointer(start: nil, count: 0) }
+      for position in 0..<batch.count {
+        let entry = batch.entries[position]
+        outcomes.append(try perform(entry, batch, mode: mode))
+      }
+    }
+  }
+
+  private func perform(
+    _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch, mode: BatchMode
+  ) throws -> CommandOutcome {
+    switch mode {
+    case .together:
+      return try outcome(entry, batch)
+    case .oneByOne:
+      try database.execute("SAVEPOINT command")
+      do {
+        let outcome = try outcome(entry, batch)
+        try database.execute("RELEASE command")
+        return outcome
+      } catch let error as SQLiteError where !error.endsStore {
+        try database.execute("ROLLBACK TO command")
+        try database.execute("RELEASE command")
+        return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
+      }
+    }
+  }
+
+  private func outcome(
+    _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch
+  ) throws -> CommandOutcome {
+    let index = Int(entry.index)
+    do {
+      switch entry.kind {
+      case .report: return try report(batch.reports[index], batch, now: entry.now)
+      case .renewal: return try renew(batch.renewals[index], batch, now: entry.now)
+      case .lease: return try lease(batch.leases[index], batch, now: entry.now)
+      case .other: return try perform(batch.others[index], now: entry.now)
+      }
+    } catch let failure as StoreFailure {
+      // Commands check before they write, so nothing of a refused one is left.
+      return .failed(failure)
+    }
+  }
+
+  /// Loads everything that is kept in memory again, after a rollback.
+  func reload() throws {
+    directory = try Directory(database)
+    index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    counts = CountDeltas()
+    names.removeAll()
+  }
+
+  // MARK: - What commands leave behind
+
+  /// The bytes of a text of the batch; valid while the batch is done.
+  func bytes(_ range: TextRange) -> UnsafeRawBufferPointer {
+    let start = Int(range.offset)
+    return unsafe UnsafeRawBufferPointer(rebasing: text[start..<start + Int(range.count)])
+  }
+
+  /// A text of the batch as a string.
+  func string(_ range: TextRange) -> String {
+    range.isEmpty ? "" : unsafe String(decoding: bytes(range), as: UTF8.self)
+  }
+
+  /// A row with its names.
+  func stored(_ row: LogRow) throws -> StoredLog { try names.stored(row) }
+
+  func emit(_ event: StoreEvent) { events.append(event) }
+
+  /// Remembers that the observer wants to hear of a log; it is read again after its command.
+  func logChanged(_ row: @autoclosure () throws -> LogRow) throws {
+    if wantsLogEvents { events.append(.logChanged(try stored(row()))) }
+  }
+
+  /// Counts a log that moved from one status to another; nil: it was made, or is gone.
+  func count(action: Int64, from: Status?, to: Status?, at now: Instant) {
+    counts.move(action: action, from: from, to: to, at: now)
+  }
+
+  /// Forgets the events of a batch that was not stored.
+  func forgetEvents() { events.removeAll(keepingCapacity: true) }
+
+  /// About how many pages went into the write-ahead log since the last call.
+  func takeWrittenPages() -> Int {
+    let written = database.takeWrittenPages()
+    return written
+  }
+
+  /// Remembers a deadline.
+  func noteDue(_ due: Instant?) {
+    if let due, due < earliestDue { earliestDue = due }
+  }
+
+  /// Says that everything up to `next` is handled.
+  func announced(next: Instant?) { announcedDue = next ?? .distantFuture }
+
+  /// A number that no earlier lease of this log had.
+  func nextNonce(_ id: LogID, now: Instant) -> UInt64 {
+    nonces &+= 1
+    return Hashing.mix(Hashing.mix(nonces ^ id.low) ^ UInt64(bitPattern: now.milliseconds))
+  }
+
+  private func finishEvents() {
+    guard earliestDue < announcedDue else { return }
+    announcedDue = earliestDue
+    events.append(.dueChanged(earliestDue))
+  }
+}
+
+/// How commands share a transaction.
+enum BatchMode {
+  /// A database error of one command rolls all back.
+  case together
+  /// Each in a savepoint, so that a database error refuses only its own command.
+  case oneByOne
+}
+
+extension SQLiteError {
+  /// Whether nothing can be believed after this error; others are the fault of one command.
+  var endsStore: Bool { !(isConstraint || code == 18 || code == 20 || isFull) }
+}
