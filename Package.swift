@@ -127,7 +127,10 @@ let package = Package(
         "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCServer", "RPCClient",
         "RPCTransport", "RPCWire", "ProtobufRuntime", "SQLiteDatabase", "customsoft-agent",
       ]),
-    suite("StubGeneratorTests", ["StubGenerator"]),
+    suite(
+      "StubGeneratorTests",
+      ["StubGenerator", "ProtobufRuntime", "protoc-gen-integration-swift"],
+      resources: [.copy("Fixtures")]),
     suite(
       "CommandLineTests",
       ["CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),

@@ -46,7 +46,8 @@ struct MessageEmitter {
       for field in message.fields where field.oneof == index {
         out.docs(field.origin, or: "`\(field.name)` of the schema.")
         out.line(
-          "case \(Naming.escaped(Naming.member(field.name)))(\(table.value(of: field.type).swiftType))")
+          "case \(Naming.escaped(Naming.member(field.name)))(\(table.value(of: field.type).swiftType))"
+        )
       }
     }
     out.line("/// Which of them is set; nil for none.")

@@ -50,7 +50,9 @@ enum Naming {
   /// "LogStatus" is "LOG_STATUS".
   static func upperSnake(_ name: String) -> String { lowerC(name).uppercased() }
 
-  static func capitalised(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
+  static func capitalised(_ word: String) -> String {
+    word.prefix(1).uppercased() + word.dropFirst()
+  }
 
   // MARK: protoc-c 1.4.1, protoc-c/c_helpers.cc
 

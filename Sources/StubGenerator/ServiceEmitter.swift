@@ -24,7 +24,8 @@ struct ServiceEmitter {
         out.docs(method.origin, or: "`\(method.name)` of the schema.")
         out.line("public static let \(name(method)) = MethodDescriptor(")
         out.line(
-          "  id: \(method.id ?? 0), service: \"\(package).\(service.name)\", name: \"\(method.name)\",")
+          "  id: \(method.id ?? 0), service: \"\(package).\(service.name)\", name: \"\(method.name)\","
+        )
         out.line(
           "  isServerStreaming: \(method.isServerStreaming), "
             + "defaultDeadlineMs: \(method.defaultDeadlineMs ?? Self.defaultDeadlineMs))")
@@ -76,8 +77,10 @@ struct ServiceEmitter {
   private func emitHandler(into out: inout SourceWriter) {
     out.docs(service.origin, or: "Answers `\(service.name)`.")
     out.line("///")
-    out.line("/// Handlers run on the reactor that read the call and must not block. A request's view is")
-    out.line("/// valid until the handler returns; the call may be kept and answered from any thread.")
+    out.line(
+      "/// Handlers run on the reactor that read the call and must not block. A request's view is")
+    out.line(
+      "/// valid until the handler returns; the call may be kept and answered from any thread.")
     out.block("public protocol \(service.name)Handler: Sendable") { out in
       for method in service.methods {
         let call = method.isServerStreaming ? "ServerStream" : "ServerCall"
@@ -93,7 +96,9 @@ struct ServiceEmitter {
       out.line("/// Adds every method of the service to a router.")
       out.block("public func register\(service.name)(in router: inout ServiceRouter)") { out in
         for method in service.methods {
-          out.line("router.handle(\(service.name)Methods.\(name(method))) { self.\(name(method))($0, $1) }")
+          out.line(
+            "router.handle(\(service.name)Methods.\(name(method))) { self.\(name(method))($0, $1) }"
+          )
         }
       }
     }

@@ -21,7 +21,8 @@ struct ViewEmitter {
     out.block("public struct \(name): ProtobufView") { out in
       out.line("/// The C table that describes the message.")
       out.line(
-        "public static let descriptor = unsafe MessageDescriptor(\(record).self, initializer: \(initializer))")
+        "public static let descriptor = unsafe MessageDescriptor(\(record).self, initializer: \(initializer))"
+      )
       out.line("/// The message's C record.")
       out.line("public let reference: MessageReference")
       out.line()
@@ -29,7 +30,8 @@ struct ViewEmitter {
       out.line("public init(reference: MessageReference) { self.reference = reference }")
       if !message.fields.isEmpty {
         out.line()
-        out.line("private var record: UnsafeMutablePointer<\(record)> { unsafe reference.record() }")
+        out.line(
+          "private var record: UnsafeMutablePointer<\(record)> { unsafe reference.record() }")
       }
       for field in plainFields { FieldViewEmitter(field: field, table: table).emit(into: &out) }
       for (index, oneof) in message.oneofs.enumerated() { emitOneof(oneof, index, into: &out) }
@@ -129,7 +131,8 @@ struct ViewEmitter {
         for field in message.fields where field.oneof == index {
           let value = single(table.value(of: field.type), "value")
           out.line(
-            "case .\(caseName(field))(let value)?: message.\(member) = .\(caseName(field))(\(value))")
+            "case .\(caseName(field))(let value)?: message.\(member) = .\(caseName(field))(\(value))"
+          )
         }
         out.line("case nil: break")
         out.line("}")
@@ -176,7 +179,7 @@ struct ViewEmitter {
             out.line("case .\(caseName(field))(let value)?: make\(suffix)().assign(value)")
           case .text:
             out.line("case .\(caseName(field))(let value)?:")
-            out.line("  unsafe value.withProtobufText { set\(suffix)($0) }")
+            out.line("  value.withProtobufText { set\(suffix)($0) }")
           case .number, .bool, .timestamp, .enumeration:
             out.line("case .\(caseName(field))(let value)?: set\(suffix)(value)")
           }

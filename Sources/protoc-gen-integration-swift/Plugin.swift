@@ -55,7 +55,9 @@ enum Plugin {
   private static func writeStandardOutput(_ bytes: [UInt8]) throws {
     var written = 0
     while written < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes { unsafe write(1, $0.baseAddress! + written, $0.count - written) }
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe write(1, $0.baseAddress! + written, $0.count - written)
+      }
       guard count > 0 else {
         if errno == EINTR { continue }
         throw PluginError(description: "cannot write standard output, errno \(errno)")

@@ -57,6 +57,16 @@ enum SchemaReader {
     }
   }
 
+  /// Calls `body` with each record and its position.
+  static func forEach<Record>(
+    _ records: UnsafeMutablePointer<UnsafeMutablePointer<Record>?>?, _ count: Int,
+    _ body: (UnsafeMutablePointer<Record>, Int32) -> Void
+  ) {
+    for index in 0..<count {
+      if let record = unsafe records?[index] { unsafe body(record, Int32(index)) }
+    }
+  }
+
   static func strings(
     _ texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int
   ) -> [String] {
@@ -96,8 +106,8 @@ struct FileReader {
     package = unsafe SchemaReader.string(file.pointee.package)
     var origins: [[Int32]: SchemaOrigin] = [:]
     if let info = unsafe file.pointee.source_code_info {
-      _ = unsafe SchemaReader.list(info.pointee.location, info.pointee.n_location) { location in
-        unsafe Self.add(location, to: &origins)
+      unsafe SchemaReader.forEach(info.pointee.location, info.pointee.n_location) {
+        (location, _) in unsafe Self.add(location, to: &origins)
       }
     }
     self.origins = origins
@@ -124,23 +134,14 @@ struct FileReader {
     var result = unsafe SchemaFile(
       name: SchemaReader.string(file.pointee.name), package: package,
       syntax: file.pointee.syntax == nil ? "proto2" : SchemaReader.string(file.pointee.syntax))
-    let messages = unsafe SchemaReader.list(
-      file.pointee.message_type, file.pointee.n_message_type
-    ) { unsafe $0 }
-    for unsafe (index, record) in unsafe messages.enumerated() {
-      unsafe readMessage(record, [], [Self.fileMessage, Int32(index)], into: &result)
+    unsafe SchemaReader.forEach(file.pointee.message_type, file.pointee.n_message_type) {
+      unsafe readMessage($0, [], [Self.fileMessage, $1], into: &result)
     }
-    let enums = unsafe SchemaReader.list(file.pointee.enum_type, file.pointee.n_enum_type) {
-      unsafe $0
+    unsafe SchemaReader.forEach(file.pointee.enum_type, file.pointee.n_enum_type) {
+      unsafe result.enums.append(readEnum($0, [], [Self.fileEnum, $1]))
     }
-    for unsafe (index, record) in unsafe enums.enumerated() {
-      unsafe result.enums.append(readEnum(record, [], [Self.fileEnum, Int32(index)]))
-    }
-    let services = unsafe SchemaReader.list(file.pointee.service, file.pointee.n_service) {
-      unsafe $0
-    }
-    for unsafe (index, record) in unsafe services.enumerated() {
-      unsafe result.services.append(readService(record, [Self.fileService, Int32(index)]))
+    unsafe SchemaReader.forEach(file.pointee.service, file.pointee.n_service) {
+      unsafe result.services.append(readService($0, [Self.fileService, $1]))
     }
     return result
   }
@@ -176,19 +177,11 @@ struct FileReader {
         SchemaOneof(name: name, origin: origin(location + [Self.messageOneof, Int32(index)])))
     }
     result.messages.append(message)
-    let nested = unsafe SchemaReader.list(
-      record.pointee.nested_type, record.pointee.n_nested_type
-    ) { unsafe $0 }
-    for unsafe (index, inner) in unsafe nested.enumerated() {
-      unsafe readMessage(
-        inner, path, location + [Self.messageNested, Int32(index)], into: &result)
+    unsafe SchemaReader.forEach(record.pointee.nested_type, record.pointee.n_nested_type) {
+      unsafe readMessage($0, path, location + [Self.messageNested, $1], into: &result)
     }
-    let enums = unsafe SchemaReader.list(record.pointee.enum_type, record.pointee.n_enum_type) {
-      unsafe $0
-    }
-    for unsafe (index, inner) in unsafe enums.enumerated() {
-      unsafe result.enums.append(
-        readEnum(inner, path, location + [Self.messageEnum, Int32(index)]))
+    unsafe SchemaReader.forEach(record.pointee.enum_type, record.pointee.n_enum_type) {
+      unsafe result.enums.append(readEnum($0, path, location + [Self.messageEnum, $1]))
     }
   }
 
