@@ -14,7 +14,9 @@ struct SchemaRules {
     var faults: [SchemaFault] = []
     for file in files {
       faults += checkFile(file)
-      for message in file.messages { faults += checkMessage(message, in: file) }
+      for message in file.messages where !message.isMapEntry {
+        faults += checkMessage(message, in: file)
+      }
       for type in file.enums { faults += checkEnum(type, in: file) }
     }
     faults += checkTypeNames(files)
@@ -50,14 +52,14 @@ struct SchemaRules {
       if let text = fault(of: field, in: message, file) {
         faults.append(
           SchemaFault(
-            file, field.origin.line == 0 ? message.origin : field.origin,
+            file, field.origin,
             "field \(message.path.joined(separator: ".")).\(field.name): \(text)"))
       }
     }
     return faults
   }
 
-  /// The way from a message back to itself, "a -> b -> a"; nil for one that is not recursive.
+  /// The way from a message back to itself, "a.b"; nil for one that is not recursive.
   private func recursion(of message: SchemaMessage) -> String? {
     var visited: Set<String> = []
     func search(_ name: String, _ path: [String]) -> [String]? {
@@ -87,13 +89,14 @@ struct SchemaRules {
       }
     default: break
     }
-    guard message.isMapEntry else { return nil }
-    switch (field.name, table.value(of: field.type)) {
-    case ("key", let kind) where kind != .text: return "a map's key must be string"
-    case ("value", .message), ("value", .timestamp):
-      return "a map's value must not be a message; use a repeated message with a key"
-    default: return nil
-    }
+    return faultOfMap(field)
+  }
+
+  private func faultOfMap(_ field: SchemaField) -> String? {
+    guard case .map(_, let key, let value) = table.shape(of: field) else { return nil }
+    if key != .text { return "a map's key must be string" }
+    return value.isOptional
+      ? "a map's value must not be a message; use a repeated message with a key" : nil
   }
 
   private func faultOfLabel(_ field: SchemaField) -> String? {

@@ -21,8 +21,9 @@ import Testing
       #expect(report.occurredAt == Timestamp(seconds: 1_764_000_000, nanos: 250_000_000))
       #expect(report.errors.count == 2)
       #expect(report.errors[1].referenceID == "4712")
-      #expect(report.labels.first?.key == "region")
-      #expect(report.entity?.id == ("1042" as StaticString))
+      #expect(report.labels.map(\.key.string) == ["region"])
+      let entity = try #require(report.entity)
+      #expect(entity.id == ("1042" as StaticString))
       #expect(view.makeMessage() == Samples.report)
     }
   }
