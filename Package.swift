@@ -133,7 +133,7 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     suite(
       "CommandLineTests",
-      ["CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
+      ["CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime"]),
     suite(
       "EndToEndTests",
       [

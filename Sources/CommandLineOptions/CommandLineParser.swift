@@ -248,7 +248,7 @@ struct CommandLineParser {
   /// A word as an error may repeat it: bounded, and without control characters.
   private static func shown(_ word: String) -> String {
     let clean = word.unicodeScalars.map { scalar in
-      scalar.value < 0x20 || scalar.value == 0x7F ? "\u{FFFD}" : String(scalar)
+      scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) ? "\u{FFFD}" : String(scalar)
     }
     guard clean.count > 80 else { return clean.joined() }
     return clean.prefix(79).joined() + "…"

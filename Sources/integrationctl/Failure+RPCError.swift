@@ -4,9 +4,9 @@ extension Failure {
   /// What the server or the way to it said, with the exit code that it means.
   init(_ error: RPCError, server: ListenAddress) {
     let code = Self.exitCode(error)
+    let isNamed = code != .notReached || error.message.contains("\(server)")
     let message =
-      code == .notReached
-      ? "the server at \(server) was not reached: \(error.message)" : error.message
+      isNamed ? error.message : "the server at \(server) did not answer: \(error.message)"
     self.init(
       code, message, reason: error.reason,
       details: error.violations.map { "\($0.field): \($0.description)" },

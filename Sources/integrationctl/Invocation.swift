@@ -162,6 +162,8 @@ struct Page<Row: Sendable>: Sendable {
     repeat {
       let size = min(UInt32(limit - result.rows.count), maximumPageSize)
       let next = try await page(size, result.nextToken)
+      // A page may be empty where little matches, but one that leads to itself has no end.
+      if next.rows.isEmpty, next.nextToken == result.nextToken { break }
       result.rows += next.rows
       result.nextToken = next.nextToken
     } while !result.nextToken.isEmpty && result.rows.count < limit

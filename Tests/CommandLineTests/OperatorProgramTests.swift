@@ -193,6 +193,8 @@ import Testing
       (["logs", "tail", "-f", "-o", "json"], "jsonl"),
       (["keys", "revoke", "imk_short"], "8 letters and digits"),
       (["integrations", "update", "crm"], "nothing to change"),
+      (["integrations", "create", "crm"], "--author is missing"),
+      (["integrations", "create", "crm", "--author", "Us"], "--support-contact is missing"),
       (["status", "-o", "csv"], "csv is for lists"),
       (["status", "-o", "xml"], "one of table, json, jsonl, csv"),
       (["status", "-s", "localhost:7300"], "unix:PATH or tcp:HOST:PORT"),
@@ -242,7 +244,7 @@ import Testing
     #expect(outcome.code == .notReached)
     #expect(
       outcome.errors == """
-        integrationctl: the server at tcp:[::1]:7300 was not reached: connection refused \
+        integrationctl: the server at tcp:[::1]:7300 did not answer: connection refused \
         [SERVER_UNREACHABLE]
         Is integrationd running there? Name another address with --server or INTEGRATION_SERVER.
 

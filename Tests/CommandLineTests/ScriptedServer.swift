@@ -116,7 +116,7 @@ struct Desk {
 }
 
 /// What the console was told, from whichever thread.
-private final class Texts: Sendable {
+final class Texts: Sendable {
   private struct State {
     var output = ""
     var errors = ""
@@ -128,6 +128,8 @@ private final class Texts: Sendable {
   func add(output text: String) { state.withLock { $0.output += text } }
   func add(errors text: String) { state.withLock { $0.errors += text } }
   func add(question: String) { state.withLock { $0.questions.append(question) } }
+
+  var output: String { state.withLock { $0.output } }
 
   func outcome(_ code: ExitCode) -> Outcome {
     state.withLock {

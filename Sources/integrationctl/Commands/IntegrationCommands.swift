@@ -141,6 +141,12 @@ enum IntegrationCommands {
 
   private static func runCreate(_ invocation: Invocation) async throws {
     let arguments = invocation.arguments
+    for flag in [author, supportContact] where arguments[flag].isEmpty {
+      throw UsageError(
+        "\(invocation.title): --\(flag.declaration.name.long) is missing: "
+          + flag.declaration.help,
+        hint: "Operators see it when something fails. Try: \(invocation.title) --help")
+    }
     var request = CreateIntegrationRequest()
     request.name = arguments[name]
     request.displayName = arguments[displayName]

@@ -1,0 +1,91 @@
+import CommandLineOptions
+import IntegrationAPI
+import RPCServer
+import RPCWire
+import TestSupport
+import Testing
+
+@testable import integrationctl
+
+@Suite(.timeLimit(.minutes(1))) struct FollowTests {
+  /// Answers TailLogs with some logs, and then keeps the stream open or refuses.
+  struct TailServer {
+    let server: RPCServer
+
+    init(_ logs: [ActionLog], then refusal: RPCError? = nil, on path: String) throws {
+      var router = ServiceRouter()
+      router.register(OperatorServiceMethods.tailLogs) { call in
+        let stream = ServerStream<TailLogsResponse>(call)
+        // Called when the client's first credit has come, which covers these few.
+        stream.onReady {
+          for log in logs {
+            var response = TailLogsResponse()
+            response.log = log
+            _ = stream.send(response)
+          }
+          if let refusal { stream.fail(refusal) }
+        }
+        _ = stream.send(TailLogsResponse())
+      }
+      server = RPCServer(
+        configuration: RPCServerConfiguration(), router: router,
+        authenticator: Operators(), observer: Silence())
+      try server.start()
+      _ = try server.listen(on: [.unix(path: path)])
+    }
+  }
+
+  struct Operators: Authenticator {
+    func authenticate(_ credential: Credential) -> Result<Principal, RPCError> {
+      .success(Principal(name: "operator:local", kind: .operator, id: 0, credentialID: ""))
+    }
+  }
+
+  struct Silence: ConnectionObserver {}
+
+  static func console(_ texts: Texts) -> Console {
+    Console(
+      write: { texts.add(output: $0) }, warn: { texts.add(errors: $0) }, ask: nil, width: nil,
+      hasColour: false, now: { Desk.now })
+  }
+
+  @Test("A tail goes on over a restart of the server and shows each change once")
+  func restart() async throws {
+    let scratch = try ScratchDirectory()
+    let path = scratch.file("server.sock")
+    let other = "01938c3e-0000-7000-8000-000000000001"
+    let first = try TailServer(
+      [Samples.log(.inProgress), Samples.log(.completed, id: other)], on: path)
+    let texts = Texts()
+    let program = OperatorProgram(environment: Environment([:]), console: Self.console(texts))
+    let run = Task {
+      await program.run(["logs", "tail", "-f", "-o", "jsonl", "--server", "unix:\(path)"])
+    }
+    try await eventually("two changes") {
+      texts.output.split(separator: "\n").count == 2 ? true : nil
+    }
+    first.server.stopNow()
+    await first.server.waitUntilStopped()
+    let refusal = RPCError(.permissionDenied, "not any more", reason: "OPERATOR_ONLY")
+    let second = try TailServer(
+      [Samples.log(.completed, id: other), Samples.log(.failed)], then: refusal, on: path)
+    defer { second.server.stopNow() }
+    let outcome = texts.outcome(await run.value)
+    #expect(outcome.code == .notAllowed)
+    #expect(outcome.output.split(separator: "\n").count == 3)
+    #expect(outcome.output.hasSuffix("\n"))
+    #expect(outcome.errors.contains("trying again in"))
+    #expect(outcome.errors.contains("not any more [OPERATOR_ONLY]"))
+  }
+
+  @Test("A tail that never reaches its server ends at once")
+  func unreachable() async throws {
+    let scratch = try ScratchDirectory()
+    let texts = Texts()
+    let program = OperatorProgram(environment: Environment([:]), console: Self.console(texts))
+    let code = await program.run(
+      ["logs", "tail", "-f", "--server", "unix:\(scratch.file("none.sock"))"])
+    #expect(code == .notReached)
+    #expect(texts.output.isEmpty)
+  }
+}
