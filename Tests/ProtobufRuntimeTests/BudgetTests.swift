@@ -10,7 +10,9 @@ struct Flood: CustomTestStringConvertible, Sendable {
   var testDescription: String { name }
 
   var bytes: [UInt8] {
-    Array(repeatElement(unit, count: 2 * 1024 * 1024 / unit.count).joined())
+    var bytes = unit
+    while bytes.count < 2 * 1024 * 1024 { bytes += bytes }
+    return bytes
   }
 
   static let all = [
