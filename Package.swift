@@ -96,7 +96,7 @@ let package = Package(
       "integrationd",
       [
         "IntegrationService", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer",
-        "RPCTransport", "RPCWire", "Credentials", "CommandLineOptions",
+        "RPCTransport", "RPCWire", "ProtobufRuntime", "Credentials", "CommandLineOptions",
       ]),
     program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
     program(

@@ -1,15 +1,25 @@
 /// What the service allows and how long it waits; each is a flag of the server.
 public struct ServiceLimits: Sendable {
-  /// The heartbeat interval of an agent that names none. Default 10 s.
+  /// The heartbeat interval of an agent that names none.
+  ///
+  /// Default 10 s.
   public var heartbeatInterval: Duration = .seconds(10)
-  /// How many polls may wait at once, over all connections. Default 20,000, some 1 KiB each.
+  /// How many polls may wait at once, over all connections.
+  ///
+  /// Default 20,000, some 1 KiB each.
   public var maximumWaitingPolls = 20_000
-  /// How many agents an integration may have. Default 20,000.
+  /// How many agents an integration may have.
+  ///
+  /// Default 20,000.
   public var maximumAgents = 20_000
-  /// How many operators may tail logs at once. Default 64.
+  /// How many operators may tail logs at once.
+  ///
+  /// Default 64.
   public var maximumTails = 64
-  /// How often changed agents are written to the store. Default 5 s; what an agent last said about
-  /// itself is repeated with its next heartbeat, so that nothing is lost for good.
+  /// How often changed agents are written to the store.
+  ///
+  /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
+  /// nothing is lost for good.
   public var agentSaveInterval: Duration = .seconds(5)
 
   /// The defaults.

@@ -1,12 +1,53 @@
 import CommandLineOptions
+import Credentials
+import Glibc
+import IntegrationService
+import IntegrationStore
+import RPCServer
+import RPCWire
+import SQLiteStore
 
 /// The server program.
 @main
 enum IntegrationServerProgram {
-  static let commandLine = CommandLineProgram(
-    Command("integrationd", "the Integration Manager's server", flags: ServerFlags.all))
+  /// Exit code when the server cannot start.
+  static let cannotStart: Int32 = 1
+  /// Exit code when the store has failed: sysexits.h's EX_SOFTWARE, so that a supervisor can tell it
+  /// from a wrong start and restarts it.
+  static let storeFailed: Int32 = 70
 
-  static func main() {
-    _ = commandLine.parseOrExit()
+  static let commandLine = CommandLineProgram(
+    Command("integrationd", "the Integration Manager's server", flags: ServerFlags.all)
+      .withDiscussion(
+        """
+        Keeps everything in one data directory and takes calls from agents and operators. SIGTERM \
+        and SIGINT let calls in flight finish and end with 0; a second one ends at once.
+        Operators call over the Unix socket as the server's own user or root; everybody else shows \
+        an API key.
+        """
+      )
+      .withExamples([
+        CommandExample("integrationd", "the default data directory and socket"),
+        CommandExample(
+          "integrationd --data /srv/integration --listen unix:/run/integrationd.sock "
+            + "--listen tcp:0.0.0.0:7300",
+          "for operators on this machine and agents everywhere"),
+      ]))
+
+  static func main() async {
+    let arguments = commandLine.parseOrExit()
+    signal(SIGPIPE, SIG_IGN)
+    let log = ServerLog()
+    do {
+      let program = try await RunningServer.start(arguments, log: log)
+      log.ready(
+        version: ProductVersion.text, directory: arguments[ServerFlags.data],
+        addresses: program.addresses)
+      await program.runUntilStopped()
+      log.line("level=info event=stopped")
+    } catch {
+      log.fatal("\(error)")
+      exit(cannotStart)
+    }
   }
 }

@@ -165,13 +165,30 @@ enum WireFlags {
   }
 }
 
+extension WireFlags {
+  /// The limits as `server info` shows them.
+  static func described(_ arguments: Arguments) -> [String: String] {
+    [
+      "maximum-frame-bytes": "\(arguments[maximumFrameBytes])",
+      "maximum-calls": "\(arguments[maximumCalls])",
+      "maximum-connections": "\(arguments[maximumConnections])",
+      "keepalive-interval": "\(arguments[keepaliveInterval])",
+      "hello-timeout": "\(arguments[helloTimeout])",
+      "high-water-bytes": "\(arguments[highWaterBytes])",
+      "hard-mark-bytes": "\(arguments[hardMarkBytes])",
+      "write-stall-timeout": "\(arguments[writeStallTimeout])",
+      "drain-timeout": "\(arguments[drainTimeout])",
+    ]
+  }
+}
+
 extension ValueForm where Value == ListenAddress {
   /// `unix:PATH` or `tcp:HOST:PORT`.
   static var listenAddress: ValueForm {
     ValueForm(
       "ADDRESS",
       parse: { text throws(ValueProblem) in
-        do {
+        do throws(AddressError) {
           return try ListenAddress(text)
         } catch {
           throw ValueProblem(expected: error.expected)

@@ -11,8 +11,8 @@ struct WaitingPollsTests {
 
   static func poll(_ token: Int, _ actions: [String]?, integration: Int64 = 1) -> Polls.Poll {
     Polls.Poll(
-      token: token, integration: integration, agent: agent, actions: actions, maximumRequests: 1,
-      leaseMs: 60_000, due: 100)
+      token: token, session: AgentSession(integration: integration), agent: agent,
+      actions: actions, maximumRequests: 1, leaseMs: 60_000, due: 100)
   }
 
   /// Polls whose first lease brought nothing.

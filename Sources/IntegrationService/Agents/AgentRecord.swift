@@ -34,12 +34,19 @@ final class AgentRecord: Sendable {
   let clockSkewMs: Atomic<Int64>
   /// How many open connections have carried a call of this agent.
   let connections = Atomic<Int>(0)
+  /// Whether the store was told that its last connection is gone.
+  let isLost = Atomic<Bool>(false)
+  /// Whether it was ever given a lease, as far as memory knows.
+  let mayHoldLeases = Atomic<Bool>(false)
   /// How many of its polls wait.
   let waitingPolls = Atomic<Int>(0)
   /// Whether the store does not yet know what this record says.
   let isUnsaved = Atomic<Bool>(false)
-  /// The version of the last directive; 0: there never was one. A session that has seen it has
-  /// nothing to send.
+  /// When its clocks were last noted to be saved.
+  let lastSavedMs = Atomic<Int64>(0)
+  /// The version of the last directive; 0: there never was one.
+  ///
+  /// A session that has seen it has nothing to send.
   let directiveVersion = Atomic<UInt64>(0)
   let details: Mutex<AgentDetails>
   /// Which actions its last poll asked for; empty: any.
@@ -62,6 +69,7 @@ final class AgentRecord: Sendable {
         instanceID: stored.instanceID, version: stored.version, host: stored.host,
         platform: stored.platform, targetSystem: stored.targetSystem,
         targetVersion: stored.targetVersion, conditionMessage: stored.conditionMessage))
+    mayHoldLeases.store(stored.lastPollAt != nil, ordering: .relaxed)
     if let reason = stored.drainReason { want(.drain(reason: reason)) }
   }
 

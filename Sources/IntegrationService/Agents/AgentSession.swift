@@ -33,8 +33,9 @@ final class AgentSession: Sendable {
     let hasWishes: Bool
   }
 
-  /// The agent of an id that has called on this connection before. Allocates nothing where it is
-  /// the one that called last.
+  /// The agent of an id that has called on this connection before.
+  ///
+  /// Allocates nothing where it is the one that called last.
   func find(_ id: ProtobufText) -> Found? {
     state.withLock { state in
       guard let place = Self.place(of: id, in: &state) else { return nil }
@@ -53,8 +54,9 @@ final class AgentSession: Sendable {
     return place
   }
 
-  /// Takes in an agent with its first call on this connection. False when the connection is closed
-  /// already: the agent does not count as connected.
+  /// Takes in an agent with its first call on this connection.
+  ///
+  /// False when the connection is closed already: the agent does not count as connected.
   func add(_ record: AgentRecord) -> Bool {
     state.withLock { state in
       guard !state.isClosed else { return false }
@@ -64,6 +66,16 @@ final class AgentSession: Sendable {
       state.entries.append(Entry(record: record, seenVersion: 0))
       record.connections.add(1, ordering: .acquiringAndReleasing)
       return true
+    }
+  }
+
+  /// Whether operators want something of an agent that this connection has not said.
+  func hasWishes(for record: AgentRecord) -> Bool {
+    let version = record.directiveVersion.load(ordering: .acquiring)
+    guard version != 0 else { return false }
+    return state.withLock { state in
+      guard let place = state.places[record.id] else { return false }
+      return state.entries[place].seenVersion != version
     }
   }
 

@@ -32,6 +32,7 @@ extension RPCError {
       case .aborted: .aborted
       case .resourceExhausted: .resourceExhausted
       case .unavailable: .unavailable
+      case .internalError: .internalError
       }
     self.init(
       code, failure.message, reason: failure.reason,

@@ -96,6 +96,6 @@ extension Principal {
   ) -> Principal {
     Principal(
       name: "integration:\(catalogue.name(of: integration))", kind: .agent, id: integration,
-      credentialID: key)
+      credentialID: key, attachment: AgentSession(integration: integration))
   }
 }

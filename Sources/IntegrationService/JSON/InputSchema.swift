@@ -26,8 +26,10 @@ struct InputSchema: Sendable {
     }
   }
 
-  /// What an input violates; empty: it is allowed. An empty text stands for no input and is
-  /// checked as `{}`, so that a schema without required names allows it.
+  /// What an input violates; empty: it is allowed.
+  ///
+  /// An empty text stands for no input and is checked as `{}`, so that a schema without required
+  /// names allows it.
   func violations(of input: String) -> [Violation] {
     let value: JSONValue
     do {

@@ -10,31 +10,36 @@
 ///
 /// A poll waits in one queue for each action that it takes, or in the queue for any action. Queues
 /// drop what no longer waits when they meet it, and are swept when that outweighs what waits.
-struct WaitingPolls<Token: Hashable, Action: Hashable> {
+struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Sendable {
   /// One poll and what it asks for.
-  struct Poll {
+  struct Poll: Sendable {
     let token: Token
     let integration: Int64
-    /// The agent that asks, unique in the integration.
+    /// The agent that asks.
     let agent: AgentRecord
+    /// The connection on which it asks.
+    let session: AgentSession
     /// Which actions it takes; nil: any.
     let actions: [Action]?
     /// How many requests it takes at most.
-    let maximumRequests: Int
+    let maximumRequests: UInt32
     /// How long its leases last.
-    let leaseMs: Int64
+    let leaseMs: UInt32
     /// When it is answered empty, in milliseconds of the service's clock.
     let due: Int64
     fileprivate(set) var order: UInt64 = 0
     fileprivate(set) var isLeasing = true
+    /// For which action it was woken last; nil: it was not yet.
+    fileprivate(set) var wokenFor: Action?
     fileprivate var generation: UInt32 = 0
 
     init(
-      token: Token, integration: Int64, agent: AgentRecord, actions: [Action]?,
-      maximumRequests: Int, leaseMs: Int64, due: Int64
+      token: Token, session: AgentSession, agent: AgentRecord, actions: [Action]?,
+      maximumRequests: UInt32, leaseMs: UInt32, due: Int64
     ) {
       self.token = token
-      self.integration = integration
+      integration = session.integration
+      self.session = session
       self.agent = agent
       self.actions = actions
       self.maximumRequests = maximumRequests
@@ -43,25 +48,26 @@ struct WaitingPolls<Token: Hashable, Action: Hashable> {
     }
   }
 
-  private struct QueueKey: Hashable {
+  private struct QueueKey: Hashable, Sendable {
     let integration: Int64
     let action: Action?
   }
 
-  fileprivate struct Entry {
+  fileprivate struct Entry: Sendable {
     let token: Token
     let order: UInt64
     let generation: UInt32
   }
 
   /// Entries from `head` on; `live` of them wait.
-  fileprivate struct Queue {
+  fileprivate struct Queue: Sendable {
     var entries: [Entry] = []
     var head = 0
     var live = 0
   }
 
   private var polls: [Token: Poll] = [:]
+  private var byAgent: [ObjectIdentifier: [Token]] = [:]
   private var queues: [QueueKey: Queue] = [:]
   private var nextOrder: UInt64 = 0
 
@@ -79,6 +85,7 @@ struct WaitingPolls<Token: Hashable, Action: Hashable> {
     nextOrder += 1
     poll.order = nextOrder
     polls[poll.token] = poll
+    byAgent[ObjectIdentifier(poll.agent), default: []].append(poll.token)
   }
 
   /// The lease command brought nothing: the poll waits on, ahead of those that came after it.
@@ -102,6 +109,7 @@ struct WaitingPolls<Token: Hashable, Action: Hashable> {
       var poll = polls[chosen.token]
     else { return nil }
     poll.isLeasing = true
+    poll.wokenFor = action
     polls[chosen.token] = poll
     left(poll)
     return poll
@@ -112,7 +120,24 @@ struct WaitingPolls<Token: Hashable, Action: Hashable> {
   mutating func remove(_ token: Token) -> Poll? {
     guard let poll = polls.removeValue(forKey: token) else { return nil }
     if !poll.isLeasing { left(poll) }
+    let agent = ObjectIdentifier(poll.agent)
+    byAgent[agent]?.removeAll { $0 == token }
+    if byAgent[agent]?.isEmpty == true { byAgent[agent] = nil }
     return poll
+  }
+
+  /// Takes out one poll of an agent that waits, so that its answer carries the news.
+  ///
+  /// Nil when none waits: one that is leasing brings the news when its lease is answered.
+  mutating func removeWaiting(of agent: AgentRecord) -> Poll? {
+    let tokens = byAgent[ObjectIdentifier(agent)] ?? []
+    guard let token = tokens.first(where: { polls[$0]?.isLeasing == false }) else { return nil }
+    return remove(token)
+  }
+
+  /// Takes out every poll that waits.
+  mutating func removeAllWaiting() -> [Poll] {
+    polls.values.filter { !$0.isLeasing }.map(\.token).compactMap { remove($0) }
   }
 
   private func keys(of poll: Poll) -> [QueueKey] {

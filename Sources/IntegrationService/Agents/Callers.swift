@@ -1,0 +1,167 @@
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+/// The agent that makes a call, as found in its connection's session.
+struct Caller {
+  let session: AgentSession
+  let record: AgentRecord
+  /// Whether operators want something that this connection has not been told.
+  let hasWishes: Bool
+}
+
+extension IntegrationService {
+  /// The agent that makes a call; nil when the call has been failed.
+  ///
+  /// The first call of an agent on a connection makes it known; later ones find it without
+  /// allocating.
+  @inline(__always)
+  func caller<Response>(
+    _ agentID: ProtobufText, _ call: ServerCall<Response>
+  ) -> Caller? {
+    guard call.principal.kind == .agent else {
+      call.fail(.agentOnly)
+      return nil
+    }
+    let session = session(of: call.connection, call.principal)
+    if let found = session.find(agentID) {
+      found.record.lastFrameMs.update(call.now.instant.milliseconds)
+      return Caller(session: session, record: found.record, hasWishes: found.hasWishes)
+    }
+    return firstCall(of: agentID, in: session, call)
+  }
+
+  /// The session of an agent's connection: it hangs on the connection's principal.
+  @inline(__always)
+  func session(of connection: ConnectionID, _ principal: Principal) -> AgentSession {
+    if let attachment = principal.attachment {
+      // Only `Principal.agent` attaches anything to a principal of an agent.
+      return unsafe unsafeDowncast(attachment, to: AgentSession.self)
+    }
+    return embeddedSession(of: connection, principal)
+  }
+
+  /// The session of a connection whose principal was made elsewhere, for an in-process channel.
+  private func embeddedSession(
+    of connection: ConnectionID, _ principal: Principal
+  ) -> AgentSession {
+    sessions.withLock { sessions in
+      if let session = sessions[connection] { return session }
+      let session = AgentSession(integration: principal.id)
+      sessions[connection] = session
+      return session
+    }
+  }
+
+  private func firstCall<Response>(
+    of agentID: ProtobufText, in session: AgentSession, _ call: ServerCall<Response>
+  ) -> Caller? {
+    var checks = FieldChecks()
+    checks.name(agentID, "agent_id")
+    guard checks.isEmpty else {
+      call.fail(.invalid(checks.violations))
+      return nil
+    }
+    let record: AgentRecord
+    let arrival = agents.findOrAdd(
+      integration: session.integration, id: agentID.string, now: call.now.instant,
+      maximum: configuration.limits.maximumAgents)
+    switch arrival {
+    case .known(let known): record = known
+    case .new(let new):
+      record = new
+      welcome(new)
+    case .tooMany:
+      call.fail(.tooManyAgents(maximum: configuration.limits.maximumAgents))
+      return nil
+    }
+    if session.add(record) { agentConnected(record) }
+    record.lastFrameMs.update(call.now.instant.milliseconds)
+    let hasWishes = record.directiveVersion.load(ordering: .acquiring) != 0
+    return Caller(session: session, record: record, hasWishes: hasWishes)
+  }
+
+  /// An agent was heard for the first time: it is saved, and hears of a pause.
+  private func welcome(_ record: AgentRecord) {
+    agents.markUnsaved(record)
+    if let integration = catalogue.integration(record.integration), integration.isPaused {
+      record.want(.pause(reason: integration.pauseReason))
+    }
+  }
+
+  /// An agent is back: its leases do not end after the grace time.
+  private func agentConnected(_ record: AgentRecord) {
+    guard record.isLost.exchange(false, ordering: .sequentiallyConsistent) else { return }
+    let now = ServerClock.now
+    _ = store.submit { batch in
+      batch.append(
+        .connectionRestored(record.integration, agentID: record.id), now: now, origin: .none)
+    }
+  }
+
+  /// A connection is gone: agents that have no other and may hold leases are given the grace time.
+  func sessionClosed(_ session: AgentSession) {
+    let now = ServerClock.now
+    for record in session.close()
+    where record.connections.load(ordering: .sequentiallyConsistent) == 0 {
+      agents.markUnsaved(record)
+      guard record.mayHoldLeases.load(ordering: .relaxed) else { continue }
+      record.isLost.store(true, ordering: .sequentiallyConsistent)
+      _ = store.submit { batch in
+        batch.append(
+          .connectionLost(record.integration, agentID: record.id), now: now, origin: .none)
+      }
+      // It may have come back between the count and the mark, and not have seen the mark.
+      if record.connections.load(ordering: .sequentiallyConsistent) > 0 { agentConnected(record) }
+    }
+  }
+}
+
+// MARK: - Connections
+
+extension IntegrationService: ConnectionObserver {
+  /// Makes an agent's session known to commits, which have only the connection's number.
+  public func connectionOpened(_ connection: ConnectionID, _ principal: Principal) {
+    guard let attachment = principal.attachment as? AgentSession else { return }
+    sessions.withLock { $0[connection] = attachment }
+  }
+
+  /// Forgets the connection's session.
+  public func connectionClosed(_ connection: ConnectionID, _ principal: Principal) {
+    guard principal.kind == .agent,
+      let session = sessions.withLock({ $0.removeValue(forKey: connection) })
+    else { return }
+    sessionClosed(session)
+  }
+
+  /// A poll whose caller is gone waits no longer; a tail ends.
+  public func callEnded(_ token: CallToken) {
+    polls.remove(token)
+    tails.remove(token)
+  }
+
+  /// Waiting polls are answered empty, so that their connections may end; tails end.
+  public func drainBegan() {
+    var replies = ReplyWriter()
+    for poll in polls.removeAll() { answer(poll, &replies) }
+    replies.flush()
+    tails.endAll()
+  }
+}
+
+extension RPCError {
+  static let agentOnly = RPCError(
+    .permissionDenied,
+    "this method is for agents: connect with an integration's API key",
+    reason: Reason.agentOnly)
+
+  static func tooManyAgents(maximum: Int) -> RPCError {
+    RPCError(
+      .resourceExhausted,
+      "the integration has \(maximum) agents, the most that it may (--maximum-agents): keep the "
+        + "agent_id over restarts",
+      reason: Reason.tooManyAgents)
+  }
+}

@@ -1,0 +1,151 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCTransport
+import RPCWire
+
+extension IntegrationService {
+  /// Phones home, renews leases, and brings back what the operators want.
+  ///
+  /// Without leases it stays in memory and allocates nothing.
+  public func heartbeat(
+    _ request: HeartbeatRequestView, _ call: ServerCall<HeartbeatResponse>
+  ) {
+    guard let caller = caller(request.agentID, call) else { return }
+    let record = caller.record
+    let condition = request.state.model
+    let isSame = record.details.withLock { $0.isSame(as: request) }
+    if !isSame || request.leases.count > 0 {
+      var checks = FieldChecks()
+      checks.heartbeat(request)
+      guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
+    }
+    note(request, condition, record, call.now)
+    if !isSame { noteDetails(AgentDetails(request), record) }
+    if request.leases.count > 0 || condition == .stopped {
+      return renew(request, condition, caller, call)
+    }
+    let reply = HeartbeatResponseView(besides: request.reference)
+    reply.serverTime = Timestamp(microseconds: call.now.wallMicroseconds)
+    reply.nextHeartbeatMs = nextHeartbeatMs(record)
+    if caller.hasWishes {
+      let wishes = caller.session.takeWishes(of: record)
+      reply.makeDirectives(count: wishes.count).assign(wishes)
+    }
+    call.answer(reply)
+  }
+
+  /// Takes over clocks and state; writes only what differs.
+  @inline(__always)
+  private func note(
+    _ request: HeartbeatRequestView, _ condition: AgentCondition, _ record: AgentRecord,
+    _ now: ServerTime
+  ) {
+    let nowMs = now.instant.milliseconds
+    record.lastHeartbeatMs.update(nowMs)
+    let intervalMs = request.intervalMs
+    if record.intervalMs.load(ordering: .relaxed) != intervalMs {
+      record.intervalMs.update(intervalMs)
+      agents.markUnsaved(record)
+    }
+    if record.condition.load(ordering: .relaxed) != condition.rawValue {
+      record.condition.update(condition.rawValue)
+      agents.markUnsaved(record)
+    }
+    if let sentAt = request.sentAt {
+      record.clockSkewMs.update(sentAt.instant.milliseconds(since: now.instant))
+    }
+    if nowMs - record.lastSavedMs.load(ordering: .relaxed) > Self.savedClockMs {
+      record.lastSavedMs.update(nowMs)
+      agents.markUnsaved(record)
+    }
+  }
+
+  /// How old the saved clocks of a running agent may be: after a crash of the server, operators see
+  /// when it phoned home last with this precision.
+  static let savedClockMs: Int64 = 60_000
+
+  private func noteDetails(_ details: AgentDetails, _ record: AgentRecord) {
+    let isNewInstance = record.details.withLock { known in
+      let isNew = known.instanceID != details.instanceID
+      known = details
+      return isNew
+    }
+    if isNewInstance { record.directives.withLock { $0.instanceChanged() } }
+    agents.markUnsaved(record)
+  }
+
+  /// When the agent is to phone home next: as it says, within bounds, or the server's default.
+  func nextHeartbeatMs(_ record: AgentRecord) -> UInt32 {
+    let wanted = record.intervalMs.load(ordering: .relaxed)
+    guard wanted != 0 else {
+      return UInt32(clamping: configuration.limits.heartbeatInterval.wholeMilliseconds)
+    }
+    let bounds = ServiceLimits.heartbeatMs
+    return min(max(wanted, bounds.lowerBound), bounds.upperBound)
+  }
+
+  /// Renews or, with STOPPED, returns leases through the store; its commit answers.
+  private func renew(
+    _ request: HeartbeatRequestView, _ condition: AgentCondition, _ caller: Caller,
+    _ call: ServerCall<HeartbeatResponse>
+  ) {
+    let token = call.token
+    let taken = store.submit { batch in
+      let first = UInt32(batch.heldLeases.count)
+      for lease in request.leases {
+        guard let logID = unsafe LogID(text: lease.logID.bytes) else { continue }
+        let text = unsafe batch.text(lease.leaseToken.bytes)
+        batch.append(heldLease: HeldLeaseText(logID: logID, token: text))
+      }
+      let agentID = unsafe batch.text(request.agentID.bytes)
+      batch.append(
+        renewal: RenewCommand(
+          integration: caller.session.integration, agentID: agentID, condition: condition,
+          firstLease: first, leaseCount: UInt32(batch.heldLeases.count) - first),
+        now: call.now.instant, origin: .token(token.connectionBits, token.callBits))
+    }
+    if !taken { call.fail(RPCError(.busy)) }
+  }
+}
+
+extension AgentDetails {
+  /// Whether a heartbeat says the same.
+  @inline(__always)
+  func isSame(as request: HeartbeatRequestView) -> Bool {
+    request.instanceID == instanceID && request.agentVersion == version && request.host == host
+      && request.platform == platform && request.targetSystem == targetSystem
+      && request.targetVersion == targetVersion && request.stateMessage == conditionMessage
+  }
+
+  /// What a heartbeat says.
+  init(_ request: HeartbeatRequestView) {
+    self.init(
+      instanceID: request.instanceID.string, version: request.agentVersion.string,
+      host: request.host.string, platform: request.platform.string,
+      targetSystem: request.targetSystem.string, targetVersion: request.targetVersion.string,
+      conditionMessage: request.stateMessage.string)
+  }
+}
+
+extension FieldChecks {
+  /// What may be wrong with a heartbeat.
+  mutating func heartbeat(_ request: HeartbeatRequestView) {
+    let short = FieldRules.maximumShortTextBytes
+    text(request.instanceID, "instance_id", maximum: short)
+    text(request.agentVersion, "agent_version", maximum: short)
+    text(request.host, "host", maximum: short)
+    text(request.platform, "platform", maximum: short)
+    text(request.targetSystem, "target_system", maximum: short)
+    text(request.targetVersion, "target_version", maximum: short)
+    text(request.stateMessage, "state_message", maximum: FieldRules.maximumMessageBytes)
+    list(request.leases.count, "leases", maximum: FieldRules.maximumLeases)
+    for (index, lease) in request.leases.enumerated().prefix(FieldRules.maximumLeases) {
+      let isID = unsafe LogID(text: lease.logID.bytes) != nil
+      note("leases[\(index)].log_id", isID ? nil : "expected a UUID as 36 characters")
+      text(lease.leaseToken, "leases[\(index)].lease_token", maximum: short)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+extension ServerCall {
+  /// Answers with a message that lies in an arena; it is packed straight into the connection's
+  /// output.
+  @inline(__always)
+  func answer(_ view: Response.View) where Response: ProtobufMessage {
+    let reference = view.reference
+    unsafe handle.reply(capacity: reference.encodedByteCount) { target in
+      unsafe reference.encode(into: target)
+    }
+  }
+
+  /// Answers with a message.
+  func answer(_ message: Response) where Response: ProtobufMessage {
+    handle.reply(bytes: message.serializedBytes())
+  }
+}
+
+/// Collects the answers that one commit or one wake-up of the timer brings, each built in an arena
+/// that is used again for the next.
+struct ReplyWriter {
+  private let arena = Arena()
+  private var batch = ReplyBatch()
+
+  /// Answers one call with the message that `fill` sets.
+  mutating func answer<View: ProtobufView>(
+    _ token: CallToken, as _: View.Type, _ fill: (View) -> Void
+  ) {
+    arena.reset()
+    let view = View(in: arena)
+    fill(view)
+    let reference = view.reference
+    unsafe batch.reply(token, capacity: reference.encodedByteCount) { target in
+      unsafe reference.encode(into: target)
+    }
+  }
+
+  /// Ends one call with an error.
+  mutating func fail(_ token: CallToken, _ error: RPCError) {
+    batch.fail(token, error)
+  }
+
+  /// Hands everything over, with one hop for each reactor.
+  mutating func flush() {
+    batch.flush()
+  }
+}

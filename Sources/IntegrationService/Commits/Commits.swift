@@ -1,0 +1,189 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+// A commit comes back: memory follows, calls are answered, those who wait are woken.
+
+extension IntegrationService: CommitObserver {
+  /// Whether somebody tails.
+  public var wantsLogEvents: Bool { tails.isWatched }
+
+  /// Answers the batch's calls; the order below is what makes hints reliable.
+  ///
+  /// First memory follows the events, so that no reply is ahead of it. Then outcomes, in which polls
+  /// that got nothing begin to wait. Then come the events that wake: a request that was committed
+  /// before a poll's lease is seen by that lease, one that was committed after it wakes the poll.
+  public func committed(
+    _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent]
+  ) {
+    var available: [(integration: Int64, action: String)] = []
+    for event in events { follow(event, &available) }
+    var replies = ReplyWriter()
+    for (entry, outcome) in zip(batch.entries, outcomes) {
+      guard case .token(let connection, let call) = entry.origin else { continue }
+      let token = CallToken(connectionBits: connection, callBits: call)
+      answer(token, entry, batch, outcome, &replies, &available)
+    }
+    replies.flush()
+    if !available.isEmpty { lease(polls.wake(available), now: ServerClock.now) }
+    tails.publish(events, catalogue)
+  }
+
+  /// The store has failed for good: nothing is acknowledged any more.
+  public func storeFailed(_ error: StoreError) {
+    configuration.storeFailed(error)
+  }
+
+  private func follow(
+    _ event: StoreEvent, _ available: inout [(integration: Int64, action: String)]
+  ) {
+    switch event {
+    case .requestAvailable(let integration, let action): available.append((integration, action))
+    case .cancelWanted(let wish):
+      guard let agent = agents.find(integration: wish.integration, id: wish.agentID) else { return }
+      tell(agent, .init(wish))
+    case .logChanged: break
+    case .dueChanged(let due): expect(due: due)
+    case .integrationChanged(let integration): follow(integration)
+    case .actionsChanged(_, let actions): catalogue.update(actions)
+    case .keyChanged(let key): follow(key)
+    }
+  }
+
+  private func follow(_ integration: StoredIntegration) {
+    let before = catalogue.integration(integration.id)
+    catalogue.update(integration)
+    guard let before, before.isPaused != integration.isPaused else { return }
+    let wish: AgentDirectives.Wish =
+      integration.isPaused ? .pause(reason: integration.pauseReason) : .resume
+    for agent in agents.agents(of: integration.id) { tell(agent, wish) }
+  }
+
+  /// A key that was revoked closes what it has opened.
+  private func follow(_ key: StoredKey) {
+    catalogue.update(key)
+    guard key.revokedAt != nil else { return }
+    let id = key.id
+    server.withLock { $0 }?.disconnect(
+      where: { $0.credentialID == id }, reason: WireReason.tokenRevoked)
+  }
+
+  private func answer(
+    _ token: CallToken, _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch,
+    _ outcome: CommandOutcome, _ replies: inout ReplyWriter,
+    _ available: inout [(integration: Int64, action: String)]
+  ) {
+    switch outcome {
+    case .reported(let reported):
+      let report = batch.reports[Int(entry.index)]
+      answer(token, report, reported, batch, &replies)
+    case .renewed(let renewed):
+      let agentID = batch.string(batch.renewals[Int(entry.index)].agentID)
+      answer(token, agentID, renewed, &replies)
+    case .leased(let leased):
+      self.leased(token, leased, &replies, &available)
+    case .failed(let failure):
+      if entry.kind == .lease { polls.remove(token) }
+      replies.fail(token, RPCError(failure))
+    case .registered, .requested, .cancelled, .integration, .key, .expired, .done:
+      preconditionFailure("only reports, renewals and leases are answered by token")
+    }
+  }
+
+  private func answer(
+    _ token: CallToken, _ report: ReportCommand, _ outcome: StoreReportOutcome,
+    _ batch: borrowing CommandBatch, _ replies: inout ReplyWriter
+  ) {
+    let wishes = wishes(token, report, outcome.status, batch)
+    replies.answer(token, as: ReportLogResponseView.self) { view in
+      unsafe withUnsafeTemporaryAllocation(byteCount: LogID.textBytes, alignment: 1) { text in
+        unsafe report.logID.write(into: text)
+        view.logID = unsafe ProtobufText(borrowing: UnsafeRawBufferPointer(text))
+      }
+      view.status = LogStatus(outcome.status)
+      view.sequence = outcome.sequence
+      view.duplicate = outcome.isDuplicate
+      if !wishes.isEmpty { view.makeDirectives(count: wishes.count).assign(wishes) }
+    }
+  }
+
+  private func answer(
+    _ token: CallToken, _ agentID: String, _ outcome: RenewOutcome, _ replies: inout ReplyWriter
+  ) {
+    let session = sessions.withLock { $0[token.connection] }
+    let agent = session.flatMap { agents.find(integration: $0.integration, id: agentID) }
+    var wishes = agent.flatMap { session?.takeWishes(of: $0) } ?? []
+    for logID in outcome.lost {
+      agent?.directives.withLock { $0.logEnded(logID.description) }
+    }
+    // What is still to be stopped is repeated with each renewal, until the agent ends it.
+    for cancel in outcome.cancels.map(AgentDirectives.Wish.init)
+    where !wishes.contains(where: { $0.cancelledLog == cancel.cancelledLog }) {
+      wishes.append(cancel)
+    }
+    replies.answer(token, as: HeartbeatResponseView.self) { view in
+      view.serverTime = Timestamp(ServerClock.now)
+      view.nextHeartbeatMs =
+        agent.map(nextHeartbeatMs)
+        ?? UInt32(clamping: configuration.limits.heartbeatInterval.wholeMilliseconds)
+      let lost = view.makeLostLeases(count: outcome.lost.count)
+      for (index, logID) in outcome.lost.enumerated() {
+        lost.set(logID.description, at: index)
+      }
+      view.makeDirectives(count: wishes.count).assign(wishes)
+    }
+  }
+
+  /// What the agent behind a report is to be told; a wish to stop the log ends with the log.
+  private func wishes(
+    _ token: CallToken, _ report: ReportCommand, _ status: Status, _ batch: borrowing CommandBatch
+  ) -> [AgentDirectives.Wish] {
+    guard let session = sessions.withLock({ $0[token.connection] }) else { return [] }
+    return batch.withText(report.agentID) { text in
+      guard let found = session.find(text) else { return [] }
+      if status.isFinal, found.record.directiveVersion.load(ordering: .acquiring) != 0 {
+        found.record.directives.withLock { $0.logEnded(report.logID.description) }
+      }
+      return found.hasWishes ? session.takeWishes(of: found.record) : []
+    }
+  }
+}
+
+extension CommandBatch {
+  /// Lends a text of the batch.
+  borrowing func withText<Result>(
+    _ range: TextRange, _ body: (ProtobufText) -> Result
+  ) -> Result {
+    unsafe bytes.withUnsafeBytes { bytes in
+      let start = Int(range.offset)
+      let slice = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(range.count)])
+      return body(unsafe ProtobufText(borrowing: slice))
+    }
+  }
+}
+
+extension LogID {
+  /// The length of the text form.
+  static let textBytes = 36
+
+  /// Writes the text form without allocating.
+  func write(into target: UnsafeMutableRawBufferPointer) {
+    precondition(target.count >= Self.textBytes)
+    var position = 0
+    for half in [high, low] {
+      for shift in stride(from: UInt64(60), through: 0, by: -4) {
+        if position == 8 || position == 13 || position == 18 || position == 23 {
+          unsafe target[position] = UInt8(ascii: "-")
+          position += 1
+        }
+        let digit = UInt8(truncatingIfNeeded: half >> shift) & 15
+        unsafe target[position] =
+          digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+        position += 1
+      }
+    }
+  }
+}

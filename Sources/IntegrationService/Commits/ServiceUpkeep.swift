@@ -1,0 +1,65 @@
+import IntegrationModel
+import IntegrationStore
+import RPCServer
+
+// What the service does by itself: deadlines of the store, and writing down agents and key uses.
+
+extension IntegrationService {
+  /// How many deadlines one command handles: more wait for the next, so that no batch takes long.
+  static let maximumExpired = 500
+  /// How many agents one command writes.
+  static let maximumSaved = 500
+
+  /// The store's next deadline is at a time.
+  func expect(due: Instant) {
+    let wait = max(0, due.milliseconds(since: ServerClock.now))
+    let (at, overflow) = ServiceTimer<Deadline>.nowMs.addingReportingOverflow(wait)
+    if !overflow { schedule(.store, atMs: at) }
+  }
+
+  /// Lets the store handle what is due, and goes on until nothing is.
+  func expireDue() {
+    let now = ServerClock.now
+    let taken = store.submit { batch in
+      batch.append(
+        .expire(maximum: Self.maximumExpired), now: now,
+        origin: .completion { [weak self] outcome in
+          guard case .expired(_, let next?) = outcome else { return }
+          self?.expect(due: next)
+        })
+    }
+    // The store is full or closed: another try in a second is early enough for a deadline.
+    if !taken { schedule(.store, atMs: ServiceTimer<Deadline>.nowMs + 1_000) }
+  }
+
+  /// Writes changed agents and used keys, and sets the time of the next round.
+  func saveChanges() {
+    Task {
+      while await saveAgents() {}
+      await saveKeyUses()
+      let wait = configuration.limits.agentSaveInterval.wholeMilliseconds
+      schedule(.save, atMs: ServiceTimer<Deadline>.nowMs + wait)
+    }
+  }
+
+  /// Writes some changed agents; false when there were none or the store takes nothing.
+  func saveAgents() async -> Bool {
+    let records = agents.takeUnsaved(maximum: Self.maximumSaved)
+    guard !records.isEmpty else { return false }
+    do {
+      _ = try await store.perform(.saveAgents(records.map(\.stored)), now: ServerClock.now)
+      return true
+    } catch {
+      for record in records { agents.markUnsaved(record) }
+      return false
+    }
+  }
+
+  /// Writes when keys were used last.
+  func saveKeyUses() async {
+    let uses = keys.takeUses()
+    guard !uses.isEmpty else { return }
+    // A use that cannot be written is not worth a retry: the next one comes soon.
+    _ = try? await store.perform(.saveKeyUses(uses), now: ServerClock.now)
+  }
+}

@@ -1,0 +1,156 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+
+/// How one integration is at a time: its agents, actions and counts, and what is wrong with it.
+///
+/// A value: built from copies, then only read.
+struct HealthBoard {
+  /// One agent with its judged health.
+  struct AgentView {
+    let agent: Agent
+    let health: AgentHealth
+    let hasStopped: Bool
+    /// Which actions it takes now; nil: any; empty: it does not poll.
+    let takes: [String]?
+    let isPolling: Bool
+  }
+
+  let stored: StoredIntegration
+  let counts: IntegrationCounts
+  let agents: [AgentView]
+  let actions: [StoredAction]
+  let now: Instant
+
+  /// A poll counts as open for so long after it ended: between two polls an agent takes work.
+  static let pollPauseMs: Int64 = 2_000
+
+  init(
+    _ stored: StoredIntegration, _ counts: IntegrationCounts, agents: [AgentRecord],
+    actions: [StoredAction], now: Instant
+  ) {
+    self.stored = stored
+    self.counts = counts
+    self.actions = actions
+    self.now = now
+    let oldest = counts.actions.compactMap(\.oldestQueuedAt).min()
+    self.agents = agents.map { record in
+      Self.view(record, stored, counts.heldLeases[record.id] ?? 0, oldest, now)
+    }
+  }
+
+  private static func view(
+    _ record: AgentRecord, _ integration: StoredIntegration, _ heldLeases: UInt32,
+    _ oldestQueued: Instant?, _ now: Instant
+  ) -> AgentView {
+    let saved = record.stored
+    let isPolling = record.waitingPolls.load(ordering: .relaxed) > 0
+    let pollsOn =
+      isPolling
+      || saved.lastPollAt.map { now.milliseconds(since: $0) < pollPauseMs }
+        ?? false
+    let clocks = HealthClocks(
+      lastHeartbeat: saved.lastHeartbeatAt, heartbeatIntervalMs: saved.heartbeatIntervalMs,
+      lastPoll: saved.lastPollAt, isPolling: pollsOn, lastProgress: saved.lastProgressAt,
+      heldLeases: heldLeases, condition: saved.condition,
+      conditionMessage: saved.conditionMessage, requestsWaitSince: oldestQueued,
+      isPaused: integration.isPaused)
+    let (health, reason) = clocks.health(at: now)
+    var agent = Agent(saved, integration: integration.name)
+    agent.health = Health(health)
+    agent.healthReason = reason
+    agent.heldLeases = heldLeases
+    agent.connected = record.connections.load(ordering: .relaxed) > 0
+    agent.polling = isPolling
+    let actions = record.polledActions.withLock { $0 }
+    return AgentView(
+      agent: agent, health: health, hasStopped: saved.condition == .stopped,
+      takes: actions.isEmpty ? nil : actions, isPolling: pollsOn)
+  }
+
+  /// The integration's own health: that of the agents that are alive, the worst of them where they
+  /// take work at all; DOWN only when none is alive.
+  var health: AgentHealth {
+    if stored.isPaused { return .paused }
+    let seen = agents.map(\.health).filter { $0 != .neverSeen }
+    guard !seen.isEmpty else { return .neverSeen }
+    let alive = seen.filter { $0 != .down }
+    guard !alive.isEmpty else { return .down }
+    let order: [AgentHealth] = [.degraded, .notTakingWork, .up, .draining, .paused]
+    return order.first { alive.contains($0) } ?? .up
+  }
+
+  /// How many agents take an action now.
+  func pollingAgents(_ type: String) -> Int {
+    agents.count { $0.isPolling && ($0.takes?.contains(type) ?? true) }
+  }
+
+  /// The integration as operators see it.
+  var integration: Integration {
+    var shown = Integration(stored)
+    shown.health = Health(health)
+    shown.lastLogAt = Timestamp(counts.lastLogAt)
+    shown.lastPhoneHomeAt = agents.compactMap(\.agent.lastHeartbeatAt).max()
+    shown.openLogs = counts.open
+    shown.failedLogsDay = counts.failedDay
+    shown.logs = counts.logs
+    shown.agents = UInt32(clamping: agents.count)
+    return shown
+  }
+
+  /// The integration's actions with what waits and who serves them.
+  var shownActions: [Action] {
+    actions.map { stored in
+      var action = Action()
+      action.integration = self.stored.name
+      action.definition = ActionDefinition(stored)
+      action.pollingAgents = UInt32(clamping: pollingAgents(stored.declaration.type))
+      if let counts = counts.actions.first(where: { $0.actionType == stored.declaration.type }) {
+        action.queued = counts.queued
+        action.inProgress = counts.inProgress
+        action.lastLogAt = Timestamp(counts.lastLogAt)
+      }
+      return action
+    }
+  }
+}
+
+extension Integration {
+  /// What is stored of an integration, without health and counts.
+  init(_ stored: StoredIntegration) {
+    self.init()
+    name = stored.name
+    displayName = stored.displayName
+    category = stored.category
+    author = stored.author
+    supportContact = stored.supportContact
+    description = stored.description
+    paused = stored.isPaused
+    pauseReason = stored.pauseReason
+    createdAt = Timestamp(stored.createdAt)
+  }
+}
+
+extension Agent {
+  /// What an agent said and when, without its health.
+  init(_ saved: StoredAgent, integration: String) {
+    self.init()
+    self.integration = integration
+    agentID = saved.agentID
+    instanceID = saved.instanceID
+    lastFrameAt = Timestamp(saved.lastFrameAt)
+    lastPollAt = Timestamp(saved.lastPollAt)
+    lastProgressAt = Timestamp(saved.lastProgressAt)
+    lastHeartbeatAt = Timestamp(saved.lastHeartbeatAt)
+    heartbeatIntervalMs = saved.heartbeatIntervalMs
+    agentVersion = saved.version
+    host = saved.host
+    platform = saved.platform
+    targetSystem = saved.targetSystem
+    targetVersion = saved.targetVersion
+    stateMessage = saved.conditionMessage
+    clockSkewMs = saved.clockSkewMs
+    firstSeenAt = Timestamp(saved.firstSeenAt)
+  }
+}

@@ -1,0 +1,128 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+
+/// Finds what is wrong, for the first lines of `status`: worst first, each with whom to call and
+/// the next command.
+enum Troubles {
+  /// How bad each kind is; the first is the worst.
+  enum Kind: String, CaseIterable {
+    case integrationDown = "INTEGRATION_DOWN"
+    case unservedRequests = "UNSERVED_REQUESTS"
+    case notTakingWork = "NOT_TAKING_WORK"
+    case agentDown = "AGENT_DOWN"
+    case agentDegraded = "AGENT_DEGRADED"
+    case failedLogs = "FAILED_LOGS"
+    case pausedWithQueue = "PAUSED_WITH_QUEUE"
+    case clockSkew = "CLOCK_SKEW"
+    case neverSeen = "NEVER_SEEN"
+  }
+
+  /// How long a request may wait before it counts as unserved.
+  static let unservedMs: Int64 = 5_000
+  /// From where an agent's clock is worth a line: leases and order by time still work, but people
+  /// read times.
+  static let clockSkewMs: Int64 = 60_000
+  /// The most lines that are listed.
+  static let maximumTroubles = 200
+
+  /// All troubles, worst first, then by integration.
+  static func find(_ boards: [HealthBoard]) -> [Trouble] {
+    var found: [(Kind, Trouble)] = []
+    for board in boards { found += troubles(of: board) }
+    let rank = Dictionary(
+      uniqueKeysWithValues: Kind.allCases.enumerated().map { ($1, $0) })
+    found.sort { left, right in
+      (rank[left.0] ?? 0, left.1.integration) < (rank[right.0] ?? 0, right.1.integration)
+    }
+    return found.prefix(maximumTroubles).map(\.1)
+  }
+
+  private static func troubles(of board: HealthBoard) -> [(Kind, Trouble)] {
+    let name = board.stored.name
+    var found: [(Kind, Trouble)] = []
+    func add(_ kind: Kind, _ message: String, _ nextStep: String) {
+      var trouble = Trouble()
+      trouble.kind = kind.rawValue
+      trouble.integration = name
+      trouble.message = message
+      trouble.supportContact = board.stored.supportContact
+      trouble.nextStep = nextStep
+      found.append((kind, trouble))
+    }
+    switch board.health {
+    case .neverSeen:
+      add(
+        .neverSeen, "No agent has ever phoned home.",
+        "integrationctl keys create \(name)")
+    case .down:
+      let agents = board.agents.map(\.agent.agentID).prefix(3).joined(separator: ", ")
+      add(
+        .integrationDown, "No agent phones home any more (\(agents)).",
+        "integrationctl agents list --integration \(name)")
+    case .up, .notTakingWork, .degraded, .draining, .paused:
+      agentTroubles(board, add)
+    }
+    queueTroubles(board, add)
+    if board.counts.failedDay > 0 {
+      let count = board.counts.failedDay
+      add(
+        .failedLogs,
+        "\(count) \(count == 1 ? "log" : "logs") failed or timed out in the last 24 hours.",
+        "integrationctl logs list --integration \(name) --status FAILED,TIMED_OUT --since 24h")
+    }
+    return found
+  }
+
+  private static func agentTroubles(
+    _ board: HealthBoard, _ add: (Kind, String, String) -> Void
+  ) {
+    let name = board.stored.name
+    for view in board.agents {
+      let id = view.agent.agentID
+      let show = "integrationctl agents list --integration \(name)"
+      switch view.health {
+      case .down where !view.hasStopped:
+        add(.agentDown, "Agent \(id): \(view.agent.healthReason)", show)
+      case .notTakingWork:
+        add(.notTakingWork, "Agent \(id): \(view.agent.healthReason)", show)
+      case .degraded:
+        add(.agentDegraded, "Agent \(id): \(view.agent.healthReason)", show)
+      case .neverSeen, .up, .draining, .paused, .down:
+        break
+      }
+      if abs(view.agent.clockSkewMs) > clockSkewMs, view.health != .down {
+        let seconds = abs(view.agent.clockSkewMs) / 1_000
+        let direction = view.agent.clockSkewMs > 0 ? "ahead" : "behind"
+        add(
+          .clockSkew,
+          "Agent \(id): its clock is \(seconds) s \(direction); set it on \(view.agent.host).", show
+        )
+      }
+    }
+  }
+
+  private static func queueTroubles(
+    _ board: HealthBoard, _ add: (Kind, String, String) -> Void
+  ) {
+    let name = board.stored.name
+    let queued = board.counts.actions.reduce(0) { $0 + $1.queued }
+    if board.stored.isPaused {
+      guard queued > 0 else { return }
+      return add(
+        .pausedWithQueue,
+        "Paused (\(board.stored.pauseReason)) while \(queued) requests wait.",
+        "integrationctl integrations resume \(name)")
+    }
+    for counts in board.counts.actions {
+      guard let since = counts.oldestQueuedAt, counts.queued > 0 else { continue }
+      let waitedMs = board.now.milliseconds(since: since)
+      guard waitedMs > unservedMs, board.pollingAgents(counts.actionType) == 0 else { continue }
+      add(
+        .unservedRequests,
+        "\(counts.queued) requests for \(counts.actionType) wait, the oldest for "
+          + "\(waitedMs / 1_000) s; no agent takes them.",
+        "integrationctl requests list --integration \(name) --action \(counts.actionType)")
+    }
+  }
+}

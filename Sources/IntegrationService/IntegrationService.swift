@@ -1,0 +1,138 @@
+import Credentials
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import RPCServer
+import RPCWire
+import Synchronization
+
+/// The Integration Manager behind the calls: what agents and operators ask, over a store.
+///
+/// Handlers run on reactors and never block: they answer from memory, or add a command to the
+/// store's current batch and answer at its commit, or read the store in a task. In memory are
+/// copies and hints: the catalogue, the agents' clocks, who waits for requests; what is true is in
+/// the store.
+///
+/// Make it, ``load()`` it, register it in a router, give it the server with ``attach(to:)``.
+public final class IntegrationService: Sendable {
+  let store: any IntegrationStore
+  let configuration: ServiceConfiguration
+  let catalogue = Catalogue()
+  let agents = AgentTable()
+  let polls = PollDesk()
+  let tails: TailHub
+  let keys: KeyAuthenticator
+  let startedAt = ServerClock.now
+  let sessions = Mutex<[ConnectionID: AgentSession]>([:])
+  let server = Mutex<RPCServer?>(nil)
+  let schemaVersion = Mutex<Int>(0)
+  let addresses = Mutex<[String]>([])
+  private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
+
+  /// What the service's timer waits for.
+  enum Deadline: Sendable {
+    /// A poll's wait ends.
+    case poll(CallToken)
+    /// The store has something to expire.
+    case store
+    /// Changed agents and used keys are written to the store.
+    case save
+  }
+
+  /// Makes a service over a store that is not started yet.
+  public init(store: any IntegrationStore, configuration: ServiceConfiguration) {
+    self.store = store
+    self.configuration = configuration
+    tails = TailHub(maximum: configuration.limits.maximumTails)
+    keys = KeyAuthenticator(catalogue: catalogue)
+  }
+
+  /// Who a connection's credential names.
+  public var authenticator: any Authenticator { keys }
+
+  /// Adds every method of both services to a router.
+  public func register(in router: inout ServiceRouter) {
+    registerAgentService(in: &router)
+    registerOperatorService(in: &router)
+  }
+
+  /// Starts the store and reads what the service needs in memory; called once, before calls come.
+  public func load() async throws(StoreError) {
+    store.start(observer: self)
+    let stored = try await store.loadCatalog()
+    catalogue.load(stored)
+    schemaVersion.withLock { $0 = stored.schemaVersion }
+    loadAgents(stored)
+    let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
+    self.timer.withLock { $0 = timer }
+    timer.schedule(.save, after: configuration.limits.agentSaveInterval)
+    if let due = stored.nextDue { expect(due: due) }
+  }
+
+  /// Gives the service the server whose connections it may close, and where it listens.
+  public func attach(to server: RPCServer, addresses: [String] = []) {
+    self.server.withLock { $0 = server }
+    self.addresses.withLock { $0 = addresses }
+  }
+
+  /// Writes what is not yet in the store and stops all timers; called when no more calls come.
+  public func stop() async {
+    let timer = timer.withLock { $0.take() }
+    timer?.cancel()
+    while await saveAgents() {}
+    await saveKeyUses()
+    self.server.withLock { $0 = nil }
+  }
+
+  /// Sets a deadline of the service.
+  func schedule(_ deadline: Deadline, atMs due: Int64) {
+    timer.withLock { $0 }?.schedule(deadline, atMs: due)
+  }
+
+  private func loadAgents(_ stored: StoreCatalog) {
+    agents.load(stored.agents.map(AgentRecord.init))
+    for integration in stored.integrations where integration.isPaused {
+      for agent in agents.agents(of: integration.id) {
+        agent.want(.pause(reason: integration.pauseReason))
+      }
+    }
+    for wish in stored.cancelWishes {
+      agents.find(integration: wish.integration, id: wish.agentID)?.want(.init(wish))
+    }
+  }
+
+  private func handle(_ due: [Deadline]) {
+    var ended: [CallToken] = []
+    for deadline in due {
+      switch deadline {
+      case .poll(let token): ended.append(token)
+      case .store: expireDue()
+      case .save: saveChanges()
+      }
+    }
+    if !ended.isEmpty { endPolls(ended) }
+  }
+}
+
+/// What a service is told when it is made.
+public struct ServiceConfiguration: Sendable {
+  /// What it allows its callers.
+  public var limits = ServiceLimits()
+  /// The limits that the store was opened with, shown to operators.
+  public var model = ModelLimits()
+  /// The program's version, shown to operators.
+  public var version = ""
+  /// Where the data lies, shown to operators.
+  public var dataDirectory = ""
+  /// Further limits by their flags' names, shown to operators.
+  public var otherLimits: [String: String] = [:]
+  /// With which keys' secrets are sealed; nil: they cannot be shown again.
+  public var sealingKey: SealingKey?
+  /// Receives sparse lines for the server's log; must not block.
+  public var log: @Sendable (String) -> Void = { _ in }
+  /// Called when the store has failed for good; the process should end.
+  public var storeFailed: @Sendable (StoreError) -> Void = { _ in }
+
+  /// The defaults.
+  public init() {}
+}

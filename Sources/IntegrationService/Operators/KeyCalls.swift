@@ -1,0 +1,115 @@
+import Credentials
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+/// A key that was just made, with the secret that is shown once.
+struct NewKey {
+  let stored: StoredKey
+  let secret: String
+}
+
+extension IntegrationService {
+  /// Makes a key for an integration; it is not stored yet.
+  func newKey(
+    integration: IntegrationID, by principal: Principal, now: Instant
+  ) throws(RPCError) -> NewKey {
+    do {
+      let key = try APIKey.generate()
+      let secret = key.secretText
+      let sealed = try configuration.sealingKey?.seal(Array(secret.utf8), context: key.id) ?? []
+      let stored = StoredKey(
+        id: key.id, integration: integration, secretHash: key.digest, sealedSecret: sealed,
+        createdAt: now, createdBy: principal.name)
+      return NewKey(stored: stored, secret: secret)
+    } catch {
+      configuration.log("level=error event=key_not_made \(error)")
+      throw RPCError(
+        .internalError, "no key could be made; the server's log says why",
+        reason: WireReason.internalError)
+    }
+  }
+
+  /// Makes another key; at most two of an integration are live at once.
+  public func createKey(
+    _ request: CreateKeyRequestView, _ call: ServerCall<CreateKeyResponse>
+  ) {
+    guard isOperator(call.handle) else { return }
+    let integration: StoredIntegration
+    let made: NewKey
+    do throws(RPCError) {
+      integration = try known(request.integration.string)
+      made = try newKey(
+        integration: integration.id, by: call.principal, now: call.now.instant)
+    } catch {
+      return call.fail(error)
+    }
+    perform(.createKey(made.stored), call) { outcome in
+      guard case .key(let key) = outcome else { return nil }
+      var response = CreateKeyResponse()
+      response.key = Key(key, integration: integration.name, now: ServerClock.now)
+      response.secret = made.secret
+      return response
+    }
+  }
+
+  /// Keys without their secrets.
+  public func listKeys(_ request: ListKeysRequestView, _ call: ServerCall<ListKeysResponse>) {
+    guard isOperator(call.handle) else { return }
+    let name = request.integration.string
+    let integrations: [StoredIntegration]
+    do throws(RPCError) {
+      integrations = try chosen(name)
+    } catch {
+      return call.fail(error)
+    }
+    let now = ServerClock.now
+    var response = ListKeysResponse()
+    response.keys = integrations.flatMap { integration in
+      catalogue.keys(of: integration.id).map { Key($0, integration: integration.name, now: now) }
+    }
+    call.answer(response)
+  }
+
+  /// Ends a key at once, also on connections that are open.
+  public func revokeKey(_ request: RevokeKeyRequestView, _ call: ServerCall<RevokeKeyResponse>) {
+    let id = request.keyID.string
+    change(
+      call,
+      { () throws(RPCError) in
+        guard catalogue.key(id) != nil else {
+          throw RPCError(
+            .notFound,
+            "no key has the id \"\(RPCError.shown(id))\" (the 8 characters after imk_): "
+              + "`integrationctl keys list`",
+            reason: Reason.keyUnknown)
+        }
+        return .revokeKey(id: id)
+      },
+      { [catalogue] outcome in
+        guard case .key(let key) = outcome else { return nil }
+        var response = RevokeKeyResponse()
+        response.key = Key(
+          key, integration: catalogue.name(of: key.integration), now: ServerClock.now)
+        return response
+      })
+  }
+}
+
+extension Key {
+  /// A key without its secret.
+  init(_ stored: StoredKey, integration: String, now: Instant) {
+    self.init()
+    id = stored.id
+    self.integration = integration
+    createdAt = Timestamp(stored.createdAt)
+    expiresAt = Timestamp(stored.expiresAt)
+    revokedAt = Timestamp(stored.revokedAt)
+    lastUsedAt = Timestamp(stored.lastUsedAt)
+    createdBy = stored.createdBy
+    live = stored.isLive(at: now)
+  }
+}

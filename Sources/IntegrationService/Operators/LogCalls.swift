@@ -1,0 +1,137 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+extension IntegrationService {
+  /// A page of logs under a filter.
+  public func listLogs(_ request: ListLogsRequestView, _ call: ServerCall<ListLogsResponse>) {
+    let fields = request.makeMessage()
+    read(call) { [self] () async throws(RPCError) in
+      guard
+        let query = try logQuery(
+          fields.filter, order: fields.order, size: fields.pageSize, token: fields.pageToken)
+      else { return ListLogsResponse() }
+      let page: LogPage
+      do throws(StoreError) {
+        page = try await store.logs(query)
+      } catch {
+        throw refusal(error)
+      }
+      var response = ListLogsResponse()
+      response.logs = page.logs.map { ActionLog($0, catalogue) }
+      response.nextPageToken = page.next.map(PageToken.text) ?? ""
+      return response
+    }
+  }
+
+  /// One log with its timeline and the first of its record errors.
+  public func getLog(_ request: GetLogRequestView, _ call: ServerCall<GetLogResponse>) {
+    let fields = request.makeMessage()
+    read(call) { [self] () async throws(RPCError) in
+      let id = try Self.logID(fields.id)
+      let limit = try Self.pageSize(fields.errorPageSize, "error_page_size")
+      let after = try PageToken.number(fields.errorPageToken)
+      let detail: LogDetail?
+      do throws(StoreError) {
+        detail = try await store.log(id, errorsAfter: after, errorLimit: limit)
+      } catch {
+        throw refusal(error)
+      }
+      guard let detail else { throw .unknownLog(id) }
+      return GetLogResponse(detail, catalogue)
+    }
+  }
+
+  /// A new log for the same work, linked by retry_of.
+  public func retryLog(_ request: RetryLogRequestView, _ call: ServerCall<RetryLogResponse>) {
+    let text = request.id.string
+    let principal = call.principal.name
+    change(
+      call,
+      { () throws(RPCError) in
+        .retryLog(logID: try Self.logID(text), newID: Self.newLogID(), principal: principal)
+      },
+      { [catalogue] outcome in
+        guard case .requested(let log, _) = outcome else { return nil }
+        var response = RetryLogResponse()
+        response.log = ActionLog(log, catalogue)
+        return response
+      })
+  }
+
+  /// The store's form of a list's filter, order and page; nil: nothing can match.
+  func logQuery(
+    _ filter: LogFilter?, order: Order, size: UInt32, token: String
+  ) throws(RPCError) -> LogQuery? {
+    let limit = try Self.pageSize(size, "page_size")
+    let after = try PageToken.position(token)
+    guard let selection = try selection(filter) else { return nil }
+    let direction: LogOrder
+    switch order {
+    case .unspecified, .newestFirst: direction = .newestFirst
+    case .oldestFirst: direction = .oldestFirst
+    case .unrecognized(let number):
+      throw .invalid("order", "expected 0 to 2; it is \(number)")
+    }
+    return LogQuery(selection, order: direction, limit: limit, after: after)
+  }
+
+  /// The store's form of a filter; nil: it names only integrations that do not exist, which the
+  /// caller hears as an error, or values that nothing can have.
+  func selection(_ filter: LogFilter?) throws(RPCError) -> LogSelection? {
+    var selection = LogSelection()
+    guard let filter else { return selection }
+    var checks = FieldChecks()
+    checks.filter(filter)
+    guard checks.isEmpty else { throw .invalid(checks.violations) }
+    for name in filter.integrations { selection.integrations.append(try known(name).id) }
+    selection.actionTypes = filter.actionTypes
+    selection.statuses = Set(filter.statuses.compactMap(\.model))
+    selection.triggers = Set(filter.triggers.compactMap(\.model))
+    selection.entityType = filter.entityType
+    selection.entityIDs = filter.entityIds
+    selection.agentIDs = filter.agentIds
+    selection.since = filter.since?.instant
+    selection.until = filter.until?.instant
+    selection.text = filter.text
+    selection.labels = filter.labels
+    return selection
+  }
+}
+
+extension FieldChecks {
+  /// How many values one field of a filter may have.
+  static let maximumAlternatives = 100
+
+  /// What may be wrong with a filter.
+  mutating func filter(_ filter: LogFilter) {
+    let lists: [(String, Int)] = [
+      ("integrations", filter.integrations.count), ("action_types", filter.actionTypes.count),
+      ("statuses", filter.statuses.count), ("entity_ids", filter.entityIds.count),
+      ("agent_ids", filter.agentIds.count), ("triggers", filter.triggers.count),
+      ("labels", filter.labels.count),
+    ]
+    for (field, count) in lists {
+      list(count, "filter.\(field)", maximum: Self.maximumAlternatives)
+    }
+    for status in filter.statuses where status.model == nil {
+      note("filter.statuses", "expected 1 to 6; \(status.rawValue) is another")
+    }
+    for trigger in filter.triggers where trigger.model == nil {
+      note("filter.triggers", "expected 1 to 4; \(trigger.rawValue) is another")
+    }
+    bytes(filter.text, "filter.text", FieldRules.maximumShortTextBytes)
+    if let since = filter.since, let until = filter.until, until <= since {
+      note("filter.until", "expected a time after since")
+    }
+  }
+}
+
+extension RPCError {
+  static func unknownLog(_ id: LogID) -> RPCError {
+    RPCError(.notFound, "there is no log \(id)", reason: Reason.logUnknown)
+  }
+}

@@ -1,0 +1,115 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+// What every operator's call begins with, and how it reads the store.
+
+extension IntegrationService: AgentServiceHandler, OperatorServiceHandler {}
+
+extension IntegrationService {
+  /// Whether the caller is an operator; fails the call otherwise.
+  func isOperator(_ handle: CallHandle) -> Bool {
+    guard handle.principal.kind == .operator else {
+      handle.fail(.operatorOnly)
+      return false
+    }
+    return true
+  }
+
+  /// Answers an operator's call in a task, where it may read the store.
+  func read<Response: ProtobufMessage>(
+    _ call: ServerCall<Response>,
+    _ makeResponse: @escaping @Sendable () async throws(RPCError) -> Response
+  ) {
+    guard isOperator(call.handle) else { return }
+    Task {
+      do throws(RPCError) {
+        call.answer(try await makeResponse())
+      } catch {
+        call.fail(error)
+      }
+    }
+  }
+
+  /// Answers an operator's call with a command, after checks that may find a field wrong.
+  func change<Response: ProtobufMessage>(
+    _ call: ServerCall<Response>, _ makeCommand: () throws(RPCError) -> StoreCommand,
+    _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
+  ) {
+    guard isOperator(call.handle) else { return }
+    do throws(RPCError) {
+      perform(try makeCommand(), call, makeResponse)
+    } catch {
+      call.fail(error)
+    }
+  }
+
+  /// Turns a failed read into what the caller may know, and says the rest in the log.
+  func refusal(_ error: StoreError) -> RPCError {
+    if error.code != .closed { configuration.log("level=error event=read_failed \(error)") }
+    return RPCError(error)
+  }
+
+  /// The integration of a name, or the error that it is unknown.
+  func known(_ name: String) throws(RPCError) -> StoredIntegration {
+    guard let integration = catalogue.integration(named: name) else {
+      throw .unknownIntegration(name)
+    }
+    return integration
+  }
+
+  /// The integrations of a call that names one, or none for all.
+  func chosen(_ name: String) throws(RPCError) -> [StoredIntegration] {
+    name.isEmpty ? catalogue.integrations() : [try known(name)]
+  }
+
+  /// How some integrations are now.
+  func boards(_ integrations: [StoredIntegration]) async throws(RPCError) -> [HealthBoard] {
+    let now = ServerClock.now
+    let counts: [IntegrationCounts]
+    do {
+      counts = try await store.counts(integrations.map(\.id), now: now)
+    } catch {
+      throw refusal(error)
+    }
+    let byID = Dictionary(counts.map { ($0.integration, $0) }, uniquingKeysWith: { $1 })
+    return integrations.map { stored in
+      HealthBoard(
+        stored, byID[stored.id] ?? IntegrationCounts(integration: stored.id),
+        agents: agents.agents(of: stored.id), actions: catalogue.actions(of: stored.id), now: now)
+    }
+  }
+
+  /// A page's size: the default for 0; more than the limit is refused.
+  static func pageSize(_ wanted: UInt32, _ field: String) throws(RPCError) -> Int {
+    guard wanted <= ServiceLimits.maximumPageSize else {
+      throw .invalid(
+        field, "expected at most \(ServiceLimits.maximumPageSize); it is \(wanted)")
+    }
+    return Int(wanted == 0 ? ServiceLimits.defaultPageSize : wanted)
+  }
+
+  /// A log's id as an operator typed it.
+  static func logID(_ text: String, _ field: String = "id") throws(RPCError) -> LogID {
+    guard let id = LogID(text) else {
+      throw .invalid(field, "expected a log's id: a UUID as 36 characters")
+    }
+    return id
+  }
+
+  /// A new id for a log that the server makes.
+  static func newLogID() -> LogID {
+    var generator = SystemRandomNumberGenerator()
+    return LogID(at: ServerClock.now, random: (generator.next(), generator.next()))
+  }
+}
+
+extension RPCError {
+  static let operatorOnly = RPCError(
+    .permissionDenied,
+    "this method is for operators: an integration's API key may only make agents' calls",
+    reason: Reason.operatorOnly)
+}

@@ -1,0 +1,179 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+extension IntegrationService {
+  /// Waits for requests and leases them to the caller.
+  public func pollRequests(
+    _ request: PollRequestsRequestView, _ call: ServerCall<PollRequestsResponse>
+  ) {
+    guard let caller = caller(request.agentID, call) else { return }
+    var checks = FieldChecks()
+    checks.poll(request)
+    guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
+    let now = call.now
+    let actions = request.actionTypes.map(\.string)
+    caller.record.lastPollMs.update(now.instant.milliseconds)
+    caller.record.polledActions.withLock { if $0 != actions { $0 = actions } }
+    // What the agent is to be told goes out with this reply: it does not wait.
+    let waitMs = caller.hasWishes ? 0 : Int64(request.waitMs)
+    let poll = PollDesk.Poll(
+      token: call.token, session: caller.session, agent: caller.record,
+      actions: actions.isEmpty ? nil : actions, maximumRequests: max(1, request.maximumRequests),
+      leaseMs: request.leaseMs == 0 ? ServiceLimits.defaultLeaseMs : request.leaseMs,
+      due: now.monotonicMs + waitMs)
+    guard polls.add(poll, maximum: configuration.limits.maximumWaitingPolls) else {
+      return call.fail(.tooManyPolls(maximum: configuration.limits.maximumWaitingPolls))
+    }
+    lease([poll], now: now.instant)
+  }
+
+  /// Adds a lease command for each poll; polls that the store does not take are failed.
+  func lease(_ waiting: [PollDesk.Poll], now: Instant) {
+    guard !waiting.isEmpty else { return }
+    let taken = store.submit { batch in
+      for poll in waiting { Self.append(poll, to: &batch, now: now) }
+    }
+    guard !taken else { return }
+    var replies = ReplyWriter()
+    for poll in waiting {
+      polls.remove(poll.token)
+      replies.fail(poll.token, RPCError(.busy))
+    }
+    replies.flush()
+  }
+
+  private static func append(
+    _ poll: PollDesk.Poll, to batch: inout CommandBatch, now: Instant
+  ) {
+    let first = UInt32(batch.texts.count)
+    for action in poll.actions ?? [] {
+      let text = batch.text(action)
+      batch.append(actionType: text)
+    }
+    let agentID = batch.text(poll.agent.id)
+    batch.append(
+      lease: LeaseCommand(
+        integration: poll.integration, agentID: agentID, firstActionType: first,
+        actionTypeCount: UInt32(poll.actions?.count ?? 0),
+        maximumRequests: poll.maximumRequests, leaseMs: poll.leaseMs),
+      now: now, origin: .token(poll.token.connectionBits, poll.token.callBits))
+  }
+
+  /// A lease command is committed: the poll is answered, or waits on.
+  ///
+  /// Adds to `next` what other polls may be woken for.
+  func leased(
+    _ token: CallToken, _ outcome: LeaseOutcome, _ replies: inout ReplyWriter,
+    _ next: inout [(integration: Int64, action: String)]
+  ) {
+    guard !outcome.requests.isEmpty else {
+      return leasedNothing(token, &replies)
+    }
+    guard let poll = polls.remove(token) else {
+      // The caller left while the lease was on its way: not accepted, it returns to the queue.
+      return
+    }
+    poll.agent.mayHoldLeases.store(true, ordering: .relaxed)
+    answer(poll, outcome, &replies)
+    guard outcome.hasMore else { return }
+    let actions = poll.wokenFor.map { [$0] } ?? Array(Set(outcome.requests.map(\.actionType)))
+    for action in actions { next.append((poll.integration, action)) }
+  }
+
+  private func leasedNothing(_ token: CallToken, _ replies: inout ReplyWriter) {
+    switch polls.returned(token, nowMs: ServiceTimer<Deadline>.nowMs) {
+    case .waits(let due, let isFirstTime):
+      if isFirstTime { schedule(.poll(token), atMs: due) }
+    case .ended(let poll):
+      answer(poll, &replies)
+    case .gone:
+      break
+    }
+  }
+
+  /// Answers a poll without requests, with what its agent is to be told.
+  func answer(_ poll: PollDesk.Poll, _ replies: inout ReplyWriter) {
+    answer(poll, LeaseOutcome(), &replies)
+  }
+
+  private func answer(
+    _ poll: PollDesk.Poll, _ outcome: LeaseOutcome, _ replies: inout ReplyWriter
+  ) {
+    let wishes = poll.session.takeWishes(of: poll.agent)
+    replies.answer(poll.token, as: PollRequestsResponseView.self) { view in
+      view.hasMore = outcome.hasMore
+      let requests = view.makeRequests(count: outcome.requests.count)
+      for (index, request) in outcome.requests.enumerated() {
+        requests[index].assign(DeliveredRequest(request))
+      }
+      view.makeDirectives(count: wishes.count).assign(wishes)
+    }
+  }
+
+  /// Polls whose time is up are answered empty.
+  func endPolls(_ tokens: [CallToken]) {
+    var replies = ReplyWriter()
+    for token in tokens {
+      guard let poll = polls.timeIsUp(token) else { continue }
+      answer(poll, &replies)
+    }
+    replies.flush()
+  }
+
+  /// An agent is to be told something: where it waits in a poll, at once.
+  func tell(_ agent: AgentRecord, _ wish: AgentDirectives.Wish) {
+    agent.want(wish)
+    guard let poll = polls.takeWaiting(of: agent) else { return }
+    var replies = ReplyWriter()
+    answer(poll, &replies)
+    replies.flush()
+  }
+}
+
+extension FieldChecks {
+  /// What may be wrong with a poll.
+  mutating func poll(_ request: PollRequestsRequestView) {
+    list(
+      request.actionTypes.count, "action_types", maximum: ServiceLimits.maximumPolledActions)
+    for (index, type) in request.actionTypes.enumerated().prefix(
+      ServiceLimits.maximumPolledActions)
+    {
+      name(type, "action_types[\(index)]")
+    }
+    range(request.maximumRequests, "maximum_requests", 1...ServiceLimits.maximumRequests)
+    range(request.waitMs, "wait_ms", 1...ServiceLimits.maximumWaitMs)
+    range(request.leaseMs, "lease_ms", ServiceLimits.leaseMs)
+  }
+}
+
+extension DeliveredRequest {
+  /// A leased request as its agent gets it.
+  init(_ request: LeasedRequest) {
+    self.init()
+    logID = request.logID.description
+    actionType = request.actionType
+    entity = Entity(request.entity)
+    input = request.input
+    leaseToken = request.token.description
+    leaseExpiresAt = Timestamp(request.leaseExpiresAt)
+    delivery = request.delivery
+    attempt = request.attempt
+    requestedBy = request.requestedBy
+    requestedAt = Timestamp(request.requestedAt)
+    idempotencyKey = request.idempotencyKey
+  }
+}
+
+extension RPCError {
+  static func tooManyPolls(maximum: Int) -> RPCError {
+    RPCError(
+      .resourceExhausted,
+      "\(maximum) polls wait, the most that may (--maximum-waiting-polls): poll again later",
+      reason: Reason.tooManyPolls
+    ).retryAfter(milliseconds: 1_000)
+  }
+}

@@ -1,0 +1,150 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import RPCServer
+import RPCWire
+
+extension IntegrationService {
+  /// Declares what the agent can do.
+  ///
+  /// Idempotent: the same declaration changes nothing.
+  public func registerAction(
+    _ request: RegisterActionRequestView, _ call: ServerCall<RegisterActionResponse>
+  ) {
+    guard let caller = caller(request.agentID, call) else { return }
+    let actions = request.actions.map { $0.makeMessage() }
+    var checks = FieldChecks()
+    checks.list(actions.count, "actions", maximum: FieldRules.maximumActions)
+    if checks.isEmpty { checks.declarations(actions) }
+    guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
+    let command = StoreCommand.registerActions(
+      RegisterActions(
+        integration: caller.session.integration, actions: actions.map(ActionDeclaration.init),
+        retiresUndeclared: request.retireUndeclared))
+    perform(command, call) { outcome in
+      guard case .registered(let stored, let unservable) = outcome else { return nil }
+      var response = RegisterActionResponse()
+      response.actions = stored.map(ActionDefinition.init)
+      response.unservableRequests = unservable
+      return response
+    }
+  }
+
+  /// Submits a command that is not hot, and answers the call at its commit.
+  ///
+  /// `makeResponse` runs on the writer's queue; nil stands for an outcome that is not of the
+  /// command, which is a fault of the store.
+  func perform<Response: ProtobufMessage>(
+    _ command: StoreCommand, _ call: ServerCall<Response>,
+    _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
+  ) {
+    let taken = store.submit { batch in
+      batch.append(
+        command, now: call.now.instant,
+        origin: .completion { outcome in
+          if case .failed(let failure) = outcome { return call.fail(RPCError(failure)) }
+          guard let response = makeResponse(outcome) else {
+            preconditionFailure("the store answered a command with another's outcome")
+          }
+          call.answer(response)
+        })
+    }
+    if !taken { call.fail(RPCError(.busy)) }
+  }
+}
+
+extension FieldChecks {
+  /// What may be wrong with declared actions.
+  mutating func declarations(_ actions: [ActionDefinition]) {
+    var seen: Set<String> = []
+    for (index, action) in actions.enumerated() {
+      let prefix = "actions[\(index)]."
+      note("\(prefix)type", FieldRules.complaint(name: action.type))
+      if !seen.insert(action.type).inserted {
+        note("\(prefix)type", "expected each type once; \"\(action.type)\" is there twice")
+      }
+      bytes(action.name, "\(prefix)name", FieldRules.maximumShortTextBytes)
+      bytes(action.description, "\(prefix)description", FieldRules.maximumMessageBytes)
+      if !action.entityType.isEmpty {
+        note("\(prefix)entity_type", FieldRules.complaint(name: action.entityType))
+      }
+      inputSchema(action.inputSchema, "\(prefix)input_schema")
+      if let retry = action.retry { policy(retry, "\(prefix)retry.") }
+    }
+  }
+
+  /// A text of at most so many bytes.
+  mutating func bytes(_ text: String, _ field: String, _ maximum: Int) {
+    note(field, FieldRules.complaint(bytes: text.utf8.count, maximum: maximum))
+  }
+
+  private mutating func inputSchema(_ text: String, _ field: String) {
+    guard !text.isEmpty else { return }
+    bytes(text, field, FieldRules.maximumDocumentBytes)
+    do {
+      _ = try InputSchema(text)
+    } catch {
+      note(field, error.description)
+    }
+  }
+
+  private mutating func policy(_ retry: RetryPolicy, _ prefix: String) {
+    if retry.maximumAttempts > 1_000 {
+      note("\(prefix)maximum_attempts", "expected at most 1000; it is \(retry.maximumAttempts)")
+    }
+    if retry.multiplier != 0, !(retry.multiplier >= 1 && retry.multiplier <= 100) {
+      note("\(prefix)multiplier", "expected 0 or 1.0 to 100.0; it is \(retry.multiplier)")
+    }
+  }
+}
+
+extension ActionDeclaration {
+  /// A checked declaration as the store takes it.
+  init(_ action: ActionDefinition) {
+    let retry = action.retry.map {
+      RetryRule(
+        maximumAttempts: $0.maximumAttempts, initialBackoffMs: $0.initialBackoffMs,
+        maximumBackoffMs: $0.maximumBackoffMs, multiplier: $0.multiplier)
+    }
+    self.init(
+      type: action.type, name: action.name.isEmpty ? action.type : action.name,
+      description: action.description, entityType: action.entityType,
+      canBeRequested: action.canBeRequested, notifyOnFailure: action.notifyOnFailure,
+      inputSchema: action.inputSchema, supportsCancel: action.supportsCancel,
+      policy: ActionPolicy(
+        queueTimeoutMs: action.queueTimeoutMs, progressTimeoutMs: action.progressTimeoutMs,
+        maximumInFlight: action.maximumInFlight, oneOpenPerEntity: action.oneOpenPerEntity,
+        retry: retry ?? RetryRule()))
+  }
+}
+
+extension ActionDefinition {
+  /// A declaration as stored.
+  init(_ stored: StoredAction) {
+    self.init()
+    let declaration = stored.declaration
+    type = declaration.type
+    name = declaration.name
+    description = declaration.description
+    entityType = declaration.entityType
+    canBeRequested = declaration.canBeRequested
+    notifyOnFailure = declaration.notifyOnFailure
+    inputSchema = declaration.inputSchema
+    supportsCancel = declaration.supportsCancel
+    queueTimeoutMs = declaration.policy.queueTimeoutMs
+    progressTimeoutMs = declaration.policy.progressTimeoutMs
+    maximumInFlight = declaration.policy.maximumInFlight
+    oneOpenPerEntity = declaration.policy.oneOpenPerEntity
+    if declaration.policy.retry != RetryRule() {
+      var policy = RetryPolicy()
+      policy.maximumAttempts = declaration.policy.retry.maximumAttempts
+      policy.initialBackoffMs = declaration.policy.retry.initialBackoffMs
+      policy.maximumBackoffMs = declaration.policy.retry.maximumBackoffMs
+      policy.multiplier = declaration.policy.retry.multiplier
+      retry = policy
+    }
+    revision = stored.revision
+    retired = stored.isRetired
+  }
+}
