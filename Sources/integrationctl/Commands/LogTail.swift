@@ -7,7 +7,7 @@ enum LogTail {
   static let follow = Flag.toggle(
     FlagName("follow", short: "f"), help: "go on until Ctrl-C, also over a restart of the server")
   static let recent = Flag.value(
-    FlagName("recent", short: "n"), .integer(0...1000), default: UInt32(10),
+    FlagName("limit", short: "n"), .integer(0...1000), default: UInt32(10),
     help: "begin with this many of the newest")
 
   static let verb = Verb(
