@@ -2,7 +2,9 @@ import RPCEnvelope
 import RPCTransport
 import RPCWire
 
-/// One connection of the native protocol, seen from the client. Lives on one reactor.
+/// One connection of the native protocol, seen from the client.
+///
+/// Lives on one reactor.
 final class ClientConnection: StreamConnection {
   /// What waits for a reply.
   enum Receiver {

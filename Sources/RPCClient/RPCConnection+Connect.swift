@@ -5,9 +5,10 @@ import RPCWire
 import Synchronization
 
 extension RPCConnection {
-  /// Connects, says HELLO and returns when the server has answered it. Both steps together take
-  /// at most twice the limits' `helloTimeout`. Errors: UNAVAILABLE when the server cannot be
-  /// reached, UNAUTHENTICATED for a refused token.
+  /// Connects, says HELLO and returns when the server has answered it.
+  ///
+  /// Both steps together take at most twice the limits' `helloTimeout`. Errors: UNAVAILABLE when
+  /// the server cannot be reached, UNAUTHENTICATED for a refused token.
   public static func connect(
     to address: ListenAddress, hello: ClientIdentity, limits: TransportLimits = TransportLimits()
   ) async throws(RPCError) -> RPCConnection {
@@ -78,7 +79,9 @@ extension InProcessChannel: RPCChannel {
     }
   }
 
-  /// Makes one call and returns the reply's payload. Cancelling the task cancels the call.
+  /// Makes one call and returns the reply's payload.
+  ///
+  /// Cancelling the task cancels the call.
   public func call(
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions
   ) async throws(RPCError) -> [UInt8] {

@@ -9,7 +9,9 @@ public struct CallTicket: Sendable, Hashable {
   let number: UInt64
 }
 
-/// One connection to a server, with many calls in flight. It does not reconnect. From any thread.
+/// One connection to a server, with many calls in flight.
+///
+/// It does not reconnect. From any thread.
 public final class RPCConnection: RPCChannel {
   /// Receives the outcome of a call, once, on the connection's reactor; must not block.
   public typealias Completion = @Sendable (Result<[UInt8], RPCError>) -> Void
@@ -61,7 +63,9 @@ public final class RPCConnection: RPCChannel {
     get async { await shared.waitUntilEnded() }
   }
 
-  /// Makes one call and returns the reply's payload. Cancelling the task cancels the call.
+  /// Makes one call and returns the reply's payload.
+  ///
+  /// Cancelling the task cancels the call.
   public func call(
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions
   ) async throws(RPCError) -> [UInt8] {

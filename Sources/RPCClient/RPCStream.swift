@@ -1,7 +1,9 @@
 import RPCWire
 import Synchronization
 
-/// The messages of a server stream as bytes, one reader. Letting go of it cancels the call.
+/// The messages of a server stream as bytes, one reader.
+///
+/// Letting go of it cancels the call.
 public final class RawStream: Sendable {
   /// Opens a stream that does not exist yet.
   public typealias Opening = @Sendable () async throws(RPCError) -> RawStream
@@ -28,7 +30,9 @@ public final class RawStream: Sendable {
     cancel()
   }
 
-  /// The next message; nil after the last one. Cancelling the task that waits ends the call.
+  /// The next message; nil after the last one.
+  ///
+  /// Cancelling the task that waits ends the call.
   public func next() async throws(RPCError) -> [UInt8]? {
     switch source.withLock({ $0 }) {
     case .open(let buffer, let connection, let ticket):
@@ -58,7 +62,9 @@ public final class RawStream: Sendable {
     return stream
   }
 
-  /// Ends the call; the reader gets CANCELLED, unless the stream has ended. Idempotent.
+  /// Ends the call; the reader gets CANCELLED, unless the stream has ended.
+  ///
+  /// Idempotent.
   public func cancel() {
     let before = source.withLock { source in
       let before = source

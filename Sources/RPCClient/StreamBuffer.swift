@@ -53,7 +53,9 @@ final class StreamBuffer: Sendable {
     }
   }
 
-  /// The next message, nil at the end. One task at a time.
+  /// The next message, nil at the end.
+  ///
+  /// One task at a time.
   func next() async -> Result<[UInt8]?, RPCError> {
     await withCheckedContinuation { continuation in
       let known: Result<[UInt8]?, RPCError>? = state.withLock { state in

@@ -19,6 +19,7 @@ public final class InProcessChannel: Sendable {
   }
 
   /// Makes the server's end, a non-blocking descriptor that the caller owns, and the client's.
+  ///
   /// Traps when the process is out of descriptors.
   public static func makePair() -> (serverEnd: Int32, channel: InProcessChannel) {
     var ends: [Int32] = [-1, -1]
@@ -28,7 +29,9 @@ public final class InProcessChannel: Sendable {
     return (ends[0], InProcessChannel(ends[1]))
   }
 
-  /// The client's end, once; the caller owns it. Nil when it was taken.
+  /// The client's end, once; the caller owns it.
+  ///
+  /// Nil when it was taken.
   public func takeDescriptor() -> Int32? {
     descriptor.withLock { descriptor in
       defer { descriptor = -1 }

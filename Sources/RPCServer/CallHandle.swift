@@ -1,8 +1,10 @@
 import RPCTransport
 import RPCWire
 
-/// Through which a call is answered, whatever its types: from any thread, once. An answer after
-/// the end of the call (cancelled, deadline passed, connection gone, answered) is dropped.
+/// Through which a call is answered, whatever its types: from any thread, once.
+///
+/// An answer after the end of the call (cancelled, deadline passed, connection gone, answered) is
+/// dropped.
 ///
 /// On the call's own reactor an answer goes straight into the connection's output. From another
 /// thread each answer is a hop of its own; answers for many calls go better in a `ReplyBatch`.
@@ -15,8 +17,9 @@ public struct CallHandle: Sendable {
   public let deadlineNanoseconds: Int64
   let reactor: Reactor
 
-  /// Answers with at most `capacity` bytes that `pack` writes in place and counts. `pack` runs
-  /// before this returns, or not at all when the call is over.
+  /// Answers with at most `capacity` bytes that `pack` writes in place and counts.
+  ///
+  /// `pack` runs before this returns, or not at all when the call is over.
   public func reply(capacity: Int, _ pack: (UnsafeMutableRawBufferPointer) -> Int) {
     guard reactor.isCurrent else {
       var batch = ReplyBatch()

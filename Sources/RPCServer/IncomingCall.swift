@@ -14,7 +14,9 @@ public struct IncomingCall: ~Copyable {
   let stream: StreamState?
 
   /// The one object of its kind that this reactor keeps for its calls, such as a decoder's arena;
-  /// made by the first call that asks. Later calls must ask for the same type.
+  /// made by the first call that asks.
+  ///
+  /// Later calls must ask for the same type.
   public func scratch<Object: AnyObject>(_ make: () -> Object) -> Object {
     if let object = scratchpad.object {
       precondition(type(of: object) == Object.self, "one type of scratch object per server")

@@ -54,13 +54,17 @@ public struct Credential: Sendable {
   }
 }
 
-/// Decides whom a credential names. Called on a reactor: it answers from memory and never blocks.
+/// Decides whom a credential names.
+///
+/// Called on a reactor: it answers from memory and never blocks.
 public protocol Authenticator: Sendable {
   /// The principal, or the error that each call of the connection is answered with.
   func authenticate(_ credential: Credential) -> Result<Principal, RPCError>
 }
 
-/// Hears what happens to connections and calls. Called on a reactor: it must not block.
+/// Hears what happens to connections and calls.
+///
+/// Called on a reactor: it must not block.
 public protocol ConnectionObserver: Sendable {
   /// A connection said HELLO with a good credential.
   func connectionOpened(_ connection: ConnectionID, _ principal: Principal)

@@ -4,8 +4,9 @@ import RPCTransport
 import RPCWire
 
 extension RPCServer {
-  /// Begins to accept on each address; returns them with the ports that the kernel chose. All or
-  /// nothing: when one fails, none listens.
+  /// Begins to accept on each address; returns them with the ports that the kernel chose.
+  ///
+  /// All or nothing: when one fails, none listens.
   public func listen(on addresses: [ListenAddress]) throws(ServerError) -> [ListenAddress] {
     guard let reactor = state.withLock({ $0.phase == .running ? $0.reactors.first : nil }) else {
       throw ServerError("a server listens after it was started and before it is stopped")

@@ -3,8 +3,10 @@ import RPCTransport
 import RPCWire
 
 extension RPCServer {
-  /// Stops accepting, tells each client with GOAWAY, lets calls in flight finish, closes. What is
-  /// left after the limits' drain timeout is closed hard. Only the first call has an effect.
+  /// Stops accepting, tells each client with GOAWAY, lets calls in flight finish, closes.
+  ///
+  /// What is left after the limits' drain timeout is closed hard. Only the first call has an
+  /// effect.
   public func beginGracefulShutdown() {
     let reactors: [Reactor]? = state.withLock { state in
       guard state.phase == .running else { return nil }

@@ -4,8 +4,9 @@ import RPCTransport
 import RPCWire
 import Synchronization
 
-/// A server: listeners, reactors, and the connections on them. All its methods may be called from
-/// any thread.
+/// A server: listeners, reactors, and the connections on them.
+///
+/// All its methods may be called from any thread.
 ///
 /// It is made, started, told where to listen, and stopped once: gracefully with
 /// `beginGracefulShutdown`, or at once with `stopNow`; then `waitUntilStopped` returns.
@@ -46,7 +47,9 @@ public final class RPCServer: Sendable {
     self.observer = observer
   }
 
-  /// Starts the reactors. Throws when the system has no descriptors for them.
+  /// Starts the reactors.
+  ///
+  /// Throws when the system has no descriptors for them.
   public func start() throws(ServerError) {
     raiseDescriptorLimit()
     var reactors: [Reactor] = []
@@ -78,8 +81,9 @@ public final class RPCServer: Sendable {
   /// What the server has done so far.
   public var statistics: RPCServerStatistics { shared.statistics }
 
-  /// A connection without an address, already authenticated, for tests and embedding. The server
-  /// must be running.
+  /// A connection without an address, already authenticated, for tests and embedding.
+  ///
+  /// The server must be running.
   public func makeInProcessChannel(as principal: Principal) -> InProcessChannel {
     let (end, channel) = InProcessChannel.makePair()
     guard shared.admit(limit: .max) == .serve else {

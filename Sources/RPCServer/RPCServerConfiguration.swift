@@ -4,11 +4,15 @@ import RPCWire
 public struct RPCServerConfiguration: Sendable {
   /// What peers may make the server hold or wait for.
   public var limits = TransportLimits()
-  /// Number of reactors, from 1. One serves over a million small calls a second; the rest of the
-  /// machine is better left to the store and to the clients beside it.
+  /// Number of reactors, from 1.
+  ///
+  /// One serves over a million small calls a second; the rest of the machine is better left to the
+  /// store and to the clients beside it.
   public var reactors = 1
-  /// Mode of a Unix socket's file. Everybody may connect: who a caller is decides its token or,
-  /// for the server's own user and root, the kernel.
+  /// Mode of a Unix socket's file.
+  ///
+  /// Everybody may connect: who a caller is decides its token or, for the server's own user and
+  /// root, the kernel.
   public var unixSocketMode: UInt32 = 0o666
   /// What the server's HELLO says of itself.
   public var serverVersion = ""

@@ -2,7 +2,9 @@ import ProtobufRuntime
 import RPCTransport
 import RPCWire
 
-/// One call that is answered with a `Response`. May be kept and answered later, from any thread.
+/// One call that is answered with a `Response`.
+///
+/// May be kept and answered later, from any thread.
 public struct ServerCall<Response>: Sendable {
   /// The call without its type.
   public let handle: CallHandle

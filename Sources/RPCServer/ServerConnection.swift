@@ -2,7 +2,9 @@ import RPCEnvelope
 import RPCTransport
 import RPCWire
 
-/// One connection of the native protocol, seen from the server. Lives on one reactor.
+/// One connection of the native protocol, seen from the server.
+///
+/// Lives on one reactor.
 final class ServerConnection: StreamConnection {
   struct OpenCall {
     var deadline: Int64

@@ -2,7 +2,9 @@ import RPCTransport
 import RPCWire
 import Synchronization
 
-/// What the connections of one reactor share. Touched only on that reactor.
+/// What the connections of one reactor share.
+///
+/// Touched only on that reactor.
 final class ServerLoop {
   let router: ServiceRouter
   let authenticator: any Authenticator

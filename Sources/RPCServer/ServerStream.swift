@@ -13,8 +13,9 @@ public enum StreamSendOutcome: Sendable, Hashable {
   case ended
 }
 
-/// One call that is answered with a stream of `Item`. May be kept; from any thread, but items of
-/// several threads at once have no order.
+/// One call that is answered with a stream of `Item`.
+///
+/// May be kept; from any thread, but items of several threads at once have no order.
 public struct ServerStream<Item>: Sendable {
   /// The call without its type.
   public let handle: CallHandle
@@ -50,7 +51,9 @@ public struct ServerStream<Item>: Sendable {
   }
 
   /// Sets what is called each time items can be sent again after there was no credit, on the
-  /// reactor. Set it before the first `send`.
+  /// reactor.
+  ///
+  /// Set it before the first `send`.
   public func onReady(_ body: @escaping @Sendable () -> Void) {
     state.setReady(body)
   }

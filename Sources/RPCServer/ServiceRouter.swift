@@ -4,8 +4,9 @@ import RPCWire
 ///
 /// Filled before the server starts; a server then only reads it.
 public struct ServiceRouter: Sendable {
-  /// Answers one call: decodes `payload`, and replies through the call's handle now or later. It
-  /// runs on the reactor and must not block.
+  /// Answers one call: decodes `payload`, and replies through the call's handle now or later.
+  ///
+  /// It runs on the reactor and must not block.
   public typealias Handler = @Sendable (borrowing IncomingCall) -> Void
 
   struct Entry: Sendable {
@@ -18,8 +19,10 @@ public struct ServiceRouter: Sendable {
   /// Makes a router without methods.
   public init() {}
 
-  /// Adds a method. Traps when its number is 0 or taken: that is a fault of the schema, found
-  /// when the program starts.
+  /// Adds a method.
+  ///
+  /// Traps when its number is 0 or taken: that is a fault of the schema, found when the program
+  /// starts.
   public mutating func register(_ method: MethodDescriptor, _ handler: @escaping Handler) {
     precondition(method.id != 0, "\(method.fullName) has method id 0")
     while entries.count <= Int(method.id) { entries.append(nil) }

@@ -1,7 +1,8 @@
 import CSystemShims
 
-/// Something with a descriptor that a reactor watches. Lives on one reactor and is touched only
-/// there: each method takes the reactor isolated.
+/// Something with a descriptor that a reactor watches.
+///
+/// Lives on one reactor and is touched only there: each method takes the reactor isolated.
 open class EventSource {
   /// The descriptor; -1 once closed.
   public final internal(set) var descriptor: Int32

@@ -14,8 +14,9 @@ final class Mailbox: Sendable {
     var isAsleep = true
   }
 
-  /// Written to wake the reactor. Watched edge-triggered, so it is never read; its count would
-  /// overflow after 2^64 wake-ups.
+  /// Written to wake the reactor.
+  ///
+  /// Watched edge-triggered, so it is never read; its count would overflow after 2^64 wake-ups.
   let descriptor: Int32
   private let state = Mutex(State())
 

@@ -1,7 +1,8 @@
 import Glibc
 
-/// Bytes of a frame that is not whole yet, kept between wake-ups. Memory grows with the bytes that
-/// have come, not with the length that the peer announced.
+/// Bytes of a frame that is not whole yet, kept between wake-ups.
+///
+/// Memory grows with the bytes that have come, not with the length that the peer announced.
 @safe
 struct PendingInput {
   private var pointer: UnsafeMutableRawPointer?

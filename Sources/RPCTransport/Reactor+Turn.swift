@@ -72,7 +72,9 @@ extension Reactor {
     unsafe timerfd_settime(timer, timerAbsoluteTime, &setting, nil)
   }
 
-  /// Lets go of all sources and ends. Idempotent.
+  /// Lets go of all sources and ends.
+  ///
+  /// Idempotent.
   public func stop() {
     guard !isStopped else { return }
     isStopped = true

@@ -47,7 +47,9 @@ public actor Reactor {
   static let eventsPerRound: Int32 = 256
   /// Most rounds of one turn, after which Dispatch gets its thread back for a moment.
   static let roundsPerTurn = 64
-  /// Low bits of an identifier: the slot. A reactor holds up to a million sources.
+  /// Low bits of an identifier: the slot.
+  ///
+  /// A reactor holds up to a million sources.
   static let slotBits: UInt64 = 20
   static let generationMask: UInt64 = (1 << 28) - 1
 
@@ -56,7 +58,9 @@ public actor Reactor {
     unsafe executor.asUnownedSerialExecutor()
   }
 
-  /// Makes a reactor and starts it. It lives until `stop`.
+  /// Makes a reactor and starts it.
+  ///
+  /// It lives until `stop`.
   public init(label: String) throws(SystemError) {
     executor = QueueExecutor(label: label)
     epoll = try SystemError.check(epoll_create1(Int32(EPOLL_CLOEXEC)), "epoll_create1")
@@ -80,8 +84,9 @@ public actor Reactor {
 
   // MARK: From other threads
 
-  /// Runs `work` on the reactor, in the order of the posts of one thread. From any thread.
-  /// Work posted after `stop` is dropped.
+  /// Runs `work` on the reactor, in the order of the posts of one thread.
+  ///
+  /// From any thread. Work posted after `stop` is dropped.
   public nonisolated func post(_ work: @escaping @Sendable (isolated Reactor) -> Void) {
     mailbox.post(work)
   }
@@ -106,7 +111,9 @@ public actor Reactor {
 
   // MARK: Sources
 
-  /// Watches a source for epoll's `events`. The reactor keeps it until `remove`.
+  /// Watches a source for epoll's `events`.
+  ///
+  /// The reactor keeps it until `remove`.
   public func add(_ source: EventSource, events: UInt32) throws(SystemError) {
     let slot = freeSlots.popLast() ?? slots.count
     if slot == slots.count { slots.append(Slot()) }

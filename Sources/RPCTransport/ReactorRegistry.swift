@@ -10,8 +10,9 @@ public enum ReactorRegistry {
 
   private static let state = Mutex(State())
 
-  /// The next number. Numbers come again after 65,536 reactors, long after the tokens of the
-  /// first ones are gone.
+  /// The next number.
+  ///
+  /// Numbers come again after 65,536 reactors, long after the tokens of the first ones are gone.
   static func nextIndex() -> UInt16 {
     state.withLock { state in
       repeat { state.next &+= 1 } while state.reactors[state.next] != nil

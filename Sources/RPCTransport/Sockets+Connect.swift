@@ -8,8 +8,9 @@ public struct ConnectError: Error, Sendable, CustomStringConvertible {
 }
 
 extension Sockets {
-  /// Connects, waiting up to `timeoutMs` for each address of the host; blocks meanwhile. The
-  /// result is a non-blocking descriptor that the caller owns.
+  /// Connects, waiting up to `timeoutMs` for each address of the host; blocks meanwhile.
+  ///
+  /// The result is a non-blocking descriptor that the caller owns.
   public static func connect(
     to address: ListenAddress, timeoutMs: Int32
   ) -> Result<Int32, ConnectError> {

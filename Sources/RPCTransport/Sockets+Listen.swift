@@ -20,8 +20,10 @@ extension Sockets {
   /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
   static let backlog: Int32 = 4096
 
-  /// Makes a listening socket. A Unix socket's file gets `fileMode`; one that a dead server left
-  /// is replaced, one in use is not.
+  /// Makes a listening socket.
+  ///
+  /// A Unix socket's file gets `fileMode`; one that a dead server left is replaced, one in use is
+  /// not.
   public static func listen(
     on address: ListenAddress, fileMode: UInt32
   ) throws(ListenError) -> ListeningSocket {

@@ -52,8 +52,10 @@ open class StreamConnection: EventSource {
 
   // MARK: What a protocol overrides
 
-  /// Bytes came. Returns how many of them are done with; the rest comes again with what follows.
-  /// Must stop when `shouldStopConsuming` says so.
+  /// Bytes came.
+  ///
+  /// Returns how many of them are done with; the rest comes again with what follows. Must stop when
+  /// `shouldStopConsuming` says so.
   open func consume(_ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) -> Int {
     bytes.count
   }
@@ -74,10 +76,14 @@ open class StreamConnection: EventSource {
   /// The unsent bytes went above the high-water mark, or have come down to half of it.
   open func backlogChanged(isHigh: Bool, on reactor: isolated Reactor) {}
 
-  /// The connection left the phase `open`: it takes and gives no more calls. Called once.
+  /// The connection left the phase `open`: it takes and gives no more calls.
+  ///
+  /// Called once.
   open func connectionEnded(on reactor: isolated Reactor) {}
 
-  /// The descriptor is closed. Called once, after `connectionEnded`.
+  /// The descriptor is closed.
+  ///
+  /// Called once, after `connectionEnded`.
   open func connectionClosed(on reactor: isolated Reactor) {}
 
   /// The protocol's own deadlines: acts on what is due, returns the next one, `.max` for none.

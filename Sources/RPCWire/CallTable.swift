@@ -22,7 +22,9 @@ public struct CallTable<Value> {
   /// The open calls, in no order.
   public var callIDs: [UInt32] { ids.filter { $0 != 0 } }
 
-  /// Adds a call. Its id is not 0 and not in the table.
+  /// Adds a call.
+  ///
+  /// Its id is not 0 and not in the table.
   public mutating func insert(_ id: UInt32, _ value: Value) {
     if count * 2 >= ids.count { grow() }
     place(id, value)

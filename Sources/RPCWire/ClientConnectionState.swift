@@ -23,7 +23,7 @@ public enum ClientEffect: Hashable, Sendable {
 /// | phase | to | when |
 /// | --- | --- | --- |
 /// | awaitingHello | open | the server's HELLO |
-/// | awaitingHello, open | goingAway | the server's GOAWAY: calls above its last one are not started |
+/// | awaitingHello, open | goingAway | the server's GOAWAY: later calls are not started |
 /// | each | ended | a fault, or the connection is gone |
 public struct ClientConnectionState: Hashable, Sendable {
   /// Where the connection stands.

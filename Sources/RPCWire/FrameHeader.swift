@@ -20,7 +20,9 @@ public enum FrameKind: UInt8, Sendable, Hashable, CaseIterable {
   case credit = 9
 }
 
-/// The 16 bytes in front of each payload. All integers on the wire are big-endian.
+/// The 16 bytes in front of each payload.
+///
+/// All integers on the wire are big-endian.
 @frozen
 public struct FrameHeader: Hashable, Sendable {
   /// Bytes of the payload: the length field less the 12 bytes of the header behind it.
@@ -100,7 +102,9 @@ public enum FrameParser {
   /// What a native client sends first.
   public static let preamble: [UInt8] = Array("IMRPC/1\n".utf8)
 
-  /// The frame at `offset`. A bad length is told as soon as its 4 bytes are there.
+  /// The frame at `offset`.
+  ///
+  /// A bad length is told as soon as its 4 bytes are there.
   @inlinable
   @unsafe
   public static func next(

@@ -134,7 +134,9 @@ public struct ServerConnectionState: Hashable, Sendable {
     callsInFlight += 1
   }
 
-  /// A kept call was answered or ended. The effect closes a drained connection.
+  /// A kept call was answered or ended.
+  ///
+  /// The effect closes a drained connection.
   public mutating func callEnded() -> ServerEffect {
     callsInFlight -= 1
     return phase == .draining && callsInFlight == 0 ? end(.shuttingDown) : .ignore

@@ -1,12 +1,16 @@
 /// What a peer may make this side hold or wait for; the same type on both sides.
 public struct TransportLimits: Sendable, Hashable {
-  /// Most bytes of one frame after its length field. 4 MiB: some ten times the largest message
-  /// of the schema, small enough that a thousand of them do not exhaust a machine.
+  /// Most bytes of one frame after its length field.
+  ///
+  /// 4 MiB: some ten times the largest message of the schema, small enough that a thousand of them
+  /// do not exhaust a machine.
   public var maximumFrameBytes = 4 << 20
   /// Most calls open on one connection; more are answered RESOURCE_EXHAUSTED.
   public var maximumCallsInFlight = 1024
-  /// Most connections that a server serves; more get GOAWAY. Below it stands the limit of open
-  /// descriptors, which the server raises to what the system allows.
+  /// Most connections that a server serves; more get GOAWAY.
+  ///
+  /// Below it stands the limit of open descriptors, which the server raises to what the system
+  /// allows.
   public var maximumConnections = 16_384
   /// A connection that is silent this long is pinged, and closed after three of these.
   public var keepaliveInterval: Duration = .seconds(20)

@@ -1,4 +1,6 @@
-/// The reasons that the wire itself gives, in failed replies and in GOAWAY. Services add theirs.
+/// The reasons that the wire itself gives, in failed replies and in GOAWAY.
+///
+/// Services add theirs.
 public enum WireReason {
   /// A frame's length is above the limit.
   public static let frameTooLong = "FRAME_TOO_LONG"

@@ -15,7 +15,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct BadInputTests {
-  static let longest = UInt32(4 << 20)
+  static let textNotUTF8 = RawMessage().number(1, 1).number(2, 1).data(3, [0xc0, 0x80])
 
   static let faults: [Fault] = [
     Fault(
@@ -34,7 +34,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
     Fault(
       name: "a HELLO with text that is not UTF-8",
       bytes: RawFrame.preamble
-        + RawFrame(.hello, RawMessage().number(1, 1).number(2, 1).data(3, [0xc0, 0x80]).bytes).bytes,
+        + RawFrame(.hello, textNotUTF8.bytes).bytes,
       reason: WireReason.payloadInvalid, needsHello: false),
     Fault(
       name: "versions of the future",
