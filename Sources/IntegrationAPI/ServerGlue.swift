@@ -6,8 +6,10 @@ import RPCWire
 // so that the compiler specialises it for each request.
 
 extension ServiceRouter {
-  /// Adds a method that answers with one message. The request is decoded into the reactor's arena;
-  /// bytes that are no such message are refused with INVALID_ARGUMENT, reason PAYLOAD_INVALID.
+  /// Adds a method that answers with one message.
+  ///
+  /// The request is decoded into the reactor's arena; bytes that are no such message are refused
+  /// with INVALID_ARGUMENT, reason PAYLOAD_INVALID.
   mutating func handle<Request: ProtobufView, Response>(
     _ method: MethodDescriptor,
     _ handler: @escaping @Sendable (Request, ServerCall<Response>) -> Void

@@ -40,7 +40,9 @@ struct ArenaBlock {
   var capacity: Int
 }
 
-/// What an `Arena` owns. Lives on the heap so that protobuf-c's allocator callback finds it.
+/// What an `Arena` owns.
+///
+/// Lives on the heap so that protobuf-c's allocator callback finds it.
 @safe @usableFromInline
 struct ArenaState {
   /// A block that grew beyond this for one large message is given back by `reset()`.

@@ -1,13 +1,17 @@
 /// What a decoder accepts before it refuses a message.
 public struct DecodingLimits: Sendable, Equatable {
-  /// How deep messages may lie in messages; the outermost is 1. The default of 32 is several
-  /// times what the schema needs, whose messages are never recursive.
+  /// How deep messages may lie in messages; the outermost is 1.
+  ///
+  /// The default of 32 is several times what the schema needs, whose messages are never recursive.
   public var maximumNesting: Int
-  /// How many fields a message may have in all, with those of its submessages. The default of
-  /// 262,144 lets a full frame of record errors pass.
+  /// How many fields a message may have in all, with those of its submessages.
+  ///
+  /// The default of 262,144 lets a full frame of record errors pass.
   public var maximumFields: Int
-  /// How much memory the decoded message may take. The default of 32 MiB is eight times the
-  /// largest frame: a short field costs more in memory than on the wire.
+  /// How much memory the decoded message may take.
+  ///
+  /// The default of 32 MiB is eight times the largest frame: a short field costs more in memory
+  /// than on the wire.
   public var maximumMemoryBytes: Int
 
   /// Makes limits; see each property for its default's reason.
@@ -54,7 +58,9 @@ public struct DecodingError: Error, Sendable, Equatable, CustomStringConvertible
   public var offset: Int
   /// The field's path as in the schema, "report.entity.id"; empty where no known field is meant.
   public var field: String
-  /// What was expected, what came, which limit. Safe to show and to log.
+  /// What was expected, what came, which limit.
+  ///
+  /// Safe to show and to log.
   public var description: String
 
   init(_ kind: Kind, offset: Int, field: String = "", _ description: String) {

@@ -19,7 +19,9 @@ public struct MessageDescriptor: @unchecked Sendable {
   }
 }
 
-/// A message's C record in an arena: what every view wraps. Valid as long as the arena's contents.
+/// A message's C record in an arena: what every view wraps.
+///
+/// Valid as long as the arena's contents.
 @safe
 public struct MessageReference {
   @usableFromInline let pointer: UnsafeMutableRawPointer
@@ -73,13 +75,17 @@ public struct MessageReference {
 // MARK: - Values that fields point to
 
 extension MessageReference {
-  /// Copies text into the arena as C text. A NUL, which the protocol forbids, becomes U+FFFD.
+  /// Copies text into the arena as C text.
+  ///
+  /// A NUL, which the protocol forbids, becomes U+FFFD.
   @unsafe
   public func cString(_ text: ProtobufText) -> UnsafeMutablePointer<CChar> {
     unsafe cString(UnsafeBufferPointer(start: text.start, count: text.count))
   }
 
-  /// Copies text into the arena as C text. A NUL, which the protocol forbids, becomes U+FFFD.
+  /// Copies text into the arena as C text.
+  ///
+  /// A NUL, which the protocol forbids, becomes U+FFFD.
   @unsafe
   public func cString(_ text: String) -> UnsafeMutablePointer<CChar> {
     var text = text

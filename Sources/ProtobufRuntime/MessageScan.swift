@@ -126,8 +126,9 @@ struct MessageScan {
 extension MessageScan {
   private typealias Field = ProtobufCFieldDescriptor
 
-  /// The schema's field of that number. Fields come mostly in order, so the one after the last is
-  /// looked at first.
+  /// The schema's field of that number.
+  ///
+  /// Fields come mostly in order, so the one after the last is looked at first.
   private func find(
     _ number: UInt32, in descriptor: UnsafePointer<ProtobufCMessageDescriptor>, guess: inout Int
   ) -> UnsafePointer<Field>? {

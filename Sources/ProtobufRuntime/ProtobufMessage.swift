@@ -38,7 +38,9 @@ extension ProtobufMessage {
     self = try result.get()
   }
 
-  /// The message's bytes on the wire. A NUL in a text, which the protocol forbids, becomes U+FFFD.
+  /// The message's bytes on the wire.
+  ///
+  /// A NUL in a text, which the protocol forbids, becomes U+FFFD.
   @inlinable
   public func serializedBytes() -> [UInt8] {
     let arena = Arena(initialBytes: 1024)
@@ -74,7 +76,9 @@ extension ProtobufView {
     self.init(reference: MessageReference(Self.descriptor, in: arena))
   }
 
-  /// Decodes a message into an arena. The bytes may go away afterwards.
+  /// Decodes a message into an arena.
+  ///
+  /// The bytes may go away afterwards.
   /// - Throws: `DecodingError` when the bytes are no such message or pass a limit.
   @inlinable
   public init(

@@ -5,7 +5,9 @@ public struct RepeatedNumbers<Element: BitwiseCopyable>: RandomAccessCollection 
   /// How many there are.
   public let count: Int
 
-  /// Wraps a repeated field. `Element` has the layout of the C field's elements.
+  /// Wraps a repeated field.
+  ///
+  /// `Element` has the layout of the C field's elements.
   @unsafe
   public init<Stored>(_ numbers: UnsafeMutablePointer<Stored>?, count: Int) {
     precondition(MemoryLayout<Stored>.stride == MemoryLayout<Element>.stride, "layouts differ")

@@ -21,7 +21,9 @@ public struct UnknownFields: Sendable, Equatable, Hashable {
   /// How many there are.
   public var count: Int { fields.count }
 
-  /// The last varint that came under a number; nil when none did. Reads scalar extensions.
+  /// The last varint that came under a number; nil when none did.
+  ///
+  /// Reads scalar extensions.
   public func varint(_ number: UInt32) -> UInt64? {
     guard let field = fields.last(where: { $0.number == number && $0.wireType == 0 }) else {
       return nil

@@ -45,9 +45,8 @@ struct MessageEmitter {
     out.block("public enum \(type): Sendable, Equatable") { out in
       for field in message.fields where field.oneof == index {
         out.docs(field.origin, or: "`\(field.name)` of the schema.")
-        out.line(
-          "case \(Naming.escaped(Naming.member(field.name)))(\(table.value(of: field.type).swiftType))"
-        )
+        let value = table.value(of: field.type).swiftType
+        out.line("case \(Naming.escaped(Naming.member(field.name)))(\(value))")
       }
     }
     out.line("/// Which of them is set; nil for none.")

@@ -36,7 +36,9 @@ enum Naming {
   static func method(_ name: String) -> String { name.prefix(1).lowercased() + name.dropFirst() }
 
   /// An enum value without its enum's prefix: "LOG_STATUS_IN_PROGRESS" of LogStatus is
-  /// "IN_PROGRESS". A value that lacks the prefix keeps its name.
+  /// "IN_PROGRESS".
+  ///
+  /// A value that lacks the prefix keeps its name.
   static func jsonName(ofValue name: String, in enumName: String) -> String {
     let prefix = upperSnake(enumName) + "_"
     guard name.hasPrefix(prefix) else { return name }

@@ -24,8 +24,8 @@ struct ServiceEmitter {
         out.docs(method.origin, or: "`\(method.name)` of the schema.")
         out.line("public static let \(name(method)) = MethodDescriptor(")
         out.line(
-          "  id: \(method.id ?? 0), service: \"\(package).\(service.name)\", name: \"\(method.name)\","
-        )
+          "  id: \(method.id ?? 0), service: \"\(package).\(service.name)\", "
+            + "name: \"\(method.name)\",")
         out.line(
           "  isServerStreaming: \(method.isServerStreaming), "
             + "defaultDeadlineMs: \(method.defaultDeadlineMs ?? Self.defaultDeadlineMs))")

@@ -21,8 +21,8 @@ struct ViewEmitter {
     out.block("public struct \(name): ProtobufView") { out in
       out.line("/// The C table that describes the message.")
       out.line(
-        "public static let descriptor = unsafe MessageDescriptor(\(record).self, initializer: \(initializer))"
-      )
+        "public static let descriptor = unsafe MessageDescriptor("
+          + "\(record).self, initializer: \(initializer))")
       out.line("/// The message's C record.")
       out.line("public let reference: MessageReference")
       out.line()
@@ -131,8 +131,8 @@ struct ViewEmitter {
         for field in message.fields where field.oneof == index {
           let value = single(table.value(of: field.type), "value")
           out.line(
-            "case .\(caseName(field))(let value)?: message.\(member) = .\(caseName(field))(\(value))"
-          )
+            "case .\(caseName(field))(let value)?: "
+              + "message.\(member) = .\(caseName(field))(\(value))")
         }
         out.line("case nil: break")
         out.line("}")

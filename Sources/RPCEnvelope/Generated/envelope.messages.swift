@@ -54,7 +54,7 @@ public struct ServerHello: ProtobufMessage {
   public var maximumCallsInFlight: UInt32 = 0
   /// the server drops a connection silent for three of these
   public var keepaliveIntervalMs: UInt32 = 0
-  /// whom the token names: "integration:customsoft", "operator:local"
+  /// Whom the token names: "integration:customsoft", "operator:local".
   public var principal: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()

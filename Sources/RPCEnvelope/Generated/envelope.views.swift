@@ -123,7 +123,7 @@ public struct ServerHelloView: ProtobufView {
     nonmutating set { unsafe record.pointee.keepalive_interval_ms = newValue }
   }
 
-  /// whom the token names: "integration:customsoft", "operator:local"
+  /// Whom the token names: "integration:customsoft", "operator:local".
   public var principal: ProtobufText {
     get { unsafe ProtobufText(record.pointee.principal) }
     nonmutating set { unsafe record.pointee.principal = reference.text(newValue) }

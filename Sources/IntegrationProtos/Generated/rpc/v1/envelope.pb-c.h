@@ -71,7 +71,7 @@ struct  Rpc__V1__ServerHello
    */
   uint32_t keepalive_interval_ms;
   /*
-   * whom the token names: "integration:customsoft", "operator:local"
+   * Whom the token names: "integration:customsoft", "operator:local".
    */
   char *principal;
 };
