@@ -31,6 +31,13 @@ final class DataDirectory: Sendable {
   /// The database's path.
   var database: String { path + "/integrations.db" }
 
+  /// Creates the database's file, so that only the server's user can read it.
+  func createDatabase() throws(StoreError) {
+    let file = unsafe open(database, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw Self.systemError("open", database) }
+    Glibc.close(file)
+  }
+
   private static func create(_ path: String) throws(StoreError) {
     if unsafe mkdir(path, 0o700) == 0 { return }
     if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {

@@ -2,38 +2,127 @@ import IntegrationModel
 import IntegrationStore
 import SQLiteDatabase
 
-/// One entry of the entity index: which log works on a record with this hash.
-struct EntityEntry: Hashable, Comparable {
-  var hash: UInt64
-  var integration: Int32
-  var id: LogID
-
-  static let bytes = 28
-
-  static func < (left: EntityEntry, right: EntityEntry) -> Bool {
-    if left.hash != right.hash { return left.hash < right.hash }
-    if left.integration != right.integration { return left.integration < right.integration }
-    return left.id < right.id
-  }
-}
-
-/// The deferred index over entity ids; see `EntityIndex+Merge.swift` for its shape on disk.
+/// Finds logs by entity id without an index on a random key, which would halve the write rate.
+///
+/// A log-structured merge tree in three small tables. Each commit appends its entries, sorted, as
+/// one row of `entity_tail`. When the tail is long enough, its runs are merged into a segment: sorted
+/// chunks of `entity_chunks`, one page each. Eight segments of one level are merged into one of the
+/// next. Every merge advances a little with each commit, in proportion to what the commit brought,
+/// so that no commit waits for one. A query looks into the tail and into every segment and is never
+/// behind; an entry that stands in two places during a merge is found once.
+///
+/// What is kept in memory is the tail, which is read again at the start; a merge that was under way
+/// begins anew, and its chunks are garbage.
 struct EntityIndex {
+  /// How many segments of one level are merged into one of the next.
+  static let fanOut = 8
+
+  private let tailEntries: Int
+  /// Entries of the batch that is being done.
   private var batch: [EntityEntry] = []
+  /// Sorted runs that no merge has taken yet.
+  private var tail: [[EntityEntry]] = []
+  private var tailCount = 0
+  /// The number of the last row of `entity_tail`.
+  private var lastTailRow: Int64 = 0
+  private var segments: [EntitySegment] = []
+  private var nextSegment: Int64 = 1
+  /// Merges under way by the level of what they make; 0 is the tail's.
+  private var merges: [Int: EntityMerge] = [:]
+  private var garbage: EntityGarbage
+  private var blob: [UInt8] = []
 
-  init(_ database: SQLiteConnection, tailEntries: Int) throws {}
+  /// Loads the tail and the list of segments.
+  init(_ database: SQLiteConnection, tailEntries: Int) throws {
+    self.tailEntries = max(tailEntries, 1)
+    segments = try EntitySegment.load(database)
+    garbage = try EntityGarbage(database, segments: segments)
+    nextSegment = max(segments.map(\.number).max() ?? 0, garbage.highestSegment) + 1
+    let rows = try database.statement("SELECT n, entries FROM entity_tail ORDER BY n")
+    defer { rows.reset() }
+    while try rows.step() {
+      lastTailRow = rows.integer(0)
+      let run = unsafe rows.withBlob(1) { unsafe EntityEntry.decode($0) }
+      tail.append(run)
+      tailCount += run.count
+    }
+  }
 
+  /// Adds an entry to the batch.
   mutating func add(_ entityID: UnsafeRawBufferPointer, integration: IntegrationID, id: LogID) {
-    let hash = unsafe Hashing.hash(entityID, seed: 0)
-    batch.append(EntityEntry(hash: hash, integration: Int32(clamping: integration), id: id))
+    batch.append(
+      unsafe EntityEntry(
+        hash: EntityEntry.hash(entityID), integration: Int32(clamping: integration), id: id))
   }
 
+  /// Adds an entry to the batch.
   mutating func add(_ entityID: String, integration: IntegrationID, id: LogID) {
-    var copy = entityID
-    copy.withUTF8 { unsafe add(UnsafeRawBufferPointer($0), integration: integration, id: id) }
+    batch.append(
+      EntityEntry(
+        hash: EntityEntry.hash(entityID), integration: Int32(clamping: integration), id: id))
   }
 
-  mutating func flush(to database: SQLiteConnection) throws {}
+  /// Writes the batch's entries and advances the merges, inside the batch's transaction.
+  ///
+  /// After an error or a rollback the owner makes a new index from what is stored.
+  mutating func flush(to database: SQLiteConnection) throws {
+    let added = batch.count
+    if added > 0 { try appendBatch(to: database) }
+    try startMerges(database)
+    // Each level takes in as many entries as come in, so twice that much keeps every merge ahead.
+    let budget = 2 * added + EntityMerge.chunkEntries
+    for level in merges.keys.sorted() {
+      guard var merge = merges.removeValue(forKey: level) else { continue }
+      try merge.advance(budget, database)
+      if merge.isFinished { try finish(merge, database) } else { merges[level] = merge }
+    }
+    try garbage.collect(database)
+  }
 
-  mutating func committed() { batch.removeAll(keepingCapacity: true) }
+  private mutating func appendBatch(to database: SQLiteConnection) throws {
+    batch.sort()
+    lastTailRow += 1
+    EntityEntry.encode(batch, into: &blob)
+    let insert = try database.statement("INSERT INTO entity_tail VALUES(?, ?)")
+    insert.bind(1, lastTailRow)
+    try unsafe blob.withUnsafeBytes { bytes in
+      unsafe insert.bind(2, borrowedBlob: bytes)
+      try insert.run()
+    }
+    tail.append(batch)
+    tailCount += batch.count
+    batch.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func startMerges(_ database: SQLiteConnection) throws {
+    if tailCount >= tailEntries, merges[0] == nil {
+      merges[0] = EntityMerge(
+        level: 0, number: takeNumber(), runs: tail, lastTailRow: lastTailRow)
+      tail = []
+      tailCount = 0
+    }
+    let levels = Dictionary(grouping: segments, by: \.level)
+    for (level, members) in levels where members.count >= Self.fanOut && merges[level + 1] == nil {
+      merges[level + 1] = try EntityMerge(
+        level: level + 1, number: takeNumber(),
+        segments: Array(members.sorted { $0.number < $1.number }.prefix(Self.fanOut)), database)
+    }
+  }
+
+  private mutating func takeNumber() -> Int64 {
+    defer { nextSegment += 1 }
+    return nextSegment
+  }
+
+  /// Makes a finished segment visible and what it replaces garbage, in one transaction.
+  private mutating func finish(_ merge: EntityMerge, _ database: SQLiteConnection) throws {
+    try merge.segment.insert(database)
+    segments.append(merge.segment)
+    for replaced in merge.replaced {
+      try replaced.delete(database)
+      segments.removeAll { $0.number == replaced.number }
+      garbage.add(replaced)
+    }
+    if let row = merge.lastTailRow { garbage.add(tailUpTo: row) }
+  }
 }

@@ -6,7 +6,8 @@ enum Opening {
   static let pageBytes = 4_096
 
   static func openWriter(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Writer {
-    let database = try SQLiteConnection(path: directory.database, mode: .create)
+    try directory.createDatabase()
+    let database = try SQLiteConnection(path: directory.database, mode: .readWrite)
     try database.execute("PRAGMA page_size = \(pageBytes)")
     try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     try database.execute("PRAGMA journal_mode = WAL")

@@ -28,6 +28,9 @@ extension Reader {
     let matcher = try LogMatcher(query.selection, database)
     guard !matcher.isImpossible else { return ([], nil) }
     let limit = min(max(query.limit, 1), FieldRules.maximumItems)
+    if !query.selection.entityIDs.isEmpty {
+      return try entityPage(query, matcher, limit: limit, where: filter)
+    }
     var integrations = query.selection.integrations
     if integrations.isEmpty { integrations = try integrationIDs() }
     var merge = try LogMerge(query, Array(Set(integrations)), database)
@@ -44,6 +47,28 @@ extension Reader {
       try merge.advance()
     }
     return (rows, nil)
+  }
+
+  /// A page of the logs of some records, through the entity index.
+  private func entityPage(
+    _ query: LogQuery, _ matcher: LogMatcher, limit: Int, where filter: (SQLiteStatement) -> Bool
+  ) throws -> ([LogRow], LogPosition?) {
+    var lookup = EntityLookup(query, database)
+    let positions = try lookup.positions()
+    let find = try database.statement(
+      "SELECT \(LogRow.columns) FROM logs WHERE integration = ? AND id = ?")
+    var rows: [LogRow] = []
+    var last = query.after
+    for position in positions {
+      if rows.count == limit { return (rows, last) }
+      last = position
+      find.bind(1, position.integration)
+      find.bind(2, position.logID)
+      defer { find.reset() }
+      guard try find.step(), matcher.matches(find), filter(find) else { continue }
+      rows.append(LogRow(find))
+    }
+    return (rows, lookup.isCut ? last : nil)
   }
 }
 

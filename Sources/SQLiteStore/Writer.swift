@@ -55,7 +55,6 @@ import SQLiteDatabase
       database.rollBack()
       throw error
     }
-    index.committed()
     finishEvents()
   }
 

@@ -1,0 +1,73 @@
+import IntegrationModel
+import IntegrationStore
+
+/// One entry of the entity index: a log that works on a record whose id has this hash.
+struct EntityEntry: Hashable, Comparable, Sendable {
+  /// `EntityEntry.hash` of the entity's id.
+  var hash: UInt64
+  /// The integration; its number is small.
+  var integration: Int32
+  /// The log.
+  var id: LogID
+
+  /// Its size on disk: hash, integration and id, little-endian.
+  static let bytes = 28
+
+  init(hash: UInt64, integration: Int32, id: LogID) {
+    self.hash = hash
+    self.integration = integration
+    self.id = id
+  }
+
+  /// By hash, then integration, then time.
+  static func < (left: EntityEntry, right: EntityEntry) -> Bool {
+    if left.hash != right.hash { return left.hash < right.hash }
+    if left.integration != right.integration { return left.integration < right.integration }
+    return left.id < right.id
+  }
+
+  /// The hash of an entity's id.
+  static func hash(_ entityID: UnsafeRawBufferPointer) -> UInt64 {
+    unsafe Hashing.hash(entityID, seed: 0)
+  }
+
+  /// The hash of an entity's id.
+  static func hash(_ entityID: String) -> UInt64 {
+    var copy = entityID
+    return copy.withUTF8 { unsafe hash(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Reads entry number `index` of a blob of entries.
+  init(_ blob: UnsafeRawBufferPointer, at index: Int) {
+    let start = index * Self.bytes
+    hash = unsafe UInt64(littleEndian: blob.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+    integration = unsafe Int32(
+      littleEndian: blob.loadUnaligned(fromByteOffset: start + 8, as: Int32.self))
+    id = unsafe LogID(
+      high: UInt64(littleEndian: blob.loadUnaligned(fromByteOffset: start + 12, as: UInt64.self)),
+      low: UInt64(littleEndian: blob.loadUnaligned(fromByteOffset: start + 20, as: UInt64.self)))
+  }
+
+  /// How many entries a blob holds.
+  static func count(_ blob: UnsafeRawBufferPointer) -> Int { blob.count / bytes }
+
+  /// All entries of a blob.
+  static func decode(_ blob: UnsafeRawBufferPointer) -> [EntityEntry] {
+    (0..<count(blob)).map { unsafe EntityEntry(blob, at: $0) }
+  }
+
+  /// Writes entries as a blob into a buffer that is used again.
+  static func encode(_ entries: some Collection<EntityEntry>, into blob: inout [UInt8]) {
+    blob.removeAll(keepingCapacity: true)
+    for entry in entries {
+      append(entry.hash, to: &blob)
+      append(entry.integration, to: &blob)
+      append(entry.id.high, to: &blob)
+      append(entry.id.low, to: &blob)
+    }
+  }
+
+  private static func append(_ number: some FixedWidthInteger, to blob: inout [UInt8]) {
+    unsafe withUnsafeBytes(of: number.littleEndian) { unsafe blob.append(contentsOf: $0) }
+  }
+}

@@ -1,0 +1,147 @@
+import SQLiteDatabase
+
+/// A merge of sorted runs into a new segment, done in steps.
+struct EntityMerge {
+  /// Entries of one chunk, so that its row fills one page of 4,096 bytes.
+  static let chunkEntries = 144
+
+  /// The segment that is being made.
+  private(set) var segment: EntitySegment
+  /// The segments that it replaces.
+  let replaced: [EntitySegment]
+  /// The last row of the tail that it replaces; nil: it merges segments.
+  let lastTailRow: Int64?
+  /// Sources that have an entry, as a heap by their entry.
+  private var heap: [EntitySource]
+  private var chunk: [EntityEntry] = []
+  private var blob: [UInt8] = []
+  private(set) var isFinished = false
+
+  /// Merges runs of the tail.
+  init(level: Int, number: Int64, runs: [[EntityEntry]], lastTailRow: Int64) {
+    segment = EntitySegment(number: number, level: level, chunks: 0, entries: 0)
+    replaced = []
+    self.lastTailRow = lastTailRow
+    heap = runs.filter { !$0.isEmpty }.map { EntitySource(run: $0) }
+    arrange()
+  }
+
+  /// Merges segments.
+  init(
+    level: Int, number: Int64, segments: [EntitySegment], _ database: SQLiteConnection
+  ) throws {
+    segment = EntitySegment(number: number, level: level, chunks: 0, entries: 0)
+    replaced = segments
+    lastTailRow = nil
+    heap = []
+    for part in segments where part.chunks > 0 {
+      heap.append(try EntitySource(segment: part, database))
+    }
+    arrange()
+  }
+
+  /// Moves up to `budget` entries into the new segment.
+  mutating func advance(_ budget: Int, _ database: SQLiteConnection) throws {
+    for _ in 0..<budget {
+      guard !heap.isEmpty else { break }
+      chunk.append(heap[0].entry)
+      if chunk.count == Self.chunkEntries { try writeChunk(database) }
+      if try heap[0].advance(database) {
+        sink(0)
+      } else {
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        if !heap.isEmpty { sink(0) }
+      }
+    }
+    if heap.isEmpty {
+      try writeChunk(database)
+      isFinished = true
+    }
+  }
+
+  private mutating func writeChunk(_ database: SQLiteConnection) throws {
+    guard !chunk.isEmpty else { return }
+    EntityEntry.encode(chunk, into: &blob)
+    let insert = try database.statement("INSERT INTO entity_chunks VALUES(?, ?)")
+    insert.bind(1, EntitySegment.row(segment.number, segment.chunks))
+    try unsafe blob.withUnsafeBytes { bytes in
+      unsafe insert.bind(2, borrowedBlob: bytes)
+      try insert.run()
+    }
+    segment.chunks += 1
+    segment.entries += Int64(chunk.count)
+    chunk.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func arrange() {
+    for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(index) }
+  }
+
+  private mutating func sink(_ start: Int) {
+    var index = start
+    while true {
+      var least = index
+      let left = 2 * index + 1
+      if left < heap.count, heap[left].entry < heap[least].entry { least = left }
+      if left + 1 < heap.count, heap[left + 1].entry < heap[least].entry { least = left + 1 }
+      if least == index { return }
+      heap.swapAt(index, least)
+      index = least
+    }
+  }
+}
+
+/// A sorted run of entries: in memory, or a segment read chunk by chunk.
+struct EntitySource {
+  /// The entry that comes next.
+  private(set) var entry: EntityEntry
+  private var run: [EntityEntry]
+  private var position = 0
+  private var segment: EntitySegment?
+  private var nextChunk: Int64 = 0
+
+  /// A run in memory, not empty.
+  init(run: [EntityEntry]) {
+    self.run = run
+    entry = run[0]
+  }
+
+  /// A segment with at least one chunk.
+  init(segment: EntitySegment, _ database: SQLiteConnection) throws {
+    run = try Self.chunk(segment, 0, database)
+    guard let first = run.first else { throw Self.damage(segment) }
+    self.segment = segment
+    nextChunk = 1
+    entry = first
+  }
+
+  /// Goes to the next entry; false: there is none.
+  mutating func advance(_ database: SQLiteConnection) throws -> Bool {
+    position += 1
+    if position == run.count {
+      guard let segment, nextChunk < segment.chunks else { return false }
+      run = try Self.chunk(segment, nextChunk, database)
+      guard !run.isEmpty else { throw Self.damage(segment) }
+      nextChunk += 1
+      position = 0
+    }
+    entry = run[position]
+    return true
+  }
+
+  private static func chunk(
+    _ segment: EntitySegment, _ number: Int64, _ database: SQLiteConnection
+  ) throws -> [EntityEntry] {
+    let find = try database.statement("SELECT entries FROM entity_chunks WHERE id = ?")
+    defer { find.reset() }
+    find.bind(1, EntitySegment.row(segment.number, number))
+    guard try find.step() else { throw damage(segment) }
+    return unsafe find.withBlob(0) { unsafe EntityEntry.decode($0) }
+  }
+
+  private static func damage(_ segment: EntitySegment) -> SQLiteError {
+    SQLiteError(
+      extendedCode: 11, message: "segment \(segment.number) of the entity index misses a chunk")
+  }
+}

@@ -1,0 +1,100 @@
+import SQLiteDatabase
+
+/// A sorted part of the entity index: chunks numbered from 0 under one segment number.
+struct EntitySegment {
+  var number: Int64
+  var level: Int
+  var chunks: Int64
+  var entries: Int64
+
+  /// The id of a chunk's row.
+  static func row(_ segment: Int64, _ chunk: Int64) -> Int64 { segment << 32 | chunk }
+
+  /// All segments that queries see.
+  static func load(_ database: SQLiteConnection) throws -> [EntitySegment] {
+    let rows = try database.statement("SELECT segment, level, chunks, entries FROM entity_segments")
+    defer { rows.reset() }
+    var found: [EntitySegment] = []
+    while try rows.step() {
+      found.append(
+        EntitySegment(
+          number: rows.integer(0), level: Int(rows.integer(1)), chunks: rows.integer(2),
+          entries: rows.integer(3)))
+    }
+    return found
+  }
+
+  func insert(_ database: SQLiteConnection) throws {
+    try database.run(
+      "INSERT INTO entity_segments VALUES(?, ?, ?, ?)", .integer(number), .integer(Int64(level)),
+      .integer(chunks), .integer(entries))
+  }
+
+  func delete(_ database: SQLiteConnection) throws {
+    try database.run("DELETE FROM entity_segments WHERE segment = ?", .integer(number))
+  }
+}
+
+/// Rows that nobody looks for any more; deleted a few at a time.
+struct EntityGarbage {
+  /// How many rows one step deletes of each table.
+  private static let step: Int64 = 64
+
+  private var chunks: [(next: Int64, last: Int64)] = []
+  private var tail: (next: Int64, last: Int64)?
+  /// The highest number that a segment ever had which left chunks behind.
+  private(set) var highestSegment: Int64 = 0
+
+  /// Finds the chunks of merges that never finished.
+  init(_ database: SQLiteConnection, segments: [EntitySegment]) throws {
+    let known = Set(segments.map(\.number))
+    var next: Int64 = 0
+    while let row = try Self.firstRow(database, from: next) {
+      let segment = row >> 32
+      highestSegment = max(highestSegment, segment)
+      if !known.contains(segment) {
+        chunks.append((row, EntitySegment.row(segment + 1, 0) - 1))
+      }
+      next = EntitySegment.row(segment + 1, 0)
+    }
+  }
+
+  private static func firstRow(_ database: SQLiteConnection, from row: Int64) throws -> Int64? {
+    try database.rows("SELECT min(id) FROM entity_chunks WHERE id >= ?", .integer(row))
+      .first?.first?.integer
+  }
+
+  mutating func add(_ segment: EntitySegment) {
+    let first = EntitySegment.row(segment.number, 0)
+    chunks.append((first, first + segment.chunks - 1))
+  }
+
+  mutating func add(tailUpTo row: Int64) {
+    tail = (tail?.next ?? 0, row)
+  }
+
+  /// Deletes some.
+  mutating func collect(_ database: SQLiteConnection) throws {
+    if let range = chunks.last {
+      chunks.removeLast()
+      if let rest = try delete(range, "entity_chunks", "id", database) { chunks.append(rest) }
+    }
+    if let range = tail { tail = try delete(range, "entity_tail", "n", database) }
+  }
+
+  private func delete(
+    _ range: (next: Int64, last: Int64), _ table: String, _ key: String,
+    _ database: SQLiteConnection
+  ) throws -> (next: Int64, last: Int64)? {
+    // Numbers may have gaps before the first row; begin where there is one.
+    let first = try database.rows(
+      "SELECT min(\(key)) FROM \(table) WHERE \(key) >= ? AND \(key) <= ?", .integer(range.next),
+      .integer(range.last)
+    ).first?.first?.integer
+    guard let first else { return nil }
+    let end = min(range.last, first + Self.step - 1)
+    try database.run(
+      "DELETE FROM \(table) WHERE \(key) >= ? AND \(key) <= ?", .integer(first), .integer(end))
+    return end == range.last ? nil : (end + 1, range.last)
+  }
+}
