@@ -34,8 +34,8 @@ public struct AgentConfiguration: Sendable {
   ///
   /// The server may ask for another interval.
   public var heartbeatInterval: Duration = .seconds(15)
-  /// How often the agent asks what operators want while every job slot is taken and therefore no poll
-  /// is open that would bring it; default 1 s.
+  /// How often the agent asks what operators want while every job slot is taken and therefore no
+  /// poll is open that would bring it; default 1 s.
   public var attentiveInterval: Duration = .seconds(1)
   /// How long one poll waits at the server; up to 60 s, default 30 s.
   public var pollWait: Duration = .seconds(30)
@@ -89,7 +89,8 @@ public struct AgentConfiguration: Sendable {
 
   private static func hostName() -> String {
     var name = [CChar](repeating: 0, count: 257)
-    // Fails only for a buffer that is too small (gethostname(2)): Linux names have at most 64 bytes.
+    // Fails only for a buffer that is too small (gethostname(2)): Linux names have at most 64
+    // bytes.
     guard unsafe gethostname(&name, 256) == 0 else { return "" }
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

@@ -15,11 +15,11 @@ public enum JobEnding: Sendable, Equatable {
 
 /// One attempt at an action, as its handler sees it.
 ///
-/// The handler reads what to do, says how far it is, and returns how it ended. Its task is cancelled
-/// when the attempt should end early (`ending` says why), so `Task.checkCancellation()`, `Task.sleep`
-/// and `progress` throw `CancellationError` then; a handler that lets it pass is reported as
-/// CANCELLED, one that finishes its work all the same is reported as it says. All members may be used
-/// from any task.
+/// The handler reads what to do, says how far it is, and returns how it ended. Its task is
+/// cancelled when the attempt should end early (`ending` says why), so `Task.checkCancellation()`,
+/// `Task.sleep` and `progress` throw `CancellationError` then; a handler that lets it pass is
+/// reported as CANCELLED, one that finishes its work all the same is reported as it says. All
+/// members may be used from any task.
 public actor Job {
   /// What came with the attempt.
   public struct Order: Sendable {
@@ -95,8 +95,8 @@ public actor Job {
 
   /// Says how far the work is.
   ///
-  /// Cheap to call for each record: reports are at least the configuration's progress interval apart
-  /// and carry the newest counts.
+  /// Cheap to call for each record: reports are at least the configuration's progress interval
+  /// apart and carry the newest counts.
   ///
   /// - Parameters:
   ///   - done: Records done so far.

@@ -1,9 +1,9 @@
 /// How long to wait before the next try after failures in a row.
 ///
 /// The ceiling starts at `initial` and doubles with each failure up to `maximum`; the wait is drawn
-/// evenly between half of the ceiling and the whole, so that a thousand clients that lost one server
-/// at the same moment do not return at the same moment. A value type: the caller says when it failed
-/// and when it succeeded, and gives the randomness.
+/// evenly between half of the ceiling and the whole, so that a thousand clients that lost one
+/// server at the same moment do not return at the same moment. A value type: the caller says when
+/// it failed and when it succeeded, and gives the randomness.
 public struct Backoff: Sendable, Equatable {
   /// The first ceiling; default 100 ms: a restarted server is back within a few of these.
   public let initial: Duration

@@ -30,12 +30,15 @@ actor ConnectionKeeper {
   nonisolated func connection(
     until deadline: ContinuousClock.Instant?
   ) async throws(RPCError) -> RPCConnection {
-    if let connection = current.withLock({ $0 }) { return connection }
+    if let connection = connectionNow { return connection }
     return try await waitForConnection(until: deadline).get()
   }
 
-  /// The connection if there is one now.
-  nonisolated var connectionNow: RPCConnection? { current.withLock { $0 } }
+  /// The connection if there is one that takes calls now.
+  nonisolated var connectionNow: RPCConnection? {
+    guard let connection = current.withLock({ $0 }), connection.isOpen else { return nil }
+    return connection
+  }
 
   /// Drops a connection that a call found to be of no use; calls that it still carries go on.
   func discard(_ connection: RPCConnection) {
@@ -70,6 +73,7 @@ actor ConnectionKeeper {
   ) async -> Result<RPCConnection, RPCError> {
     if isClosed { return .failure(Self.closedError) }
     if let connection = connectionNow { return .success(connection) }
+    if let closing = current.withLock({ $0 }) { discard(closing) }
     lastWaiter += 1
     let waiter = lastWaiter
     startConnecting()

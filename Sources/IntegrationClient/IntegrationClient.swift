@@ -71,10 +71,15 @@ public final class IntegrationClient: RPCChannel {
   public func stream(
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions
   ) -> RawStream {
-    guard let connection = keeper.connectionNow else {
-      preconditionFailure("connect() comes before the first stream")
+    if let connection = keeper.connectionNow {
+      return connection.stream(method, payload: payload, options: options)
     }
-    return connection.stream(method, payload: payload, options: options)
+    let keeper = keeper
+    let deadline = options.deadline.map { clock.now + $0 }
+    return RawStream { () async throws(RPCError) in
+      let connection = try await keeper.connection(until: deadline)
+      return connection.stream(method, payload: payload, options: options)
+    }
   }
 
   /// Closes the connection; calls in flight and later ones fail.

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Makes the ids of logs: UUIDv7 (RFC 9562), in lower-case text.
 ///
-/// An agent makes a log's id before it sends the first report and keeps it for every repeat, so that
-/// a report that arrives twice makes one log. Ids of one maker grow strictly: two of the same
+/// An agent makes a log's id before it sends the first report and keeps it for every repeat, so
+/// that a report that arrives twice makes one log. Ids of one maker grow strictly: two of the same
 /// millisecond differ by a counter in the 12 bits after the time (RFC 9562, section 6.2, method 1),
 /// which lets the server store new logs beside each other. Safe to use from any thread.
 public final class LogIDMaker: Sendable {

@@ -2,10 +2,10 @@ import RPCWire
 
 /// Which failed calls a client may send again without asking its caller.
 ///
-/// A call that the server certainly did not start is always sent again. One whose outcome is unknown,
-/// because the connection went away under it, is sent again only where a repeat changes nothing:
-/// what the schema makes idempotent by its ids, and what only reads. Everything else fails, and the
-/// caller decides.
+/// A call that the server certainly did not start is always sent again. One whose outcome is
+/// unknown, because the connection went away under it, is sent again only where a repeat changes
+/// nothing: what the schema makes idempotent by its ids, and what only reads. Everything else
+/// fails, and the caller decides.
 enum Repetition: Sendable, Equatable {
   /// Fail: the answer is final, or a repeat could do the work twice.
   case no

@@ -5,7 +5,8 @@ import Synchronization
 /// Where reports wait until the server has them: on disk, in order, bounded.
 ///
 /// A report is on disk when `append` returns. What several tasks append at the same time joins one
-/// transaction: whatever has come while the one before ran. All file work runs on a queue of its own.
+/// transaction: whatever has come while the one before ran. All file work runs on a queue of its
+/// own.
 final class Outbox: Sendable {
   /// A report that waits.
   struct Entry: Sendable {

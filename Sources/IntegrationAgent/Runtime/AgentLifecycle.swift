@@ -1,8 +1,8 @@
 /// What an agent as a whole is doing: a pure state machine.
 ///
 /// Legal phases: starting → running → draining → stopped; starting and draining may also begin from
-/// each other's neighbour (`stopWanted` while starting drains at once). A pause lies across `running`
-/// and ends with it.
+/// each other's neighbour (`stopWanted` while starting drains at once). A pause lies across
+/// `running` and ends with it.
 struct AgentLifecycle: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// Not yet known to the server.

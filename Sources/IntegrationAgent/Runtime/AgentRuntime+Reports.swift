@@ -8,7 +8,7 @@ extension AgentRuntime {
   private static let maximumBatch = (reports: 500, bytes: 1 << 20)
 
   /// Sends what the outbox holds, in the order of each log, until the server has it.
-  func sendReports() async throws {
+  func sendReports() async throws -> LoopEnd {
     var backoff = configuration.backoff
     while lifecycle.phase != .stopped || isRegistered {
       guard isRegistered else {
@@ -38,6 +38,7 @@ extension AgentRuntime {
         try await failed("ReportLogBatch", error, wait: wait)
       }
     }
+    return .workDone
   }
 
   private func noteBacklog(oldest: Int64?) {
@@ -139,8 +140,8 @@ extension AgentRuntime {
     }
   }
 
-  /// A last report that is refused, for its result or its errors, is sent once more with nothing but
-  /// the status, so that the log does not stay open.
+  /// A last report that is refused, for its result or its errors, is sent once more with nothing
+  /// but the status, so that the log does not stay open.
   private func replace(_ entry: Outbox.Entry, refusedWith error: RPCError) async throws(AgentError)
   {
     let refused = entry.report

@@ -7,7 +7,7 @@ extension AgentRuntime {
   // MARK: Session
 
   /// Keeps a connection and declares the actions on each new one.
-  func keepSession() async throws {
+  func keepSession() async throws -> LoopEnd {
     while lifecycle.phase != .stopped {
       let connection: RPCConnection
       do throws(RPCError) {
@@ -24,6 +24,7 @@ extension AgentRuntime {
       if lifecycle.phase != .stopped { event(.disconnected(reason)) }
       try Task.checkCancellation()
     }
+    return .workDone
   }
 
   private func register() async throws(RPCError) {
@@ -56,7 +57,7 @@ extension AgentRuntime {
   // MARK: Heartbeat
 
   /// Phones home, renews leases and hears what operators want.
-  func phoneHome() async throws {
+  func phoneHome() async throws -> LoopEnd {
     while lifecycle.phase != .stopped {
       guard isRegistered else {
         await heartbeatWake.wait()
@@ -73,9 +74,15 @@ extension AgentRuntime {
       await heartbeatWake.wait(for: untilNextHeartbeat)
       try Task.checkCancellation()
     }
+    return .workDone
   }
 
   private func beat() async throws(RPCError) {
+    isBeating = true
+    defer {
+      isBeating = false
+      if lifecycle.phase == .stopped { endWake.notify() }
+    }
     var request = heartbeat(state: lifecycle.phase == .draining ? .draining : .running)
     let leases = isRenewalDue ? heldLeases : [:]
     request.leases = leases.map { logID, token in

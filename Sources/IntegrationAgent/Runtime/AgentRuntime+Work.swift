@@ -7,7 +7,7 @@ extension AgentRuntime {
   // MARK: Requests
 
   /// Asks for requests as long as there is room for them.
-  func takeRequests() async throws {
+  func takeRequests() async throws -> LoopEnd {
     var isFirst = true
     var backoff = configuration.backoff
     while lifecycle.phase != .stopped {
@@ -31,6 +31,7 @@ extension AgentRuntime {
         try await failed("PollRequests", error, wait: wait)
       }
     }
+    return .workDone
   }
 
   private var freeSlots: Int {

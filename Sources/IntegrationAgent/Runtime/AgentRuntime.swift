@@ -8,6 +8,14 @@ import RPCWire
 /// Four loops share this state: the session (connects and declares), the sender of reports, the
 /// heartbeat and the polls. Each waits on a wakeup of its own; what they decide is in pure types.
 actor AgentRuntime {
+  /// Why a loop returned.
+  enum LoopEnd: Sendable {
+    /// It has nothing left to do; the others go on.
+    case workDone
+    /// The goodbye is said: everything ends.
+    case agentStopped
+  }
+
   nonisolated let configuration: AgentConfiguration
   nonisolated let client: IntegrationClient
   nonisolated let outbox: Outbox
@@ -24,11 +32,13 @@ actor AgentRuntime {
   /// Leases of attempts that have ended and whose last report is not stored yet, by log.
   var unsettledLeases: [String: String] = [:]
   var isRegistered = false
-  /// Whether all reports of earlier processes are sent; requests are taken only then, so that an end
-  /// that waits in the outbox arrives before its request is delivered again.
+  /// Whether all reports of earlier processes are sent; requests are taken only then, so that an
+  /// end that waits in the outbox arrives before its request is delivered again.
   var isBacklogSent = false
   var leasesRenewedAt: ContinuousClock.Instant?
   var heartbeatInterval: Duration
+  /// Whether a heartbeat is on its way: the goodbye must not be overtaken by it.
+  var isBeating = false
   var poll: Task<PollRequestsResponse, any Error>?
 
   nonisolated let sessionWake = Wakeup()
@@ -63,28 +73,33 @@ actor AgentRuntime {
     try await closeAbandonedLogs()
     for companion in companions { startCompanion(companion) }
     do {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await self.keepSession() }
-        group.addTask { try await self.sendReports() }
-        group.addTask { try await self.phoneHome() }
-        group.addTask { try await self.takeRequests() }
-        group.addTask { try await self.waitForEnd() }
-        // The first that ends ends all: the end itself, or an error that nobody can mend.
-        defer { group.cancelAll() }
-        do {
-          try await group.next()
-        } catch {
-          await abandon()
-          throw error
-        }
-        await client.close()
-      }
+      try await runLoops()
     } catch {
       outbox.close()
       throw error
     }
     outbox.close()
     if let companionError { throw companionError }
+  }
+
+  /// The loops, until one of them brings the end or an error that nobody can mend.
+  private func runLoops() async throws {
+    try await withThrowingTaskGroup(of: LoopEnd.self) { group in
+      group.addTask { try await self.keepSession() }
+      group.addTask { try await self.sendReports() }
+      group.addTask { try await self.phoneHome() }
+      group.addTask { try await self.takeRequests() }
+      group.addTask { try await self.waitForEnd() }
+      do {
+        while let end = try await group.next(), end != .agentStopped {}
+      } catch {
+        await abandon()
+        group.cancelAll()
+        throw error
+      }
+      await client.close()
+      group.cancelAll()
+    }
   }
 
   private func startCompanion(_ body: @escaping @Sendable () async throws -> Void) {
@@ -120,12 +135,13 @@ actor AgentRuntime {
     }
   }
 
-  private func waitForEnd() async throws {
+  private func waitForEnd() async throws -> LoopEnd {
     while lifecycle.phase != .stopped {
       await endWake.wait()
       try Task.checkCancellation()
     }
     await sayGoodbye()
+    return .agentStopped
   }
 
   /// Ends everything at once because the agent cannot go on.
@@ -153,6 +169,7 @@ actor AgentRuntime {
       pollWake.notify()
     case .pause(let reason):
       event(.paused(reason: reason))
+      poll?.cancel()
     case .drain(let reason):
       event(.draining(reason: reason))
       poll?.cancel()
@@ -216,6 +233,7 @@ actor AgentRuntime {
       senderWake.notify()
       await endWake.wait(for: .milliseconds(50))
     }
+    while isBeating, clock.now < limit { await endWake.wait(for: .milliseconds(50)) }
     if isRegistered {
       var request = heartbeat(state: .stopped)
       request.leases = []

@@ -1,7 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// CustomSoft's database for handlers that run at the same time: its work runs on a queue of its own.
+/// CustomSoft's database for handlers that run at the same time: its work runs on a queue of its
+/// own.
 final class CustomSoftDatabase: Sendable {
   /// What exporting a quote brought.
   struct Export: Sendable, Equatable {

@@ -4,8 +4,8 @@ import SQLiteDatabase
 ///
 /// It stands for the business system that an integration exports to: accounts, contacts, quotes and
 /// lines, each quote with the external number that CustomSoft gives it. A quote's number is unique,
-/// so exporting it again finds the earlier export. What the agent has attempted is remembered beside
-/// it, so that a restart does not begin anew.
+/// so exporting it again finds the earlier export. What the agent has attempted is remembered
+/// beside it, so that a restart does not begin anew.
 final class CustomSoftFile {
   private let database: SQLiteConnection
 

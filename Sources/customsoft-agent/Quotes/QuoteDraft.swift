@@ -24,8 +24,8 @@ struct QuoteDraft: Sendable, Equatable {
     let subject = number.isEmpty ? "The quote" : "Quote \(number)"
     guard FieldCheck.isNumber(number) else {
       throw SourceFault(
-        "\(subject) has no usable number; give 1 to 64 letters, digits, dots, dashes or underscores."
-      )
+        "\(subject) has no usable number; give 1 to 64 letters, digits, dots, dashes or"
+          + " underscores.")
     }
     let contact = try ContactDraft(
       account: account, name: contactName, email: contactEmail, phone: contactPhone
