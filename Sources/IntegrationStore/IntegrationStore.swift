@@ -7,7 +7,8 @@ public protocol CommitObserver: Sendable {
 
   /// A batch is on disk: outcome i belongs to the batch's entry i.
   ///
-  /// Completions of origins have been called. `batch` is used again afterwards. Events of a batch
+  /// Completions of origins are called afterwards, so that whoever waits for a command finds
+  /// everything that its events changed. `batch` is used again when both are done. Events of a batch
   /// come in the order of their commands. A batch that could not be stored for want of space comes
   /// here too, every outcome STORAGE_FULL.
   func committed(

@@ -53,7 +53,7 @@ struct EntityEntry: Hashable, Comparable, Sendable {
 
   /// All entries of a blob.
   static func decode(_ blob: UnsafeRawBufferPointer) -> [EntityEntry] {
-    (0..<count(blob)).map { unsafe EntityEntry(blob, at: $0) }
+    unsafe (0..<count(blob)).map { unsafe EntityEntry(blob, at: $0) }
   }
 
   /// Writes entries as a blob into a buffer that is used again.

@@ -59,7 +59,8 @@ struct EntityLookup {
   ) -> [EntityEntry] {
     var matches: [EntityEntry] = []
     let single = hashes.count == 1 ? hashes.first : nil
-    for index in 0..<EntityEntry.count(blob) {
+    let count = unsafe EntityEntry.count(blob)
+    for index in 0..<count {
       let entry = unsafe EntityEntry(blob, at: index)
       if let single {
         // Each row is sorted.

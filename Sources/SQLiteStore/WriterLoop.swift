@@ -96,10 +96,10 @@ final class WriterLoop: @unchecked Sendable {
   }
 
   private func report(_ events: [StoreEvent]) {
+    observer?.committed(spare, outcomes, events)
     for (position, entry) in spare.entries.enumerated() {
       if case .completion(let completion) = entry.origin { completion(outcomes[position]) }
     }
-    observer?.committed(spare, outcomes, events)
   }
 
   /// Copies the write-ahead log into the database when it has grown enough.
