@@ -34,9 +34,8 @@ struct DispatchBenchmark {
   /// How long it took; nil when the poll brought something else.
   private func dispatch(_ number: Int, over connection: RPCConnection) async throws -> Duration? {
     let agent = AgentServiceClient(channel: connection)
-    let poll = Task { try await Self.waitInPoll(over: connection) }
+    let poll = startPoll(over: connection)
     // The heartbeat's reply says that the poll, sent before it, has been taken.
-    try await Task.sleep(for: .milliseconds(1))
     var heartbeat = HeartbeatRequest()
     heartbeat.agentID = "bench"
     heartbeat.instanceID = "instance-1"
@@ -51,26 +50,28 @@ struct DispatchBenchmark {
     request.entity = entity
     let before = ContinuousClock.now
     let created = try await session.operatorClient().createRequest(request)
-    let (delivered, arrived) = try await poll.value
+    guard let (result, arrived) = await poll.first(where: { _ in true }) else { return nil }
+    let delivered = try PollRequestsResponse(serializedBytes: result.get())
     guard let held = delivered.requests.first, held.logID == created.log?.id else { return nil }
     try await complete(held, with: agent)
     return arrived - before
   }
 
-  private static func waitInPoll(
+  /// Starts a poll; its one element is the reply with the time at which it arrived, taken on the
+  /// connection's reactor.
+  private func startPoll(
     over connection: RPCConnection
-  ) async throws -> (PollRequestsResponse, ContinuousClock.Instant) {
+  ) -> AsyncStream<(Result<[UInt8], RPCError>, ContinuousClock.Instant)> {
     var request = PollRequestsRequest()
     request.agentID = "bench"
     request.waitMs = 10_000
     let bytes = request.serializedBytes()
-    let (payload, arrived) = await withCheckedContinuation { continuation in
-      // The callback form, so that the time is taken where the frame arrives.
+    return AsyncStream { stream in
       _ = connection.startCall(AgentServiceMethods.pollRequests, payload: bytes) { result in
-        continuation.resume(returning: (result, ContinuousClock.now))
+        stream.yield((result, ContinuousClock.now))
+        stream.finish()
       }
     }
-    return (try PollRequestsResponse(serializedBytes: payload.get()), arrived)
   }
 
   private func complete(

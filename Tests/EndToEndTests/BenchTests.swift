@@ -25,7 +25,7 @@ import Testing
         "--seconds", "1", "--warmup", "0", "--connections", "2", "--in-flight", "4", "--output",
         "json", "--scratch", scratch.path,
       ], within: .seconds(40))
-    #expect(output.end == .code(0), "\(output.standardError)")
+    try #require(output.end == .code(0), "\(output.standardError)\(output.standardOutput)")
     let result = try JSONDecoder().decode(Result.self, from: Data(output.standardOutput.utf8))
     #expect(result.calls > 0)
     #expect(result.failures == 0)

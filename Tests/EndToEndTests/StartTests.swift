@@ -10,16 +10,16 @@ import Testing
     let stage = try await Stage()
     let other = try ScratchDirectory()
     let data = stage.scratch.file("data")
-    let cases: [(flags: [String], named: String)] = [
-      (["--data", other.file("a"), "--listen", stage.tcp], stage.tcp),
-      (["--data", other.file("b"), "--listen", stage.unix], stage.unix),
-      (["--data", data, "--listen", "tcp:127.0.0.1:0"], data),
+    let cases: [(flags: [String], named: String, said: String)] = [
+      (["--data", other.file("a"), "--listen", stage.tcp], stage.tcp, "in use"),
+      (["--data", other.file("b"), "--listen", stage.unix], stage.unix, "another server"),
+      (["--data", data, "--listen", "tcp:127.0.0.1:0"], data, "in use"),
     ]
-    for (flags, named) in cases {
+    for (flags, named, said) in cases {
       let output = try await Program.run(Program.built("integrationd"), flags)
       #expect(output.end == .code(1), "\(flags)")
       #expect(output.standardError.contains(named), "\(output.standardError)")
-      #expect(output.standardError.contains("in use"), "\(output.standardError)")
+      #expect(output.standardError.contains(said), "\(output.standardError)")
     }
     // The server that was there first goes on.
     #expect(try await stage.ctl("status").end == .code(0))

@@ -27,12 +27,10 @@ import Testing
   private var reasonsInCode: Set<String> {
     var found: Set<String> = []
     for file in SourceFile.swift where Self.modules.contains(file.target) && !file.isGenerated {
-      for line in file.lines {
-        // `reason: "X"`, `static let x = Reason("X")`, `case x = "X"`: any text in this spelling
-        // that stands beside the word.
-        guard line.lowercased().contains("reason") || file.path.contains("Reason") else { continue }
-        found.formUnion(line.matches(of: #/"([A-Z][A-Z_]{3,})"/#).map { String($0.1) })
-      }
+      // `reason: "X"`, `static let x = "X"` of a list of reasons, and `Failure(.code, "X", …)`.
+      let text = file.lines.joined(separator: "\n")
+      let spelling = #/(?:reason: |static let \w+ = |\.[a-z]\w+,\s*)"([A-Z][A-Z_]{3,})"/#
+      found.formUnion(text.matches(of: spelling).map { String($0.1) })
     }
     return found
   }

@@ -35,8 +35,13 @@ import Testing
       guard words.contains(where: { lines[start].range(of: $0) != nil }),
         let match = lines[start].firstMatch(of: head)
       else { return nil }
+      // A requirement of a protocol has no body, and a body may end on the line that opens it.
+      guard !lines[start].hasSuffix("}"),
+        let opening = lines[start...].firstIndex(where: { $0.isEmpty || $0.hasSuffix("{") }),
+        lines[opening].hasSuffix("{")
+      else { return nil }
       let brace = match.1 + "}"
-      guard let end = lines[start...].firstIndex(where: { $0 == brace }) else { return nil }
+      guard let end = lines[opening...].firstIndex(where: { $0 == brace }) else { return nil }
       let body = lines[start..<end]
       return (start + 1, end - start + 1, body.contains { $0.contains("switch ") })
     }
@@ -44,8 +49,12 @@ import Testing
 
   @Test("The rough scan finds where a function ends")
   func scan() {
-    let found = functions(in: ["struct A {", "  func b() {", "    c()", "  }", "}"])
-    #expect(found.map(\.line) == [2])
+    let lines = [
+      "protocol P {", "  func a()", "}", "", "struct A {", "  init() { x = 1 }", "  func b() {",
+      "    c()", "  }", "}",
+    ]
+    let found = functions(in: lines)
+    #expect(found.map(\.line) == [7])
     #expect(found.map(\.count) == [3])
   }
 }
