@@ -20,11 +20,13 @@ extension Cell {
 struct Column<Row: Sendable>: Sendable {
   /// How a column gives way on a narrow terminal.
   enum Rank: Int, Sendable, Comparable {
-    /// The first to be left out.
+    /// The first to be left out, so that others need not be cut to little.
     case extra
-    /// Left out only when nothing else helps.
+    /// Left out next, for the same reason.
     case useful
-    /// Always there.
+    /// Left out only when cutting does not help.
+    case important
+    /// Left out only when the terminal is too narrow for anything else; the first column never is.
     case needed
 
     static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
@@ -67,6 +69,8 @@ struct Column<Row: Sendable>: Sendable {
 struct Table<Row: Sendable>: Sendable {
   let columns: [Column<Row>]
   private static var gap: Int { 2 }
+  /// How many times its minimum a cut column should have before a less needed one stays.
+  private static var comfort: Int { 3 }
 
   func lines(_ rows: [Row], _ presentation: Presentation) -> [String] {
     let cells = rows.map { row in columns.map { $0.cell(row, presentation.now) } }
@@ -107,10 +111,11 @@ struct Table<Row: Sendable>: Sendable {
   private func fit(_ natural: [Int], into limit: Int?) -> [Int?] {
     guard let limit else { return natural }
     var kept = Set(columns.indices)
-    for rank in [Column<Row>.Rank.extra, .useful, .needed] {
+    for rank in [Column<Row>.Rank.extra, .useful, .important, .needed] {
+      let least = rank < .important ? Self.comfort : 1
       // From the right, for the columns that name a row stand on the left.
-      for index in columns.indices.reversed() where columns[index].rank == rank {
-        if smallest(kept, natural) <= limit || rank == .needed { break }
+      for index in columns.indices.reversed() where index > 0 && columns[index].rank == rank {
+        if smallest(kept, natural, minimumTimes: least) <= limit { break }
         kept.remove(index)
       }
     }
@@ -123,9 +128,9 @@ struct Table<Row: Sendable>: Sendable {
     return widths
   }
 
-  private func smallest(_ kept: Set<Int>, _ natural: [Int]) -> Int {
+  private func smallest(_ kept: Set<Int>, _ natural: [Int], minimumTimes factor: Int) -> Int {
     kept.reduce((kept.count - 1) * Self.gap) { sum, index in
-      sum + min(natural[index], columns[index].minimum ?? natural[index])
+      sum + min(natural[index], columns[index].minimum.map { $0 * factor } ?? natural[index])
     }
   }
 

@@ -57,11 +57,18 @@ enum TimeText {
     "\(clock(time)).\(padded(floorModulo(time.milliseconds, 1000), 3))"
   }
 
-  /// `3m ago`, `in 20s`, `now`; the two largest units above an hour.
+  /// `3m ago`, `in 20s`, `now`: in the largest unit, rounded down.
   static func relative(_ time: WallTime, now: WallTime) -> String {
     let difference = now.milliseconds - time.milliseconds
-    if abs(difference) < 1000 { return "now" }
-    let text = span(milliseconds: abs(difference))
+    let seconds = abs(difference) / 1000
+    let text: String
+    switch seconds {
+    case ..<1: return "now"
+    case ..<60: text = "\(seconds)s"
+    case ..<3600: text = "\(seconds / 60)m"
+    case ..<86_400: text = "\(seconds / 3600)h"
+    default: text = "\(seconds / 86_400)d"
+    }
     return difference > 0 ? "\(text) ago" : "in \(text)"
   }
 

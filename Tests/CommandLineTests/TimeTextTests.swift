@@ -42,13 +42,23 @@ import Testing
   @Test(
     "People read how long ago",
     arguments: [
-      (0, "now"), (999, "now"), (1500, "1.5s ago"), (42_000, "42s ago"), (125_000, "2m 5s ago"),
-      (900_000, "15m ago"), (4_800_000, "1h 20m ago"), (90_000_000, "1d 1h ago"),
+      (0, "now"), (999, "now"), (1500, "1s ago"), (42_000, "42s ago"), (125_000, "2m ago"),
+      (900_000, "15m ago"), (4_800_000, "1h ago"), (90_000_000, "1d ago"),
       (-20_000, "in 20s"),
     ])
   func relative(milliseconds: Int64, expected: String) {
     let time = WallTime(milliseconds: Self.now.milliseconds - milliseconds)
     #expect(TimeText.relative(time, now: Self.now) == expected)
+  }
+
+  @Test(
+    "A span is shorter the longer it is",
+    arguments: [
+      (0, "0ms"), (12, "12ms"), (3400, "3.4s"), (9999, "9.9s"), (42_999, "42s"), (125_000, "2m 5s"),
+      (900_000, "15m"), (4_800_000, "1h 20m"), (90_000_000, "1d 1h"), (1_000_000_000, "11d"),
+    ])
+  func spans(milliseconds: Int64, expected: String) {
+    #expect(TimeText.span(milliseconds: milliseconds) == expected)
   }
 
   @Test("Every fifth day of four centuries is written as it is read")

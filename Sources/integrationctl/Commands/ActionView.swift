@@ -17,7 +17,7 @@ enum ActionView {
       ("Notify on failure", words(definition.notifyOnFailure)),
       ("Queued", Cell("\(action.queued)")),
       ("In progress", Cell("\(action.inProgress)")),
-      ("Polled by", Cell("\(action.pollingAgents) agents")),
+      ("Polled by", Cell(action.pollingAgents == 1 ? "1 agent" : "\(action.pollingAgents) agents")),
       ("Last log", .moment(action.lastLogAt, presentation.now, missing: "never")),
     ])
     document.fields([

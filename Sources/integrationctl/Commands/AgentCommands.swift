@@ -84,12 +84,14 @@ enum AgentCommands {
     Column(number: "HOLDS") { UInt64($0.heldLeases) },
     Column("HOST", .extra, cuttableTo: 8) { row, _ in Cell(row.host) },
     Column("VERSION", .extra, cuttableTo: 6) { row, _ in Cell(row.agentVersion) },
-    Column("WHY", .useful, cuttableTo: 16) { row, _ in Cell(row.healthReason) },
+    Column("WHY", .important, cuttableTo: 16) { row, _ in
+      Cell(row.health == .up ? "" : row.healthReason)
+    },
   ])
 
   static let listing = Listing<Agent>(
     table: Table(
-      columns: [Column("INTEGRATION", .useful) { row, _ in Cell(row.integration) }]
+      columns: [Column("INTEGRATION", .important) { row, _ in Cell(row.integration) }]
         + table.columns),
     csvPaths: [
       "integration", "agentId", "instanceId", "health", "healthReason", "lastFrameAt", "lastPollAt",

@@ -82,14 +82,14 @@ enum LogCommands {
     table: Table(columns: [
       Column("LOG") { row, _ in Cell(row.id) },
       Column("STATUS") { row, _ in .status(row.status) },
-      Column("INTEGRATION", .useful) { row, _ in Cell(row.integration) },
-      Column("ACTION") { row, _ in Cell(row.actionType) },
-      Column("RECORD", .useful, cuttableTo: 8) { row, _ in Cell(row.entity?.words ?? "") },
+      Column("INTEGRATION", .important) { row, _ in Cell(row.integration) },
+      Column("ACTION", cuttableTo: 12) { row, _ in Cell(row.actionType) },
+      Column("RECORD", cuttableTo: 6) { row, _ in Cell(row.entity?.id ?? "") },
       Column("UPDATED") { row, now in .ago(row.updatedAt, now) },
       Column("DONE", .extra) { row, _ in .progress(row) },
       Column("TRIGGER", .extra) { row, _ in Cell(row.trigger.jsonName.lowercased()) },
       Column("AGENT", .extra, cuttableTo: 8) { row, _ in Cell(row.agentID) },
-      Column("MESSAGE", .useful, cuttableTo: 12) { row, _ in
+      Column("MESSAGE", .important, cuttableTo: 12) { row, _ in
         Cell(row.statusMessage, row.status.tone == .bad ? .bad : .plain)
       },
     ]),

@@ -143,7 +143,7 @@ enum LogView {
     Column("CAUSE") { row, _ in Cell(row.cause.words + (row.late ? ", late" : "")) },
     Column("BY", .useful, cuttableTo: 8) { row, _ in Cell(row.principal) },
     Column("AGENT", .useful, cuttableTo: 8) { row, _ in Cell(row.agentID) },
-    Column("MESSAGE", .useful, cuttableTo: 12) { row, _ in Cell(row.message) },
+    Column("MESSAGE", .important, cuttableTo: 12) { row, _ in Cell(row.message) },
   ])
 
   static let errors = Table<RecordError>(columns: [

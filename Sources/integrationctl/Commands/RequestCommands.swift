@@ -111,9 +111,9 @@ enum RequestCommands {
       Column("STATUS") { row, _ in
         row.cancelWanted ? Cell("CANCELLING", .warning) : .status(row.log?.status ?? .unspecified)
       },
-      Column("INTEGRATION", .useful) { row, _ in Cell(row.log?.integration ?? "") },
-      Column("ACTION") { row, _ in Cell(row.log?.actionType ?? "") },
-      Column("RECORD", cuttableTo: 8) { row, _ in Cell(row.log?.entity?.words ?? "") },
+      Column("INTEGRATION", .important) { row, _ in Cell(row.log?.integration ?? "") },
+      Column("ACTION", cuttableTo: 12) { row, _ in Cell(row.log?.actionType ?? "") },
+      Column("RECORD", cuttableTo: 6) { row, _ in Cell(row.log?.entity?.id ?? "") },
       Column("ASKED") { row, now in .ago(row.log?.createdAt, now) },
       Column("HELD BY", cuttableTo: 8) { row, _ in
         row.holder.isEmpty ? Cell("nobody", .faint) : Cell(row.holder)
