@@ -12,7 +12,7 @@ import Testing
   static let table = Table<Row>(columns: [
     Column("NAME") { row, _ in Cell(row.name) },
     Column(number: "COUNT", .extra) { $0.count },
-    Column("MESSAGE", .useful, cuttableTo: 8) { row, _ in Cell(row.message, .bad) },
+    Column("MESSAGE", .important, cuttableTo: 8) { row, _ in Cell(row.message, .bad) },
   ])
   static let rows = [
     Row(name: "customsoft", message: "the quote has no lines; add one", count: 7),
@@ -38,15 +38,19 @@ import Testing
   @Test("A narrow terminal cuts the long column first")
   func cutting() {
     #expect(
-      Self.lines(width: 40) == [
+      Self.lines(width: 45) == [
         "NAME        COUNT  MESSAGE",
-        "customsoft      7  the quote has no lin…",
+        "customsoft      7  the quote has no lines; …",
         "erp          1200  fine",
       ])
   }
 
-  @Test("A narrower one leaves out what is least needed")
+  @Test("A narrower one leaves out what is least needed while the long column keeps some room")
   func leavingOut() {
+    #expect(
+      Self.lines(width: 40) == [
+        "NAME        MESSAGE", "customsoft  the quote has no lines; add…", "erp         fine",
+      ])
     #expect(
       Self.lines(width: 24) == [
         "NAME        MESSAGE", "customsoft  the quote h…", "erp         fine",
