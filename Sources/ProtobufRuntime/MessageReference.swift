@@ -49,9 +49,9 @@ public struct MessageReference {
     unsafe self.init(pointer: record, arena: arena)
   }
 
-  /// Zero-filled memory in the arena.
-  @unsafe @usableFromInline
-  func allocate<Element>(_: Element.Type, count: Int) -> UnsafeMutablePointer<Element> {
+  /// Zero-filled memory in the arena, for a list that a record points to.
+  @unsafe
+  public func allocate<Element>(_: Element.Type, count: Int) -> UnsafeMutablePointer<Element> {
     let (bytes, overflow) = MemoryLayout<Element>.stride.multipliedReportingOverflow(by: count)
     precondition(!overflow && count >= 0, "a repeated field cannot have \(count) elements")
     let raw = unsafe arena.pointee.allocate(bytes: bytes)

@@ -21,6 +21,7 @@ extension ProtobufMessage {
     serializedBytes: UnsafeRawBufferPointer, limits: DecodingLimits = .standard
   ) throws(DecodingError) {
     let arena = Arena(initialBytes: 1024)
+    defer { withExtendedLifetime(arena) {} }
     self = try unsafe View(decoding: serializedBytes, in: arena, limits: limits).makeMessage()
   }
 
@@ -44,6 +45,7 @@ extension ProtobufMessage {
   @inlinable
   public func serializedBytes() -> [UInt8] {
     let arena = Arena(initialBytes: 1024)
+    defer { withExtendedLifetime(arena) {} }
     let view = View(in: arena)
     view.assign(self)
     return view.serializedBytes()
@@ -53,7 +55,8 @@ extension ProtobufMessage {
 /// A message as it lies in an arena: reading copies nothing, setting copies into the arena.
 ///
 /// A view of a request is valid until its handler returns; one that a handler makes is valid until
-/// its arena is reset. Views of one arena belong to one thread at a time.
+/// its arena is reset or released: a view does not keep its arena, so whoever makes an arena for a
+/// while holds it with `withExtendedLifetime`. Views of one arena belong to one thread at a time.
 public protocol ProtobufView: SendableMetatype {
   /// The same message as a value.
   associatedtype Message

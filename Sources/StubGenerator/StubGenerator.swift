@@ -52,6 +52,11 @@ struct FileEmitter {
     out.line()
     for name in imports { out.line(name) }
     out.line()
+    if imports.contains("public import ProtobufRuntime") {
+      out.line("// Compiles only beside the runtime that this version of the generator writes for.")
+      out.line("private typealias RuntimeVersion = ProtobufRuntimeVersion\(StubGenerator.version)")
+      out.line()
+    }
     return out
   }
 

@@ -28,6 +28,7 @@ enum Plugin {
   /// The response's bytes for a request's.
   static func respond(to input: [UInt8]) throws -> [UInt8] {
     let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
     let schema = try SchemaReader.readRequest(input, in: arena)
     let reply = ResponseWriter(in: arena)
     do throws(SchemaFaults) {

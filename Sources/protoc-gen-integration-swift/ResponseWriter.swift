@@ -24,7 +24,7 @@ struct ResponseWriter {
   func write(_ files: [GeneratedFile]) {
     let descriptor = unsafe MessageDescriptor(
       File.self, initializer: google__protobuf__compiler__code_generator_response__file__init)
-    let pointers = UnsafeMutablePointer<UnsafeMutablePointer<File>?>.allocate(capacity: files.count)
+    let pointers = unsafe reference.allocate(UnsafeMutablePointer<File>?.self, count: files.count)
     for (index, file) in files.enumerated() {
       let made = reference.make(descriptor)
       let record: UnsafeMutablePointer<File> = unsafe made.record()

@@ -5,6 +5,7 @@ import Testing
 @Suite struct ViewTests {
   private func withReport(_ body: (ReportLogRequestView) throws -> Void) throws {
     let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
     let bytes = Samples.report.serializedBytes()
     try body(try bytes.withUnsafeBytes { try ReportLogRequestView(decoding: $0, in: arena) })
   }
@@ -30,9 +31,9 @@ import Testing
 
   @Test("A field that is not set is empty or nil")
   func unset() throws {
-    let view = ReportLogRequestView(in: Arena())
-    #expect(view.report == nil)
     let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    #expect(ReportLogRequestView(in: arena).report == nil)
     let empty = LogReportView(in: arena)
     #expect(empty.logID.isEmpty)
     #expect(empty.logID == .empty)
@@ -45,6 +46,7 @@ import Testing
   func reply() throws {
     try withReport { request in
       let arena = Arena()
+      defer { withExtendedLifetime(arena) {} }
       let view = ReportLogResponseView(in: arena)
       view.logID = try #require(request.report).logID
       view.status = .completed
@@ -73,6 +75,7 @@ import Testing
   @Test("Text that a reply borrows may go away once it is set")
   func borrowed() throws {
     let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
     let view = HeartbeatResponseView(in: arena)
     let texts = view.makeLostLeases(count: 2)
     var text = "first"

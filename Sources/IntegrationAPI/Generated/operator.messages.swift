@@ -4,6 +4,9 @@
 
 public import ProtobufRuntime
 
+// Compiles only beside the runtime that this version of the generator writes for.
+private typealias RuntimeVersion = ProtobufRuntimeVersion1
+
 /// An enum of the schema.
 public enum Health: ProtobufEnum {
   /// `HEALTH_UNSPECIFIED`.

@@ -4,6 +4,9 @@
 
 public import ProtobufRuntime
 
+// Compiles only beside the runtime that this version of the generator writes for.
+private typealias RuntimeVersion = ProtobufRuntimeVersion1
+
 /// A log's status: the six names that users know.
 public enum LogStatus: ProtobufEnum {
   /// `LOG_STATUS_UNSPECIFIED`.

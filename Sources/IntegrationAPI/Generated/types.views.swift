@@ -5,6 +5,9 @@
 internal import IntegrationProtos
 public import ProtobufRuntime
 
+// Compiles only beside the runtime that this version of the generator writes for.
+private typealias RuntimeVersion = ProtobufRuntimeVersion1
+
 /// `Entity` as it lies in an arena; see `ProtobufView`.
 @safe
 public struct EntityView: ProtobufView {

@@ -4,6 +4,9 @@
 
 public import ProtobufRuntime
 
+// Compiles only beside the runtime that this version of the generator writes for.
+private typealias RuntimeVersion = ProtobufRuntimeVersion1
+
 /// First frame from the client, payload of HELLO.
 public struct ClientHello: ProtobufMessage {
   /// `protocol_min` of the schema.
