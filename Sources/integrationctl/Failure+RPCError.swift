@@ -33,7 +33,9 @@ extension Failure {
     case .notAllowed:
       return "Give an operator's token with INTEGRATION_TOKEN or --token; on the server's own "
         + "machine its user and root need none over the Unix socket."
-    case .notFound: return nextForUnknown(error.reason)
+    case .notFound:
+      // A message that names the command needs no second line.
+      return error.message.contains("integrationctl ") ? "" : nextForUnknown(error.reason)
     case .refused, .done, .usage, .interrupted: return ""
     }
   }

@@ -40,7 +40,7 @@ import Testing
     #expect(
       Self.lines(width: 45) == [
         "NAME        COUNT  MESSAGE",
-        "customsoft      7  the quote has no lines; …",
+        "customsoft      7  the quote has no lines; a…",
         "erp          1200  fine",
       ])
   }
