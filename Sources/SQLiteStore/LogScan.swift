@@ -58,7 +58,8 @@ enum LogSource {
   var condition: String {
     switch self {
     case .all: ""
-    case .open(let status): "AND status = \(status.rawValue)"
+    // Both: SQLite takes a partial index only where its condition stands in the query.
+    case .open(let status): "AND status IN (1, 2) AND status = \(status.rawValue)"
     case .failed: "AND status IN (4, 6)"
     }
   }
