@@ -26,22 +26,27 @@ public struct CallHandle: Sendable {
       unsafe batch.reply(token, capacity: capacity, pack)
       return batch.flush()
     }
-    // As `Reactor.withCurrent`, which checks the thread the same way, but with a plain function in
-    // place of a closure: nothing is allocated, and `pack` need not be Sendable, for it runs here.
-    unsafe Self.uncheckedReply(reactor, token, capacity, pack)
+    guard let target = unsafe reserveReply(capacity) else { return }
+    let count = unsafe pack(UnsafeMutableRawBufferPointer(start: target, count: capacity))
+    precondition(count >= 0 && count <= capacity, "more bytes packed than reserved")
+    finishReply(count)
   }
 
-  private typealias Pack = (UnsafeMutableRawBufferPointer) -> Int
+  // As `Reactor.withCurrent`, whose check `isCurrent` has made, but with plain functions in place
+  // of closures: nothing is allocated, and `pack` need not be Sendable, for it runs right here.
 
-  private static let uncheckedReply = unsafe unsafeBitCast(
-    replyInPlace as (isolated Reactor, CallToken, Int, Pack) -> Void,
-    to: (@Sendable (Reactor, CallToken, Int, Pack) -> Void).self)
+  private func reserveReply(_ capacity: Int) -> UnsafeMutableRawPointer? {
+    let function = unsafe ServerConnection.reserveReply
+    return unsafe unsafeBitCast(
+      function, to: ((Reactor, CallToken, Int) -> UnsafeMutableRawPointer?).self
+    )(reactor, token, capacity)
+  }
 
-  private static func replyInPlace(
-    _ reactor: isolated Reactor, _ token: CallToken, _ capacity: Int, _ pack: Pack
-  ) {
-    guard let connection = ServerConnection.find(token, on: reactor) else { return }
-    unsafe connection.reply(token.callID, capacity: capacity, on: reactor, pack)
+  private func finishReply(_ count: Int) {
+    let function = ServerConnection.finishReply
+    unsafe unsafeBitCast(
+      function, to: ((Reactor, CallToken, Int) -> Void).self
+    )(reactor, token, count)
   }
 
   /// Answers with a whole payload.

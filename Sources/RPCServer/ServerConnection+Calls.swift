@@ -14,7 +14,7 @@ extension ServerConnection {
     let deadline =
       header.time == 0
       ? Int64.max : reactor.now.monotonicNanoseconds + Int64(header.time) * 1_000_000
-    let stream = entry.method.isServerStreaming ? StreamState() : nil
+    let stream = entry.isStreaming ? StreamState() : nil
     currentCall = header.call
     let handle = CallHandle(
       token: token(header.call), principal: principal, deadlineNanoseconds: deadline,
@@ -64,23 +64,33 @@ extension ServerConnection {
     if wasKept { perform(state.callEnded(), on: reactor) }
   }
 
-  /// Answers with what `pack` writes.
-  @inline(__always)
-  func reply(
-    _ id: UInt32, capacity: Int, on reactor: isolated Reactor,
-    _ pack: (UnsafeMutableRawBufferPointer) -> Int
-  ) {
+  /// A place for the payload of a call's answer; nil when the call is over. Followed at once by
+  /// `finishReply`.
+  static func reserveReply(
+    _ reactor: isolated Reactor, _ token: CallToken, _ capacity: Int
+  ) -> UnsafeMutableRawPointer? {
+    let id = token.callID
+    guard let connection = find(token, on: reactor),
+      id == connection.currentCall || connection.calls[id] != nil
+    else { return nil }
+    let frame = unsafe connection.reserveOutput(FrameHeader.byteCount + capacity, on: reactor)
+    return unsafe frame + FrameHeader.byteCount
+  }
+
+  /// Answers with the bytes that were written to the reserved place.
+  static func finishReply(_ reactor: isolated Reactor, _ token: CallToken, _ count: Int) {
+    guard let connection = find(token, on: reactor) else { return }
+    connection.reply(token.callID, count, on: reactor)
+  }
+
+  private func reply(_ id: UInt32, _ count: Int, on reactor: isolated Reactor) {
     let wasKept = id != currentCall
     guard endCall(id, on: reactor) else { return }
-    let target = unsafe reserveOutput(FrameHeader.byteCount + capacity, on: reactor)
-    let body = unsafe UnsafeMutableRawBufferPointer(
-      start: target + FrameHeader.byteCount, count: capacity)
-    let count = unsafe pack(body)
-    precondition(count >= 0 && count <= capacity, "more bytes packed than reserved")
     if count + FrameHeader.countedBytes > peerMaximumFrameBytes {
       writeTooLong(id, bytes: count, on: reactor)
     } else {
-      unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: target)
+      let frame = unsafe reserveOutput(FrameHeader.byteCount + count, on: reactor)
+      unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: frame)
       commitOutput(FrameHeader.byteCount + count, on: reactor)
     }
     noteEnded(id, wasKept: wasKept, on: reactor)

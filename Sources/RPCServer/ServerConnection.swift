@@ -90,7 +90,10 @@ final class ServerConnection: StreamConnection {
   private func receive(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
+    // In a local variable the state needs no exclusivity check around the call.
+    var state = self.state
     let effect = state.frameReceived(header)
+    self.state = state
     switch effect {
     case .startCall: unsafe startCall(header, payload, on: reactor)
     case .readHello: unsafe readHello(payload, on: reactor)

@@ -9,9 +9,17 @@ public struct ServiceRouter: Sendable {
   /// It runs on the reactor and must not block.
   public typealias Handler = @Sendable (borrowing IncomingCall) -> Void
 
-  struct Entry: Sendable {
+  /// An object, so that each call shares it without copying the descriptor's text.
+  final class Entry: Sendable {
     let method: MethodDescriptor
     let handler: Handler
+    let isStreaming: Bool
+
+    init(_ method: MethodDescriptor, _ handler: @escaping Handler) {
+      self.method = method
+      self.handler = handler
+      isStreaming = method.isServerStreaming
+    }
   }
 
   private(set) var entries: ContiguousArray<Entry?> = []
@@ -30,7 +38,7 @@ public struct ServiceRouter: Sendable {
       preconditionFailure(
         "method id \(method.id) belongs to \(other.method.fullName) and \(method.fullName)")
     }
-    entries[Int(method.id)] = Entry(method: method, handler: handler)
+    entries[Int(method.id)] = Entry(method, handler)
   }
 
   /// The methods in the order of their numbers.

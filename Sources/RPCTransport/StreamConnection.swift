@@ -99,15 +99,20 @@ open class StreamConnection: EventSource {
   public final func reserveOutput(
     _ count: Int, on reactor: isolated Reactor
   ) -> UnsafeMutableRawPointer {
-    if output == nil { output = reactor.buffers.take() }
-    return unsafe output!.reserve(count)
+    // Taken out and put back: a value in a local variable needs no exclusivity checks.
+    var buffer = output ?? reactor.buffers.take()
+    let place = unsafe buffer.reserve(count)
+    output = buffer
+    return unsafe place
   }
 
   /// Queues `count` bytes that were written to the reserved place; they go out with all others at
   /// the end of this turn.
   @inline(__always)
   public final func commitOutput(_ count: Int, on reactor: isolated Reactor) {
-    output!.commit(count)
+    guard var buffer = output else { preconditionFailure("commit without reserve") }
+    buffer.commit(count)
+    output = buffer
     if !isInTurn && !isDirty {
       isDirty = true
       reactor.flushLater(self)
