@@ -15,7 +15,7 @@ enum DataDirectory {
       made += made.isEmpty || made == "/" ? "\(part)" : "/\(part)"
       guard unsafe mkdir(made, 0o700) != 0, errno != EEXIST else { continue }
       let code = errno
-      // A directory that is there may be refused with another code, such as a read-only file system.
+      // One that is there may be refused with another code, as on a read-only file system.
       if unsafe access(made, F_OK) == 0 { continue }
       let problem = unsafe String(cString: strerror(code))
       throw DataDirectoryError(

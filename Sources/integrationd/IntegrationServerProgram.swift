@@ -12,8 +12,8 @@ import SQLiteStore
 enum IntegrationServerProgram {
   /// Exit code when the server cannot start.
   static let cannotStart: Int32 = 1
-  /// Exit code when the store has failed: sysexits.h's EX_SOFTWARE, so that a supervisor can tell it
-  /// from a wrong start and restarts it.
+  /// Exit code when the store has failed: EX_SOFTWARE of sysexits.h, so that a supervisor can tell
+  /// it from a wrong start and restarts it.
   static let storeFailed: Int32 = 70
 
   static let commandLine = CommandLineProgram(

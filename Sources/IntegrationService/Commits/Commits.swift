@@ -13,9 +13,9 @@ extension IntegrationService: CommitObserver {
 
   /// Answers the batch's calls; the order below is what makes hints reliable.
   ///
-  /// First memory follows the events, so that no reply is ahead of it. Then outcomes, in which polls
-  /// that got nothing begin to wait. Then come the events that wake: a request that was committed
-  /// before a poll's lease is seen by that lease, one that was committed after it wakes the poll.
+  /// First memory follows the events, so that no reply is ahead of it. Then outcomes, in which
+  /// polls that got nothing begin to wait. Then come the events that wake: a request that was
+  /// committed before a poll's lease is seen by that lease, one committed after it wakes the poll.
   public func committed(
     _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent]
   ) {

@@ -16,6 +16,9 @@ final class PollDesk: Sendable {
   /// How many polls there are.
   var count: Int { state.withLock { $0.polls.count } }
 
+  /// How many of them wait, rather than have a lease command under way.
+  var waitingCount: Int { state.withLock { $0.polls.waitingCount } }
+
   /// Takes in a poll whose first lease command goes to the store next.
   ///
   /// False: there are too many.

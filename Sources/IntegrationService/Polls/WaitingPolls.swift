@@ -73,6 +73,8 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
 
   /// How many polls there are, leasing ones included.
   var count: Int { polls.count }
+  /// How many polls wait.
+  var waitingCount: Int { polls.values.count { !$0.isLeasing } }
   /// How many entries all queues hold, dead ones included.
   var queuedEntries: Int { queues.values.reduce(0) { $0 + $1.entries.count } }
 

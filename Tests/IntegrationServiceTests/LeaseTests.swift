@@ -1,0 +1,159 @@
+import IntegrationAPI
+import IntegrationModel
+import RPCWire
+import TestSupport
+import Testing
+
+@testable import IntegrationService
+
+@Suite("Leases")
+struct LeaseTests {
+  /// Limits that a test can wait for.
+  static var quick: ModelLimits {
+    var limits = ModelLimits()
+    limits.acceptTimeoutMs = 200
+    limits.connectionGraceMs = 200
+    return limits
+  }
+
+  @Test("A delivery that nobody answers returns to the queue after the accept timeout")
+  func notAccepted() async throws {
+    let harness = try await Harness(model: Self.quick)
+    let agent = try await harness.agent()
+    let queued = try await harness.request()
+    let lost = try #require(try await agent.poll().requests.first)
+    let again = try #require(try await agent.poll(waitMs: 10_000).requests.first)
+    #expect(again.logID == lost.logID && again.leaseToken != lost.leaseToken)
+    let causes = try await harness.log(queued.id).timeline.map(\.cause)
+    #expect(causes.contains(.notAccepted))
+  }
+
+  @Test("A report with an older token is refused, and the newer holder goes on")
+  func stale() async throws {
+    let harness = try await Harness(model: Self.quick)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let old = try #require(try await agent.poll().requests.first)
+    let new = try #require(try await agent.poll(waitMs: 10_000).requests.first)
+    let refused = try await failure { try await agent.report(on: old, .inProgress) }
+    #expect(refused.code == .aborted && refused.reason == "LEASE_LOST")
+    #expect(try await agent.report(on: new, .completed).status == .completed)
+  }
+
+  @Test("A heartbeat accepts and renews what it names, and says what is lost")
+  func renews() async throws {
+    let harness = try await Harness(model: Self.quick)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll(leaseMs: 1_000).requests.first)
+    var stranger = HeldLease()
+    stranger.logID = IntegrationService.newLogID().description
+    stranger.leaseToken = held.leaseToken
+    let reply = try await agent.heartbeat(leases: [HeldLease(held), stranger])
+    #expect(reply.lostLeases == [stranger.logID])
+    #expect(reply.nextHeartbeatMs == 10_000 && reply.serverTime != nil)
+    let requests = try await harness.operators.listRequests(ListRequestsRequest()).requests
+    #expect(requests.map(\.holder) == ["agent-1"] && requests.map(\.accepted) == [true])
+  }
+
+  @Test("A lease that runs out is delivered again, one delivery higher, no attempt spent")
+  func expires() async throws {
+    let harness = try await Harness(model: Self.quick)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll(leaseMs: 1_000).requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    let again = try #require(try await agent.poll(waitMs: 20_000).requests.first)
+    #expect(again.logID == held.logID && again.delivery == 2 && again.attempt == 1)
+    #expect(try await harness.log(held.logID).timeline.map(\.cause).contains(.leaseExpired))
+  }
+
+  @Test("An agent that says goodbye gives its leases back at once")
+  func stopped() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    let other = try await harness.agent("agent-2")
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    async let waiting = other.poll(waitMs: 60_000)
+    try await harness.untilPollsWait(1)
+    _ = try await agent.heartbeat(.stopped)
+    #expect(try await waiting.requests.map(\.logID) == [held.logID])
+    #expect(try await harness.log(held.logID).timeline.map(\.cause).contains(.agentStopped))
+  }
+
+  @Test("A connection that is gone longer than the grace time gives its leases back")
+  func connectionLost() async throws {
+    let harness = try await Harness(model: Self.quick)
+    let agent = try await harness.agent()
+    let other = try await harness.agent("agent-2")
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    async let waiting = other.poll(waitMs: 60_000)
+    try await harness.untilPollsWait(1)
+    agent.channel.close()
+    #expect(try await waiting.requests.map(\.logID) == [held.logID])
+    #expect(try await harness.log(held.logID).timeline.map(\.cause).contains(.connectionLost))
+  }
+
+  @Test("An agent that comes back within the grace time keeps its leases")
+  func connectionRestored() async throws {
+    var limits = Self.quick
+    limits.connectionGraceMs = 1_000
+    let harness = try await Harness(model: limits)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    agent.channel.close()
+    try await eventually("the connection is gone") {
+      harness.service.agents.find(integration: 1, id: "agent-1")?.isLost.load(ordering: .relaxed)
+        == true ? true : nil
+    }
+    let back = TestAgent(id: "agent-1", channel: try harness.connection())
+    _ = try await back.heartbeat(leases: [HeldLease(held)])
+    #expect(try await back.poll(waitMs: 1_500).requests.isEmpty)
+    #expect(try await back.report(on: held, .completed, sequence: 2).status == .completed)
+  }
+
+  @Test("A request that is lost too often fails with the cause")
+  func deliveriesSpent() async throws {
+    var limits = Self.quick
+    limits.acceptTimeoutMs = 30
+    limits.maximumDeliveries = 2
+    let harness = try await Harness(model: limits)
+    let agent = try await harness.agent()
+    let queued = try await harness.request()
+    for _ in 0..<2 {
+      let held = try await agent.poll(waitMs: 10_000).requests.first
+      guard let held else { break }
+      _ = try? await agent.report(on: held, .inProgress)
+      _ = try await agent.heartbeat(.stopped)
+    }
+    let ended = try await eventually("the request has failed") {
+      let log = try await harness.log(queued.id).log
+      return log?.status == .failed ? log : nil
+    }
+    #expect(!ended.statusMessage.isEmpty)
+    #expect(try await harness.log(queued.id).timeline.last?.cause == .deliveriesSpent)
+  }
+
+  @Test("A request that waits too long times out, and so does work without a sign of life")
+  func timeouts() async throws {
+    var action = ActionDefinition.exportQuote
+    action.queueTimeoutMs = 100
+    action.progressTimeoutMs = 100
+    let harness = try await Harness()
+    let agent = try await harness.agent(declaring: [action])
+    let queued = try await harness.request()
+    let own = try await agent.report { $0.status = .inProgress }
+    for (id, cause) in [(queued.id, TimelineCause.queueTimeout), (own.logID, .progressTimeout)] {
+      try await eventually("\(cause) ends the log") {
+        let shown = try await harness.log(id)
+        return shown.log?.status == .timedOut && shown.timeline.last?.cause == cause ? true : nil
+      }
+    }
+  }
+}
