@@ -1,5 +1,12 @@
 /// What a `show` verb prints: a headline, labelled values, tables under headings, paragraphs.
 struct Document: Sendable {
+  /// Where a long value may go on in the next line.
+  enum Breaks: Sendable {
+    case words
+    /// Nowhere: a command to copy stays one line.
+    case never
+  }
+
   private var blocks: [[String]] = []
   private let presentation: Presentation
 
@@ -12,15 +19,15 @@ struct Document: Sendable {
   }
 
   /// Labelled values that belong to the line before them, without an empty line between.
-  mutating func attachFields(_ fields: [(label: String, value: Cell)]) {
+  mutating func attachFields(_ fields: [(label: String, value: Cell)], _ breaks: Breaks = .words) {
     let count = blocks.count
-    self.fields(fields)
+    self.fields(fields, breaks)
     if count > 0, blocks.count > count { blocks[count - 1] += blocks.removeLast() }
   }
 
   /// Labels with their values, those that are empty left out; long values are wrapped beside the
   /// label.
-  mutating func fields(_ fields: [(label: String, value: Cell)]) {
+  mutating func fields(_ fields: [(label: String, value: Cell)], _ breaks: Breaks = .words) {
     let given = fields.filter { !$0.value.text.isEmpty }
     let widest = given.map { DisplayWidth.columns($0.label) }.max() ?? 0
     let margin = widest == 0 ? 2 : widest + 4
@@ -28,7 +35,8 @@ struct Document: Sendable {
     for field in given {
       let label = "  \(field.label)"
       let padding = String(repeating: " ", count: margin - DisplayWidth.columns(label))
-      for (place, part) in wrap(field.value.text, margin: margin).enumerated() {
+      let parts = breaks == .never ? [field.value.text] : wrap(field.value.text, margin: margin)
+      for (place, part) in parts.enumerated() {
         let head =
           place == 0
           ? presentation.styled(label, .faint) + padding : String(repeating: " ", count: margin)

@@ -26,8 +26,9 @@ struct WallTime: Equatable, Comparable, Sendable {
 /// Moments as text: RFC 3339, and how long ago for people.
 enum TimeText {
   /// Reads RFC 3339 (`2026-11-24T08:30:00Z`, `…+01:00`, a space for the T), a date (midnight UTC),
-  /// or a span before now (`15m`, `2d`).
+  /// a span before now (`15m`, `2d`), or `now`.
   static func parse(_ text: String, now: WallTime) -> WallTime? {
+    if text == "now" { return now }
     if let span = milliseconds(ofSpan: text) {
       let (time, overflow) = now.milliseconds.subtractingReportingOverflow(span)
       let moment = WallTime(milliseconds: time)

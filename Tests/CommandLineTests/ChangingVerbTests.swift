@@ -134,18 +134,6 @@ import Testing
     #expect(desk.server.calls.count == 4)
   }
 
-  @Test("A reconnected tail shows a change once")
-  func seenLogs() {
-    var seen = SeenLogs()
-    var log = Samples.log(.inProgress)
-    var shown = [seen.isNew(log), seen.isNew(log)]
-    log.sequence += 1
-    shown.append(seen.isNew(log))
-    log.status = .completed
-    shown += [seen.isNew(log), seen.isNew(log)]
-    #expect(shown == [true, false, true, true, false])
-  }
-
   @Test(
     "A tail's line fits the terminal; a narrow one leaves out the id and not the message",
     arguments: [

@@ -88,4 +88,35 @@ import Testing
     #expect(code == .notReached)
     #expect(texts.output.isEmpty)
   }
+
+  @Test("Of one connection everything is shown, and each change once")
+  func oneConnection() {
+    var seen = SeenLogs()
+    var log = Samples.log(.inProgress)
+    var older = Samples.log(.completed, id: "01938c3e-0000-7000-8000-000000000001")
+    older.updatedAt = Samples.time(secondsAgo: 500)
+    var shown = [seen.isNew(log), seen.isNew(older), seen.isNew(log)]
+    log.sequence += 1
+    shown.append(seen.isNew(log))
+    log.status = .completed
+    shown += [seen.isNew(log), seen.isNew(log)]
+    #expect(shown == [true, true, false, true, true, false])
+  }
+
+  @Test("Of the next connection only what changed or came since is shown")
+  func nextConnection() {
+    var seen = SeenLogs()
+    var log = Samples.log(.inProgress)
+    var older = Samples.log(.completed, id: "01938c3e-0000-7000-8000-000000000001")
+    older.updatedAt = Samples.time(secondsAgo: 500)
+    var newer = Samples.log(.queued, id: "01938c3e-0000-7000-8000-000000000002")
+    newer.updatedAt = Samples.time(secondsAgo: 1)
+    var shown = [seen.isNew(log)]
+    seen.connectionBegan()
+    shown += [seen.isNew(older), seen.isNew(log), seen.isNew(newer)]
+    log.sequence += 1
+    older.status = .failed
+    shown += [seen.isNew(log), seen.isNew(older)]
+    #expect(shown == [true, false, false, true, true, true])
+  }
 }

@@ -86,22 +86,29 @@ struct LogFollower {
     if invocation.output == .csv {
       try invocation.console.write(CSVText.line(LogCommands.listing.csvPaths))
     }
+    let limit = invocation.arguments[LogTail.recent]
     var seen = SeenLogs()
     var wait = Self.firstPause
     var isFirst = true
     while true {
       do {
-        try await follow(&seen, recent: isFirst ? invocation.arguments[LogTail.recent] : 1000) {
-          (isFirst, wait) = (false, Self.firstPause)
-        }
+        // Without any log shown there is no mark to go on from, unless there was none to show.
+        let recent = isFirst || (limit == 0 && seen.isEmpty) ? limit : 1000
+        try await follow(&seen, recent: recent) { (isFirst, wait) = (false, Self.firstPause) }
       } catch let failure as Failure {
         guard failure.code == .notReached, !isFirst else { throw failure }
         invocation.console.warn(
-          "integrationctl: \(failure.message); trying again in \(DurationText.format(wait))\n")
+          "integrationctl: \(failure.message); trying again in \(Self.words(wait))\n")
       }
       try await Task.sleep(for: wait)
       wait = min(wait * 2, Self.longestPause)
     }
+  }
+
+  private static func words(_ pause: Duration) -> String {
+    let parts = pause.components
+    return TimeText.span(
+      milliseconds: parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000)
   }
 
   /// One connection's worth of changes; returns when the server ends the stream.
@@ -110,6 +117,7 @@ struct LogFollower {
   ) async throws {
     let client = try await invocation.client()
     connected()
+    seen.connectionBegan()
     var request = TailLogsRequest()
     request.filter = filter
     request.recent = recent
@@ -142,25 +150,37 @@ struct SeenLogs {
   private static let maximumCount = 4096
   private var marks: [String: Mark] = [:]
   private var order: [String] = []
+  private var newest: WallTime?
+  private var threshold: WallTime?
 
   private struct Mark: Equatable {
-    let updated: Int64
-    let nanos: Int32
+    let updated: WallTime
     let status: LogStatus
     let sequence: UInt64
   }
 
-  /// Whether this state of the log was not shown yet; remembers it.
+  /// Whether nothing was shown yet.
+  var isEmpty: Bool { newest == nil }
+
+  /// A new connection begins: logs older than the newest shown are no news.
+  mutating func connectionBegan() { threshold = newest }
+
+  /// Whether this state of the log is one to show; remembers it.
   mutating func isNew(_ log: ActionLog) -> Bool {
-    let mark = Mark(
-      updated: log.updatedAt?.seconds ?? 0, nanos: log.updatedAt?.nanos ?? 0, status: log.status,
-      sequence: log.sequence)
+    let updated = log.updatedAt.map { WallTime($0) } ?? WallTime(milliseconds: 0)
+    let mark = Mark(updated: updated, status: log.status, sequence: log.sequence)
     let old = marks.updateValue(mark, forKey: log.id)
-    if old == nil { order.append(log.id) }
-    if order.count > Self.maximumCount {
-      for id in order.prefix(Self.maximumCount / 2) { marks[id] = nil }
-      order.removeFirst(Self.maximumCount / 2)
-    }
-    return old != mark
+    if old == nil { keepOrder(log.id) }
+    if let old, old == mark { return false }
+    if old == nil, let threshold, updated < threshold { return false }
+    newest = max(newest ?? updated, updated)
+    return true
+  }
+
+  private mutating func keepOrder(_ id: String) {
+    order.append(id)
+    guard order.count > Self.maximumCount else { return }
+    for id in order.prefix(Self.maximumCount / 2) { marks[id] = nil }
+    order.removeFirst(Self.maximumCount / 2)
   }
 }

@@ -37,9 +37,10 @@ enum StatusCommand {
     document.line(
       Cell(trouble.integration, .heading), Cell(trouble.message),
       Cell(trouble.kind, .faint))
-    document.attachFields([
-      ("call", Cell(trouble.supportContact)), ("next", Cell(trouble.nextStep, .active)),
-    ])
+    document.attachFields(
+      [
+        ("call", Cell(trouble.supportContact)), ("next", Cell(trouble.nextStep, .active)),
+      ], .never)
   }
 
   private static func workWords(_ reply: GetStatusResponse, _ now: WallTime) -> String {
