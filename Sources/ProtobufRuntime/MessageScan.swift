@@ -54,6 +54,7 @@ struct MessageScan {
   }
 
   /// A field's number and wire type: a varint of up to five bytes.
+  @inline(__always)
   private func tag(at position: inout Int, end: Int) throws(DecodingError) -> UInt32 {
     let first = unsafe start[position]
     if first >= 8, first < 0x80 {
@@ -69,7 +70,16 @@ struct MessageScan {
     return UInt32(value)
   }
 
+  @inline(__always)
   private func varint(at position: inout Int, end: Int) throws(DecodingError) -> UInt64 {
+    if position < end, case let byte = unsafe start[position], byte < 0x80 {
+      position &+= 1
+      return UInt64(byte)
+    }
+    return try longVarint(at: &position, end: end)
+  }
+
+  private func longVarint(at position: inout Int, end: Int) throws(DecodingError) -> UInt64 {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     let offset = position
@@ -87,6 +97,7 @@ struct MessageScan {
   }
 
   /// Moves behind a value; returns the length of its content.
+  @inline(__always)
   private func skip(
     wireType: UInt32, at position: inout Int, end: Int, tagOffset: Int
   ) throws(DecodingError) -> Int {
@@ -110,6 +121,7 @@ struct MessageScan {
     }
   }
 
+  @inline(__always)
   private func skip(bytes: Int, at position: inout Int, end: Int) throws(DecodingError) -> Int {
     guard bytes <= end - position else { throw truncated(offset: position) }
     position &+= bytes
@@ -129,6 +141,7 @@ extension MessageScan {
   /// The schema's field of that number.
   ///
   /// Fields come mostly in order, so the one after the last is looked at first.
+  @inline(__always)
   private func find(
     _ number: UInt32, in descriptor: UnsafePointer<ProtobufCMessageDescriptor>, guess: inout Int
   ) -> UnsafePointer<Field>? {
@@ -181,6 +194,7 @@ extension MessageScan {
     }
   }
 
+  @inline(__always)
   private func checkText(
     _ field: UnsafePointer<Field>, from first: Int, to end: Int
   ) throws(DecodingError) {
@@ -201,6 +215,7 @@ extension MessageScan {
     unsafe field.pointee.name.map { unsafe String(cString: $0) } ?? ""
   }
 
+  @inline(__always)
   private static func wireType(of type: ProtobufCType) -> UInt32 {
     switch type {
     case PROTOBUF_C_TYPE_STRING, PROTOBUF_C_TYPE_BYTES, PROTOBUF_C_TYPE_MESSAGE: 2
