@@ -6,11 +6,12 @@ import Synchronization
 
 /// Runs batches through the writer, one after the other, and tells the observer.
 final class WriterLoop: @unchecked Sendable {
-  // Safe: everything but `queue` and the two atomics is used on `queue` only, and `observer` is set
-  // there before the first batch.
+  // Safe: everything but the constants and the atomic is used on `queue` only.
 
   let queue = DispatchQueue(label: "store.writer", qos: .userInitiated)
-  private let directory: DataDirectory
+  private let path: String
+  /// Keeps the lock until the files are closed.
+  private var directory: DataDirectory?
   private let limits: StoreLimits
   private var writer: Writer?
   private var observer: (any CommitObserver)?
@@ -22,6 +23,7 @@ final class WriterLoop: @unchecked Sendable {
   init(writer: Writer, directory: DataDirectory, limits: StoreLimits) {
     self.writer = writer
     self.directory = directory
+    path = directory.path
     self.limits = limits
   }
 
@@ -85,7 +87,7 @@ final class WriterLoop: @unchecked Sendable {
   private func fail(_ error: any Error) {
     failed.store(true, ordering: .releasing)
     refuseAll(.unavailable)
-    observer?.storeFailed(Opening.storeError(error, directory.path))
+    observer?.storeFailed(Opening.storeError(error, path))
   }
 
   /// Ends the wait of completions; calls by token get nothing, because nothing is known.
@@ -123,6 +125,7 @@ final class WriterLoop: @unchecked Sendable {
       queue.async {
         self.writer = nil
         self.observer = nil
+        self.directory = nil
         continuation.resume()
       }
     }

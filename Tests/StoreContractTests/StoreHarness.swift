@@ -3,6 +3,7 @@ import IntegrationStore
 import SQLiteStore
 import Synchronization
 import TestSupport
+import Testing
 
 /// A store that the contract is tested against.
 struct StoreKind: Sendable, CustomStringConvertible {
@@ -13,6 +14,11 @@ struct StoreKind: Sendable, CustomStringConvertible {
     try SQLiteStore(directory: $0, limits: $1)
   }
   static let all = [sqlite]
+}
+
+/// Limits for tests.
+enum StoreLimitsOf {
+  static let small = StoreLimits()
 }
 
 /// Keeps what commits bring.
@@ -100,6 +106,20 @@ final class StoreHarness: Sendable {
     _ = recorder.takeEvents()
   }
 
+  /// Adds an integration with the same actions.
+  func addIntegration(_ name: String) async throws -> IntegrationID {
+    let record = StoredIntegration(
+      id: 0, name: name, displayName: name, category: "", author: "Ada", supportContact: "",
+      description: "", createdAt: now)
+    let outcome = try await perform(.createIntegration(record, firstKey: nil))
+    guard case .integration(let stored, _) = outcome else { throw Unexpected(outcome) }
+    _ = try await perform(
+      .registerActions(
+        RegisterActions(
+          integration: stored.id, actions: Self.actions, retiresUndeclared: false)))
+    return stored.id
+  }
+
   func advance(milliseconds: Int64) {
     clock.withLock { $0 = $0.adding(milliseconds: milliseconds) }
   }
@@ -111,6 +131,51 @@ final class StoreHarness: Sendable {
       return value
     }
     return LogID(at: now, random: (number >> 8, number << 3))
+  }
+
+  private init(_ store: any IntegrationStore, like other: StoreHarness) {
+    self.store = store
+    recorder = other.recorder
+    scratch = other.scratch
+    integration = other.integration
+    let (time, count) = (other.now, other.counter.withLock { $0 })
+    clock.withLock { $0 = time }
+    counter.withLock { $0 = count }
+  }
+
+  /// The same harness on the same data, opened again.
+  func on(_ store: any IntegrationStore) -> StoreHarness { StoreHarness(store, like: self) }
+
+  // MARK: - Expectations
+
+  /// Expects a refusal with a reason.
+  func expectFailure(
+    _ kind: StoreFailure.Kind?, _ reason: String,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Any
+  ) async {
+    do {
+      let value = try await body()
+      Issue.record("expected \(reason), got \(value)", sourceLocation: sourceLocation)
+    } catch let failure as StoreFailure {
+      #expect(failure.reason == reason, sourceLocation: sourceLocation)
+      if let kind { #expect(failure.kind == kind, sourceLocation: sourceLocation) }
+    } catch {
+      Issue.record("expected \(reason), got \(error)", sourceLocation: sourceLocation)
+    }
+  }
+
+  /// Actions that became available since the last look at events.
+  func takeAvailable() -> [String] {
+    recorder.takeEvents().compactMap {
+      if case .requestAvailable(_, let action) = $0 { action } else { nil }
+    }
+  }
+
+  /// Wishes for cancellation since the last look at events.
+  func takeCancelWishes() -> [CancelWish] {
+    recorder.takeEvents().compactMap {
+      if case .cancelWanted(let wish) = $0 { wish } else { nil }
+    }
   }
 
   // MARK: - Commands
@@ -148,9 +213,10 @@ final class StoreHarness: Sendable {
 
   @discardableResult
   func report(
-    _ id: LogID, _ status: Status?, sequence: UInt64 = 1, _ report: Report = Report()
+    _ id: LogID, _ status: Status?, sequence: UInt64, _ report: Report = Report(),
+    integration other: IntegrationID? = nil
   ) async throws -> ReportOutcome {
-    let (integration, now) = (integration, now)
+    let (integration, now) = (other ?? integration, now)
     let outcome = try await submit { batch, origin in
       let command = report.command(
         id, status, sequence: sequence, integration: integration, in: &batch)

@@ -1,0 +1,202 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteDatabase
+import SQLiteStore
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@Suite struct DurabilityTests {
+  @Test("A second server on the same directory is refused with a sentence")
+  func inUse() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let error = #expect(throws: StoreError.self) {
+      _ = try SQLiteStore(directory: harness.scratch.file("data"))
+    }
+    #expect(error?.code == .inUse)
+    #expect(error?.message.contains("in use by another server") == true)
+  }
+
+  @Test("A database of a newer program is refused and stays as it is")
+  func newerSchema() async throws {
+    let scratch = try ScratchDirectory()
+    await (try SQLiteStore(directory: scratch.file("data"))).close()
+    let file = scratch.file("data") + "/integrations.db"
+    try SQLiteConnection(path: file).execute("PRAGMA user_version = 99")
+    let error = #expect(throws: StoreError.self) {
+      _ = try SQLiteStore(directory: scratch.file("data"))
+    }
+    #expect(error?.code == .newerSchema)
+    let version = try SQLiteConnection(path: file).rows("PRAGMA user_version").first?.first
+    #expect(version == .integer(99))
+  }
+
+  @Test("A database of another program is refused")
+  func foreignDatabase() async throws {
+    let scratch = try ScratchDirectory()
+    await (try SQLiteStore(directory: scratch.file("data"))).close()
+    let file = scratch.file("data") + "/integrations.db"
+    try SQLiteConnection(path: file).execute("PRAGMA application_id = 7")
+    let error = #expect(throws: StoreError.self) {
+      _ = try SQLiteStore(directory: scratch.file("data"))
+    }
+    #expect(error?.code == .damaged)
+  }
+
+  @Test("Bytes that are no database are refused")
+  func noDatabase() throws {
+    let scratch = try ScratchDirectory()
+    try scratch.write(String(repeating: "no database ", count: 1_000), to: "integrations.db")
+    let error = #expect(throws: StoreError.self) { _ = try SQLiteStore(directory: scratch.path) }
+    #expect(error?.code == .damaged)
+  }
+
+  @Test("A path through a file is no directory")
+  func notADirectory() throws {
+    let scratch = try ScratchDirectory()
+    try scratch.write("x", to: "file")
+    let error = #expect(throws: StoreError.self) {
+      _ = try SQLiteStore(directory: scratch.file("file"))
+    }
+    #expect(error?.code == .notADirectory)
+  }
+
+  @Test("The directory is made for the server's user alone, with its parents")
+  func privateDirectory() async throws {
+    let scratch = try ScratchDirectory()
+    let path = scratch.file("a/b/data")
+    let store = try SQLiteStore(directory: path)
+    for (name, mode) in [(path, mode_t(0o700)), (path + "/integrations.db", 0o600)] {
+      var information = stat()
+      #expect(stat(name, &information) == 0)
+      #expect(information.st_mode & 0o777 == mode)
+    }
+    await store.close()
+  }
+
+  @Test("Without space commands fail, reads go on, and writes go on when there is space again")
+  func storageFull() async throws {
+    var limits = StoreLimits()
+    limits.maximumDatabaseBytes = 400_000
+    let harness = try await StoreHarness(.sqlite, limits: limits)
+    var stored: [LogID] = []
+    var failure: StoreFailure?
+    let big = String(repeating: "x", count: 20_000)
+    while failure == nil, stored.count < 100 {
+      let id = harness.newID()
+      do {
+        try await harness.report(id, .completed, sequence: 1, Report(result: big))
+        stored.append(id)
+      } catch let refused as StoreFailure {
+        failure = refused
+      }
+    }
+    #expect(failure?.reason == "STORAGE_FULL")
+    #expect(failure?.kind == .resourceExhausted)
+    #expect(!stored.isEmpty)
+    let page = try await harness.store.logs(LogQuery(limit: 1_000))
+    #expect(page.logs.count == stored.count)
+    await harness.store.close()
+
+    let roomy = try SQLiteStore(directory: harness.scratch.file("data"))
+    roomy.start(observer: CommitRecorder())
+    let again = harness.on(roomy)
+    try await again.report(again.newID(), .completed, sequence: 1, Report(result: big))
+    #expect(try await roomy.logs(LogQuery(limit: 1_000)).logs.count == stored.count + 1)
+    await roomy.close()
+  }
+
+  @Test("A full disk refuses some commands and takes later ones that fit")
+  func fullThenSmall() async throws {
+    var limits = StoreLimits()
+    limits.maximumDatabaseBytes = 600_000
+    let harness = try await StoreHarness(.sqlite, limits: limits)
+    await harness.expectFailure(.resourceExhausted, "STORAGE_FULL") {
+      try await harness.report(
+        harness.newID(), .completed, sequence: 1,
+        Report(agent: "agent-new", result: String(repeating: "x", count: 900_000)))
+    }
+    let id = harness.newID()
+    try await harness.report(id, .completed, sequence: 1, Report(agent: "agent-new"))
+    #expect(try await harness.detail(id).log.agentID == "agent-new")
+  }
+
+  @Test("Everything acknowledged is there after the files are copied from under the server")
+  func copiedFiles() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    var ids: [LogID] = []
+    for _ in 0..<20 {
+      let id = harness.newID()
+      try await harness.report(id, .completed, sequence: 1)
+      ids.append(id)
+    }
+    // As a kill leaves them: no checkpoint, no close.
+    let copy = try ScratchDirectory()
+    for name in ["integrations.db", "integrations.db-wal"] {
+      let bytes = try Program.bytes(of: harness.scratch.file("data/") + name)
+      try Program.write(bytes, to: copy.file(name))
+    }
+    let store = try SQLiteStore(directory: copy.path)
+    #expect(Set(try await store.logs(LogQuery()).logs.map(\.id)) == Set(ids))
+    await store.close()
+  }
+
+  @Test("Commands that arrive during a commit share the next one")
+  func groupCommit() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let (integration, now) = (harness.integration, harness.now)
+    let ids = (0..<500).map { _ in harness.newID() }
+    for (number, id) in ids.enumerated() {
+      let taken = harness.store.submit { batch in
+        let command = Report().command(
+          id, .completed, sequence: 1, integration: integration, in: &batch)
+        batch.append(report: command, now: now, origin: .token(UInt64(number), 0))
+      }
+      #expect(taken)
+    }
+    try await harness.expire()
+    #expect(harness.recorder.answers.count == 500)
+    #expect(harness.recorder.batches.count < 300)
+  }
+
+  @Test("A closed store takes nothing and reads nothing")
+  func closed() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    await harness.store.close()
+    await harness.expectFailure(.resourceExhausted, "STORE_BUSY") { try await harness.expire() }
+    await #expect(throws: StoreError.self) { _ = try await harness.store.logs(LogQuery()) }
+  }
+
+  @Test("A full batch refuses more until it is committed")
+  func pendingLimit() async throws {
+    var limits = StoreLimits()
+    limits.maximumPendingCommands = 0
+    let store = try SQLiteStore(directory: ScratchDirectory().file("data"), limits: limits)
+    #expect(!store.submit { _ in Issue.record("a full batch was filled") })
+    await store.close()
+  }
+}
+
+extension Program {
+  fileprivate static func bytes(of path: String) throws -> [UInt8] {
+    let file = open(path, O_RDONLY)
+    guard file >= 0 else { throw SystemCallFailed("open") }
+    defer { close(file) }
+    let size = Int(lseek(file, 0, SEEK_END))
+    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      count = max(0, pread(file, buffer.baseAddress, size, 0))
+    }
+  }
+
+  fileprivate static func write(_ bytes: [UInt8], to path: String) throws {
+    let file = open(path, O_WRONLY | O_CREAT, 0o600)
+    guard file >= 0 else { throw SystemCallFailed("open") }
+    defer { close(file) }
+    guard Glibc.write(file, bytes, bytes.count) == bytes.count else {
+      throw SystemCallFailed("write")
+    }
+  }
+}
