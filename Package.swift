@@ -111,7 +111,9 @@ let package = Package(
     // tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: test),
     suite("RPCWireTests", ["RPCWire"]),
-    suite("ProtobufRuntimeTests", ["ProtobufRuntime", "IntegrationAPI", "IntegrationProtos", "CProtobufC"]),
+    suite(
+      "ProtobufRuntimeTests",
+      ["ProtobufRuntime", "IntegrationAPI", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire"]),
     suite(
       "RPCTests",
       ["RPCServer", "RPCClient", "RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
