@@ -1,4 +1,6 @@
 /// google.protobuf.Timestamp: a point in time, in UTC.
+///
+/// A plain pair of numbers: the one message whose unknown fields a value does not keep.
 public struct Timestamp: Sendable, Hashable {
   /// Seconds since 1970-01-01T00:00:00Z; negative before.
   public var seconds: Int64
