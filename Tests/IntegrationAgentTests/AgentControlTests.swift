@@ -6,12 +6,12 @@ import Testing
 
 /// What operators and a lost lease do to work that is held.
 @Suite(.timeLimit(.minutes(1))) struct AgentControlTests {
-  let manager: ManagerDouble
+  let manager: ServerDouble
   let directory: ScratchDirectory
   let gate = Gate()
 
   init() throws {
-    manager = try ManagerDouble()
+    manager = try ServerDouble()
     directory = try ScratchDirectory()
   }
 
@@ -128,9 +128,6 @@ import Testing
     manager.direct(.pause(pause))
     try await eventually("paused") { running.said.first { $0 == "paused: month end" } }
     #expect(await running.agent.isPaused)
-    try await eventually("no poll is open") {
-      self.manager.state.withLock { $0.polls.isEmpty ? true : nil }
-    }
     let log = manager.request("export")
     let heartbeats = manager.state.withLock { $0.heartbeats.count }
     try await eventually("three heartbeats") {

@@ -6,11 +6,11 @@ import Testing
 
 /// What survives when the server or the agent goes away.
 @Suite(.timeLimit(.minutes(1))) struct AgentOutageTests {
-  let manager: ManagerDouble
+  let manager: ServerDouble
   let directory: ScratchDirectory
 
   init() throws {
-    manager = try ManagerDouble()
+    manager = try ServerDouble()
     directory = try ScratchDirectory()
   }
 

@@ -6,11 +6,11 @@ import Testing
 @testable import IntegrationAgent
 
 @Suite(.timeLimit(.minutes(1))) struct AgentTests {
-  let manager: ManagerDouble
+  let manager: ServerDouble
   let directory: ScratchDirectory
 
   init() throws {
-    manager = try ManagerDouble()
+    manager = try ServerDouble()
     directory = try ScratchDirectory()
   }
 

@@ -7,14 +7,14 @@ import Testing
 @testable import IntegrationClient
 
 @Suite(.timeLimit(.minutes(1))) struct ClientTests {
-  let manager: ManagerDouble
+  let manager: ServerDouble
 
   init() throws {
-    manager = try ManagerDouble()
+    manager = try ServerDouble()
   }
 
   private func client(
-    key: String = ManagerDouble.goodKey,
+    key: String = ServerDouble.goodKey,
     patience: ClientConfiguration.Patience = .waitsForServer
   ) -> IntegrationClient {
     var configuration = ClientConfiguration(

@@ -12,7 +12,7 @@ final class RunningAgent: Sendable {
 
   /// The configuration that tests begin with.
   static func configuration(
-    _ manager: ManagerDouble, _ directory: ScratchDirectory, key: String = ManagerDouble.goodKey
+    _ manager: ServerDouble, _ directory: ScratchDirectory, key: String = ServerDouble.goodKey
   ) -> AgentConfiguration {
     var configuration = AgentConfiguration(
       server: manager.address, key: key, agentID: "agent-1", outboxPath: directory.file("outbox"))

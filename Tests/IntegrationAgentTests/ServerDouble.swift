@@ -10,7 +10,7 @@ import TestSupport
 
 /// An Integration Manager in memory behind a real socket: it can be stopped and started again, and
 /// keeps what a test wants to look at.
-final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserver {
+final class ServerDouble: AgentServiceHandler, Authenticator, ConnectionObserver {
   static let goodKey = "imk_good"
 
   struct State {
@@ -30,6 +30,12 @@ final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserve
     /// Polls that the server has seen, also those that are answered.
     var pollCount = 0
     var lostLeases: [String] = []
+    /// A paused integration's requests stay in the queue.
+    var isPaused = false
+    /// Polls are answered at once, so that connections can end.
+    var isDraining = false
+
+    var hasWork: Bool { !isPaused && !queue.isEmpty }
   }
 
   let state = Mutex(State())
@@ -53,6 +59,7 @@ final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserve
       configuration: RPCServerConfiguration(), router: router, authenticator: self, observer: self)
     try started.start()
     _ = try started.listen(on: [address])
+    state.withLock { $0.isDraining = false }
     server.withLock { $0 = started }
   }
 
@@ -73,11 +80,8 @@ final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserve
       defer { server = nil }
       return server
     }
-    let polls = state.withLock { state in
-      defer { state.polls = [] }
-      return state.polls
-    }
-    for poll in polls { poll.call.reply(PollRequestsResponse()) }
+    state.withLock { $0.isDraining = true }
+    answerPolls()
     running?.beginGracefulShutdown()
     await running?.waitUntilStopped()
   }
@@ -109,7 +113,14 @@ final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserve
   func direct(_ kind: Directive.Kind) {
     var directive = Directive()
     directive.kind = kind
-    state.withLock { $0.directives.append(directive) }
+    state.withLock { state in
+      state.directives.append(directive)
+      switch kind {
+      case .pause: state.isPaused = true
+      case .resume: state.isPaused = false
+      case .cancel, .drain, .rotateKey: break
+      }
+    }
     answerPolls()
   }
 
@@ -226,10 +237,10 @@ final class ManagerDouble: AgentServiceHandler, Authenticator, ConnectionObserve
   private func answerPolls() {
     let answers = state.withLock { state in
       var answers: [(ServerCall<PollRequestsResponse>, PollRequestsResponse)] = []
-      while !state.polls.isEmpty, !state.queue.isEmpty || !state.directives.isEmpty {
+      while !state.polls.isEmpty, state.hasWork || !state.directives.isEmpty || state.isDraining {
         let poll = state.polls.removeFirst()
         var response = PollRequestsResponse()
-        response.requests = Array(state.queue.prefix(poll.maximum))
+        if state.hasWork { response.requests = Array(state.queue.prefix(poll.maximum)) }
         state.queue.removeFirst(response.requests.count)
         for request in response.requests { state.leases[request.logID] = request.leaseToken }
         response.directives = state.directives
