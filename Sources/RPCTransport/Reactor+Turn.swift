@@ -7,8 +7,9 @@ extension Reactor {
   func turn() {
     unsafe shim_set_current_reactor(Unmanaged.passUnretained(self).toOpaque())
     defer { shim_set_current_reactor(nil) }
+    var waitMs: Int32 = 0
     for _ in 0..<Self.roundsPerTurn {
-      let ready = unsafe epoll_wait(epoll, events, Self.eventsPerRound, 0)
+      let ready = unsafe epoll_wait(epoll, events, Self.eventsPerRound, waitMs)
       now = ServerTime.read()
       runPosted()
       handle(ready)
@@ -16,10 +17,13 @@ extension Reactor {
       expireDeadlines()
       flushDirty()
       if isStopped { return }
-      if ready <= 0 && mailbox.fallAsleep() {
-        armTimer()
-        return
+      guard ready <= 0 && mailbox.fallAsleep() else {
+        waitMs = 0
+        continue
       }
+      armTimer()
+      if waitMs > 0 { return }
+      waitMs = Self.restMs
     }
     armTimer()
     // Dispatch calls again for what is ready in the set; posted work it does not see.

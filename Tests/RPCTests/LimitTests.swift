@@ -32,22 +32,21 @@ func currentProcessID() -> Int32 { getpid() }
   @Test("A silent connection is pinged, and closed after three intervals")
   func keepalive() throws {
     let running = try RunningServer(
-      .unix, limits: limits { $0.keepaliveInterval = .milliseconds(40) })
+      .unix, limits: limits { $0.keepaliveInterval = .milliseconds(100) })
     let socket = try running.rawSocket()
     #expect(try socket.nextFrame()?.kind == RawFrame.Kind.hello.rawValue)
     #expect(try socket.nextFrame() == RawFrame(.ping))
-    #expect(try socket.nextFrame() == RawFrame(.ping))
-    #expect(try socket.nextFrame()?.goAwayReason == WireReason.keepaliveTimeout)
+    #expect(try socket.nextFrame(.goAway)?.goAwayReason == WireReason.keepaliveTimeout)
     #expect(try socket.nextFrame() == nil)
   }
 
   @Test("A client that answers PING keeps its connection and its waiting call")
   func answersPing() async throws {
     let running = try RunningServer(
-      .unix, limits: limits { $0.keepaliveInterval = .milliseconds(30) })
+      .unix, limits: limits { $0.keepaliveInterval = .milliseconds(200) })
     let socket = try running.rawSocket()
     try socket.send(RawFrame(.call, number: 2, call: 1))
-    for _ in 0..<8 {
+    for _ in 0..<4 {
       #expect(try socket.nextFrame(.ping) != nil)
       try socket.send(RawFrame(.pong))
     }
