@@ -16,8 +16,8 @@ final class ServiceTimer<Item: Sendable>: Sendable {
 
   private let state = Mutex(State())
   private let queue = DispatchQueue(label: "integrationd.timer", qos: .userInitiated)
-  // Dispatch's sources may be used from any thread; only their protocol does not say so.
   private nonisolated(unsafe) let source: any DispatchSourceTimer
+  // Dispatch's sources may be used from any thread; only their protocol does not say so.
   private let handler: @Sendable ([Item]) -> Void
 
   /// Milliseconds of the clock that all entries are in: it stands still while the machine sleeps.

@@ -40,11 +40,14 @@ enum IntegrationServerProgram {
     let log = ServerLog()
     do {
       let program = try await RunningServer.start(arguments, log: log)
+      let signals = program.watchSignals()
       log.ready(
         version: ProductVersion.text, directory: arguments[ServerFlags.data],
         addresses: program.addresses)
       await program.runUntilStopped()
       log.line("level=info event=stopped")
+      log.flush()
+      signals.cancel()
     } catch {
       log.fatal("\(error)")
       exit(cannotStart)

@@ -42,9 +42,9 @@ struct RunningServer {
     }
   }
 
-  /// Serves until a signal asks to stop, finishes, and closes the data.
-  func runUntilStopped() async {
-    let signals = StopSignals { [server, log] count in
+  /// From here on signals ask to stop instead of ending the process.
+  func watchSignals() -> StopSignals {
+    StopSignals { [server, log] count in
       switch count {
       case 1:
         log.line("level=info event=draining hint=\"a second signal stops at once\"")
@@ -57,11 +57,13 @@ struct RunningServer {
         _exit(1)
       }
     }
+  }
+
+  /// Serves until a signal asks to stop, finishes, and closes the data.
+  func runUntilStopped() async {
     await server.waitUntilStopped()
     await service.stop()
     await store.close()
-    signals.cancel()
-    log.flush()
   }
 
   private static func storeLimits(_ arguments: Arguments) -> StoreLimits {

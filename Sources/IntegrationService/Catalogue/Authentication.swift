@@ -4,7 +4,6 @@ import IntegrationModel
 import IntegrationStore
 import RPCServer
 import RPCWire
-import Synchronization
 
 /// Decides from memory whom a credential names.
 ///
@@ -13,8 +12,6 @@ import Synchronization
 final class KeyAuthenticator: Authenticator {
   private let catalogue: Catalogue
   private let ownUserID: UInt32
-  /// When keys were used last; saved now and then.
-  private let uses = Mutex<[String: Instant]>([:])
 
   init(catalogue: Catalogue, ownUserID: UInt32 = geteuid()) {
     self.catalogue = catalogue
@@ -23,15 +20,6 @@ final class KeyAuthenticator: Authenticator {
 
   func authenticate(_ credential: Credential) -> Result<Principal, RPCError> {
     credential.token.isEmpty ? byPeer(credential.peer) : byKey(credential.token)
-  }
-
-  /// Takes out which keys were used since the last time.
-  func takeUses() -> [String: Instant] {
-    uses.withLock { uses in
-      let taken = uses
-      uses = [:]
-      return taken
-    }
   }
 
   private func byPeer(_ peer: PeerAddress) -> Result<Principal, RPCError> {
@@ -79,7 +67,7 @@ final class KeyAuthenticator: Authenticator {
           "the key \(key) \(what): make another with `integrationctl keys create`",
           reason: WireReason.tokenRevoked))
     }
-    uses.withLock { $0[stored.id] = now }
+    catalogue.keyUsed(stored.id, at: now)
     return .success(.agent(of: stored.integration, catalogue: catalogue, key: stored.id))
   }
 }

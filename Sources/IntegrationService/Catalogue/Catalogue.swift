@@ -11,6 +11,8 @@ final class Catalogue: Sendable {
     var integrations: [IntegrationID: StoredIntegration] = [:]
     var ids: [String: IntegrationID] = [:]
     var keys: [String: StoredKey] = [:]
+    /// When keys were used that the store does not know of yet.
+    var unsavedUses: [String: Instant] = [:]
     var actions: [IntegrationID: [String: StoredAction]] = [:]
   }
 
@@ -31,9 +33,32 @@ final class Catalogue: Sendable {
     }
   }
 
-  /// Takes over a key that was made or changed.
+  /// Takes over a key that was made or changed; its last use here may be newer than the store's.
   func update(_ key: StoredKey) {
-    state.withLock { $0.keys[key.id] = key }
+    state.withLock { state in
+      var key = key
+      if let known = state.keys[key.id]?.lastUsedAt, known > key.lastUsedAt ?? .epoch {
+        key.lastUsedAt = known
+      }
+      state.keys[key.id] = key
+    }
+  }
+
+  /// A key opened a connection; shown at once, written by and by.
+  func keyUsed(_ id: String, at now: Instant) {
+    state.withLock { state in
+      state.keys[id]?.lastUsedAt = now
+      state.unsavedUses[id] = now
+    }
+  }
+
+  /// Takes out which keys were used since the last time.
+  func takeKeyUses() -> [String: Instant] {
+    state.withLock { state in
+      let taken = state.unsavedUses
+      state.unsavedUses = [:]
+      return taken
+    }
   }
 
   /// Takes over actions that were declared, changed or retired.

@@ -57,7 +57,7 @@ extension IntegrationService {
 
   /// Writes when keys were used last.
   func saveKeyUses() async {
-    let uses = keys.takeUses()
+    let uses = catalogue.takeKeyUses()
     guard !uses.isEmpty else { return }
     // A use that cannot be written is not worth a retry: the next one comes soon.
     _ = try? await store.perform(.saveKeyUses(uses), now: ServerClock.now)

@@ -1,0 +1,162 @@
+import IntegrationAPI
+import IntegrationModel
+import IntegrationStore
+import ProtobufRuntime
+import TestSupport
+import Testing
+
+@testable import IntegrationService
+
+@Suite("Health and troubles")
+struct HealthTests {
+  static let now = Instant(milliseconds: 1_000_000_000)
+
+  static func integration(paused: Bool = false) -> StoredIntegration {
+    StoredIntegration(
+      id: 1, name: "customsoft", displayName: "", category: "", author: "a",
+      supportContact: "help@customsoft.example", description: "", isPaused: paused,
+      pauseReason: paused ? "audit" : "", createdAt: .epoch)
+  }
+
+  static func agent(
+    _ id: String = "agent-1", heardAgoMs: Int64, polledAgoMs: Int64? = nil,
+    condition: AgentCondition = .running
+  ) -> AgentRecord {
+    var stored = StoredAgent(integration: 1, agentID: id, firstSeenAt: .epoch)
+    stored.lastHeartbeatAt = now.adding(milliseconds: -heardAgoMs)
+    stored.lastPollAt = polledAgoMs.map { now.adding(milliseconds: -$0) }
+    stored.heartbeatIntervalMs = 10_000
+    stored.condition = condition
+    return AgentRecord(stored)
+  }
+
+  static func counts(queued: UInt64 = 0, waitedMs: Int64 = 60_000) -> IntegrationCounts {
+    var counts = IntegrationCounts(integration: 1)
+    guard queued > 0 else { return counts }
+    var action = ActionCounts(integration: 1, actionType: "export_quote")
+    action.queued = queued
+    action.oldestQueuedAt = now.adding(milliseconds: -waitedMs)
+    counts.actions = [action]
+    counts.open = queued
+    return counts
+  }
+
+  static func board(
+    _ agents: [AgentRecord], _ counts: IntegrationCounts = counts(), paused: Bool = false
+  ) -> HealthBoard {
+    HealthBoard(integration(paused: paused), counts, agents: agents, actions: [], now: now)
+  }
+
+  @Test("No agent ever: never seen, with a hint how to begin")
+  func neverSeen() {
+    let board = Self.board([])
+    #expect(board.health == .neverSeen)
+    #expect(Troubles.find([board]).map(\.kind) == ["NEVER_SEEN"])
+  }
+
+  @Test("An agent that phones home and polls is up, and nothing is wrong")
+  func isUp() {
+    let board = Self.board(
+      [Self.agent(heardAgoMs: 1_000, polledAgoMs: 500)], Self.counts(queued: 1))
+    #expect(board.health == .up)
+    #expect(Troubles.find([board]).isEmpty)
+  }
+
+  @Test("The zombie: it phones home, polls nothing, and requests wait")
+  func notTakingWork() {
+    let board = Self.board([Self.agent(heardAgoMs: 1_000)], Self.counts(queued: 3))
+    #expect(board.health == .notTakingWork)
+    let troubles = Troubles.find([board])
+    #expect(troubles.map(\.kind) == ["UNSERVED_REQUESTS", "NOT_TAKING_WORK"])
+    #expect(troubles.allSatisfy { $0.supportContact == "help@customsoft.example" })
+    #expect(troubles.allSatisfy { $0.nextStep.hasPrefix("integrationctl ") })
+  }
+
+  @Test("Silent for more than twice the interval and 5 s: down", arguments: [25_001, 24_999])
+  func isDown(silentMs: Int64) {
+    let board = Self.board([Self.agent(heardAgoMs: silentMs)])
+    #expect(board.health == (silentMs > 25_000 ? .down : .up))
+    #expect(
+      Troubles.find([board]).map(\.kind) == (silentMs > 25_000 ? ["INTEGRATION_DOWN"] : []))
+  }
+
+  @Test("One of two agents down leaves the integration up, and is said")
+  func oneDown() {
+    let board = Self.board([
+      Self.agent("a", heardAgoMs: 90_000), Self.agent("b", heardAgoMs: 0, polledAgoMs: 0),
+    ])
+    #expect(board.health == .up)
+    #expect(Troubles.find([board]).map(\.kind) == ["AGENT_DOWN"])
+  }
+
+  @Test("An agent that said goodbye is down without being a trouble beside another")
+  func stopped() {
+    let board = Self.board([
+      Self.agent("a", heardAgoMs: 90_000, condition: .stopped),
+      Self.agent("b", heardAgoMs: 0, polledAgoMs: 0),
+    ])
+    #expect(board.health == .up && Troubles.find([board]).isEmpty)
+  }
+
+  @Test("Degraded, draining and paused are shown as such")
+  func conditions() {
+    let degraded = Self.agent(heardAgoMs: 0, polledAgoMs: 0, condition: .degraded)
+    #expect(Self.board([degraded]).health == .degraded)
+    #expect(Troubles.find([Self.board([degraded])]).map(\.kind) == ["AGENT_DEGRADED"])
+    let draining = Self.agent(heardAgoMs: 0, condition: .draining)
+    #expect(Self.board([draining]).health == .draining)
+    let paused = Self.board(
+      [Self.agent(heardAgoMs: 0)], Self.counts(queued: 2), paused: true)
+    #expect(paused.health == .paused)
+    #expect(Troubles.find([paused]).map(\.kind) == ["PAUSED_WITH_QUEUE"])
+  }
+
+  @Test("The worst comes first, whatever the integrations' names")
+  func order() {
+    let failed = {
+      var counts = Self.counts()
+      counts.failedDay = 2
+      return counts
+    }()
+    let boards = [
+      Self.board([Self.agent(heardAgoMs: 0, polledAgoMs: 0)], failed),
+      Self.board([Self.agent(heardAgoMs: 90_000)]),
+      Self.board([]),
+    ]
+    #expect(
+      Troubles.find(boards).map(\.kind) == ["INTEGRATION_DOWN", "FAILED_LOGS", "NEVER_SEEN"])
+  }
+
+  @Test("Status and agents show the clocks of a real agent")
+  func live() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    _ = try await agent.heartbeat(.degraded)
+    let polled = Task { try await agent.poll(waitMs: 60_000) }
+    try await harness.untilPollsWait(1)
+    let shown = try #require(
+      try await harness.operators.listAgents(ListAgentsRequest()).agents.first)
+    #expect(shown.integration == "customsoft" && shown.agentID == "agent-1")
+    #expect(shown.connected && shown.polling && shown.health == .degraded)
+    #expect(shown.lastHeartbeatAt != nil && shown.lastPollAt != nil && shown.lastFrameAt != nil)
+    #expect(shown.instanceID == "process-1" && shown.heartbeatIntervalMs == 10_000)
+    let status = try await harness.operators.getStatus(GetStatusRequest())
+    #expect(status.integrations.map(\.health) == [.degraded])
+    #expect(status.troubles.map(\.kind) == ["AGENT_DEGRADED"])
+    let actions = try await harness.operators.listActions(ListActionsRequest()).actions
+    #expect(actions.map(\.pollingAgents) == [1])
+    polled.cancel()
+  }
+
+  @Test("What is known of an agent outlives the server")
+  func saved() async throws {
+    var harness = try await Harness()
+    let agent = try await harness.agent()
+    _ = try await agent.heartbeat()
+    let directory = await harness.stop()
+    harness = try await Harness(directory: directory)
+    let shown = try #require(
+      try await harness.operators.listAgents(ListAgentsRequest()).agents.first)
+    #expect(shown.instanceID == "process-1" && !shown.connected && shown.lastHeartbeatAt != nil)
+  }
+}
