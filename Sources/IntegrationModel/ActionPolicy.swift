@@ -1,12 +1,16 @@
 /// When and how often a failed attempt is tried again without a person.
 public struct RetryRule: Hashable, Sendable {
-  /// How many attempts there may be in all; 0 and 1: no automatic retry. At most 1000.
+  /// How many attempts there may be in all; 0 and 1: no automatic retry.
+  ///
+  /// At most 1000.
   public var maximumAttempts: UInt32
   /// The wait before the second attempt in milliseconds; 0: at once.
   public var initialBackoffMs: UInt32
   /// The longest wait in milliseconds; 0: one hour.
   public var maximumBackoffMs: UInt32
-  /// How much longer each further wait is; 0: 2.0. From 1 to 100.
+  /// How much longer each further wait is; 0: 2.0.
+  ///
+  /// From 1 to 100.
   public var multiplier: Double
 
   /// Makes a rule; without arguments it never tries again.
@@ -64,23 +68,38 @@ public struct ActionPolicy: Hashable, Sendable {
 
 /// What holds for all integrations of a server; each is a flag of `integrationd`.
 public struct ModelLimits: Hashable, Sendable {
-  /// How long a leased request may go unanswered. Default 10 s: longer than a slow start of work,
-  /// short enough that a reply lost on the way strands nothing.
+  /// How long a leased request may go unanswered.
+  ///
+  /// Default 10 s: longer than a slow start of work, short enough that a reply lost on the way
+  /// strands nothing.
   public var acceptTimeoutMs: UInt32 = 10_000
-  /// How long a holder's connection may be gone. Default 15 s: a restart of a network device.
+  /// How long a holder's connection may be gone.
+  ///
+  /// Default 15 s: a restart of a network device.
   public var connectionGraceMs: UInt32 = 15_000
-  /// How often a request is delivered before it fails. Default 5.
+  /// How often a request is delivered before it fails.
+  ///
+  /// Default 5.
   public var maximumDeliveries: UInt32 = 5
-  /// Where an action names no queue timeout. Default 7 days: a weekend and a holiday.
+  /// Where an action names no queue timeout.
+  ///
+  /// Default 7 days: a weekend and a holiday.
   public var queueTimeoutMs: UInt32 = 604_800_000
-  /// Where an action names no progress timeout. Default one hour.
+  /// Where an action names no progress timeout.
+  ///
+  /// Default one hour.
   public var progressTimeoutMs: UInt32 = 3_600_000
-  /// How many progress reports of one log get a timeline entry. Default 256; the log itself always
-  /// shows the last one.
+  /// How many progress reports of one log get a timeline entry.
+  ///
+  /// Default 256; the log itself always shows the last one.
   public var maximumProgressEntries: UInt32 = 256
-  /// How many refused late reports of one log are kept in its timeline. Default 16.
+  /// How many refused late reports of one log are kept in its timeline.
+  ///
+  /// Default 16.
   public var maximumLateEntries: UInt32 = 16
-  /// How many record errors one log keeps. Default 100,000; further ones are counted only.
+  /// How many record errors one log keeps.
+  ///
+  /// Default 100,000; further ones are counted only.
   public var maximumRecordErrors: UInt64 = 100_000
 
   /// Makes the default limits.

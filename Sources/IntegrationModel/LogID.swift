@@ -3,7 +3,7 @@
 /// The agent makes it before its first report, the server for a request. Comparison is by bytes,
 /// which is by time first.
 public struct LogID: Hashable, Comparable, Sendable {
-  /// The first eight bytes as a big-endian number: 48 bits of milliseconds, version, 12 random bits.
+  /// The first eight bytes, big-endian: 48 bits of milliseconds, version, 12 random bits.
   public let high: UInt64
   /// The last eight bytes as a big-endian number: variant and 62 random bits.
   public let low: UInt64

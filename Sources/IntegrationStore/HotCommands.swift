@@ -47,8 +47,9 @@ public struct ReportCommand: Sendable {
   public var isRetryable = false
   /// With `isRetryable`: not before so many milliseconds.
   public var retryAfterMs: UInt32 = 0
-  /// The agent's clock; nil: not said. Taken for start and end where it lies between the log's
-  /// creation and now.
+  /// The agent's clock; nil: not said.
+  ///
+  /// Taken for start and end where it lies between the log's creation and now.
   public var occurredAt: Instant?
 
   /// Makes a report with what every report has.

@@ -1,6 +1,8 @@
 import IntegrationModel
 
-/// Hears of commits. All calls come on the writer's queue, one at a time, and must not block.
+/// Hears of commits.
+///
+/// All calls come on the writer's queue, one at a time, and must not block.
 public protocol CommitObserver: Sendable {
   /// Whether `logChanged` events are wanted; asked once a batch.
   var wantsLogEvents: Bool { get }
@@ -8,8 +10,8 @@ public protocol CommitObserver: Sendable {
   /// A batch is on disk: outcome i belongs to the batch's entry i.
   ///
   /// Completions of origins are called afterwards, so that whoever waits for a command finds
-  /// everything that its events changed. `batch` is used again when both are done. Events of a batch
-  /// come in the order of their commands. A batch that could not be stored for want of space comes
+  /// everything that its events changed. `batch` is used again when both are done. Events of a
+  /// batch come in the order of their commands. A batch that could not be stored for want of space comes
   /// here too, every outcome STORAGE_FULL.
   func committed(
     _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent])
@@ -19,7 +21,9 @@ public protocol CommitObserver: Sendable {
   func storeFailed(_ error: StoreError)
 }
 
-/// Where integrations, logs and requests live. See the module's page for the whole contract.
+/// Where integrations, logs and requests live.
+///
+/// See the module's page for the whole contract.
 public protocol IntegrationStore: Sendable {
   /// Sets who hears of commits. Called once, before the first `submit`.
   func start(observer: any CommitObserver)

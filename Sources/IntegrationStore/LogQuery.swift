@@ -1,6 +1,8 @@
 import IntegrationModel
 
-/// Which logs. Values in one field are alternatives, fields narrow each other; empty: all.
+/// Which logs.
+///
+/// Values in one field are alternatives, fields narrow each other; empty: all.
 public struct LogSelection: Hashable, Sendable {
   /// Integrations.
   public var integrations: [IntegrationID] = []

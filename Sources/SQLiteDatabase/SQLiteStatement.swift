@@ -114,6 +114,7 @@ extension SQLiteStatement {
   }
 
   /// Binds a text without a copy; the bytes stay where they are until the statement is reset.
+  ///
   /// Empty: NULL.
   public func bind(_ index: Int, borrowedText bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return bindNull(index) }
@@ -122,8 +123,9 @@ extension SQLiteStatement {
         handle, Int32(index), base.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil))
   }
 
-  /// Binds bytes without a copy; they stay where they are until the statement is reset. Empty:
-  /// NULL.
+  /// Binds bytes without a copy; they stay where they are until the statement is reset.
+  ///
+  /// Empty: NULL.
   public func bind(_ index: Int, borrowedBlob bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return bindNull(index) }
     check(unsafe sqlite3_bind_blob(handle, Int32(index), base, Int32(bytes.count), nil))

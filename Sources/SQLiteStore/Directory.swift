@@ -19,9 +19,10 @@ struct ActionEntry {
   var type: String { stored.declaration.type }
 }
 
-/// What the writer keeps in memory so that a report needs no look-up: integrations, actions,
-/// agents and other names as numbers. Its truth is the database; after a rollback it is loaded
-/// again.
+/// What the writer keeps in memory so that a report needs no look-up: integrations, actions, agents
+/// and other names as numbers.
+///
+/// Its truth is the database; after a rollback it is loaded again.
 struct Directory {
   /// Names of entity types and principals that are kept in memory.
   static let maximumNames = 100_000

@@ -5,8 +5,8 @@ import SQLiteDatabase
 /// Finds logs by entity id without an index on a random key, which would halve the write rate.
 ///
 /// A log-structured merge tree in three small tables. Each commit appends its entries, sorted, as
-/// one row of `entity_tail`. When the tail is long enough, its runs are merged into a segment: sorted
-/// chunks of `entity_chunks`, one page each. Eight segments of one level are merged into one of the
+/// one row of `entity_tail`. When the tail is long enough, its runs are merged into a segment:
+/// sorted chunks of `entity_chunks`, one page each. Eight segments of one level are merged into one of the
 /// next. Every merge advances a little with each commit, in proportion to what the commit brought,
 /// so that no commit waits for one. A query looks into the tail and into every segment and is never
 /// behind; an entry that stands in two places during a merge is found once.

@@ -6,7 +6,9 @@ enum Schema {
   /// Written into the file so that it is known as this program's.
   static let applicationID: Int64 = 0x494d_4752
 
-  /// Migration n is element n - 1. A published one is never changed.
+  /// Migration n is element n - 1.
+  ///
+  /// A published one is never changed.
   static let migrations: [String] = [first]
 
   /// The number of the last migration.

@@ -38,8 +38,10 @@ import SQLiteDatabase
 
   // MARK: - One batch
 
-  /// Does a batch and commits it. Throws `SQLiteError` when a statement or the commit fails; the
-  /// transaction is rolled back then.
+  /// Does a batch and commits it.
+  ///
+  /// Throws `SQLiteError` when a statement or the commit fails; the transaction is rolled back
+  /// then.
   func perform(
     _ batch: borrowing CommandBatch, mode: BatchMode, wantsLogEvents: Bool,
     into outcomes: inout [CommandOutcome]

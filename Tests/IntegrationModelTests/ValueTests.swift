@@ -1,0 +1,102 @@
+import IntegrationModel
+import Testing
+
+@Suite struct ValueTests {
+  @Test("A log's id carries its time, version and text")
+  func logID() throws {
+    let time = Instant(milliseconds: 0x0199_2b5e_7a3f)
+    let id = LogID(at: time, random: (.max, .max))
+    #expect(id.time == time)
+    #expect(id.isVersion7)
+    #expect("\(id)" == "01992b5e-7a3f-7fff-bfff-ffffffffffff")
+    #expect(LogID("\(id)") == id)
+    #expect(LogID("01992B5E-7A3F-7FFF-BFFF-FFFFFFFFFFFF") == id)
+  }
+
+  @Test("Ids run in the order of their time")
+  func idOrder() {
+    let early = LogID(at: Instant(milliseconds: 1_000), random: (.max, .max))
+    let late = LogID(at: Instant(milliseconds: 1_001), random: (0, 0))
+    #expect(early < late)
+    #expect(LogID(lowerBoundAt: late.time) < late)
+    #expect(LogID(lowerBoundAt: late.time) > early)
+  }
+
+  @Test(
+    "What is no UUID is refused",
+    arguments: [
+      "", "01992b5e7a3f7fffbfffffffffffffff", "01992b5e-7a3f-7fff-bfff-fffffffffff",
+      "01992b5e-7a3f-7fff-bfff-ffffffffffff0", "01992b5e-7a3f-7fff-bfff-fffffffffffg",
+      "01992b5e_7a3f-7fff-bfff-ffffffffffff", "------------------------------------",
+    ])
+  func badID(text: String) {
+    #expect(LogID(text) == nil)
+  }
+
+  @Test("Ids that agents make are checked against version and clock")
+  func idComplaints() {
+    let now = Instant(milliseconds: 1_790_000_000_000)
+    #expect(FieldRules.complaint(logID: LogID(at: now, random: (1, 2)), now: now) == nil)
+    let ahead = now.adding(milliseconds: FieldRules.maximumClockAheadMs + 1)
+    let late = FieldRules.complaint(logID: LogID(at: ahead, random: (1, 2)), now: now)
+    #expect(late?.contains("set the agent's clock") == true)
+    let version4 = LogID("7f9c24e8-3b12-4fef-91e0-56a2d5a1b2c3")
+    #expect(FieldRules.complaint(logID: version4, now: now)?.contains("version 7") == true)
+    #expect(FieldRules.complaint(logID: nil, now: now) != nil)
+  }
+
+  @Test("A lease token survives its text", arguments: [UInt32(1), .max], [UInt64(0), .max, 77])
+  func tokens(delivery: UInt32, nonce: UInt64) {
+    let token = LeaseToken(delivery: delivery, nonce: nonce)
+    #expect("\(token)".utf8.count == LeaseToken.textBytes)
+    #expect(LeaseToken("\(token)") == token)
+  }
+
+  @Test("What is no token is refused", arguments: ["", "00", "g00000010000000000000007"])
+  func badToken(text: String) {
+    #expect(LeaseToken(text) == nil)
+  }
+
+  @Test("Names are lower-case ids", arguments: ["a", "export_order", "0-9.x", "erp.north-1"])
+  func names(text: String) {
+    #expect(FieldRules.complaint(name: text) == nil)
+  }
+
+  @Test(
+    "Other names are refused with the rule",
+    arguments: ["", "A", "_a", "-a", "ü", "a b", String(repeating: "a", count: 129)])
+  func badNames(text: String) {
+    #expect(FieldRules.complaint(name: text)?.contains("[a-z0-9]") == true)
+  }
+
+  @Test(
+    "Backoff grows to its maximum and ends with the attempts",
+    arguments: [
+      (1, 1_000), (2, 2_000), (3, 4_000), (4, 5_000), (9, 5_000), (10, nil), (UInt32.max, nil),
+    ] as [(UInt32, Int64?)])
+  func backoff(attempt: UInt32, expected: Int64?) {
+    let rule = RetryRule(
+      maximumAttempts: 10, initialBackoffMs: 1_000, maximumBackoffMs: 5_000, multiplier: 2)
+    #expect(rule.backoffMs(afterAttempt: attempt) == expected)
+  }
+
+  @Test("The agent's own wish counts where it is longer, and defaults are taken")
+  func backoffDefaults() {
+    let rule = RetryRule(maximumAttempts: 3, initialBackoffMs: 1_000)
+    #expect(rule.backoffMs(afterAttempt: 2) == 2_000)
+    #expect(rule.backoffMs(afterAttempt: 1, askedMs: 9_000) == 9_000)
+    #expect(RetryRule().backoffMs(afterAttempt: 1) == nil)
+    #expect(
+      RetryRule(maximumAttempts: .max, initialBackoffMs: .max, multiplier: .nan)
+        .backoffMs(afterAttempt: 2_000) == 3_600_000)
+  }
+
+  @Test("Times stop at the ends of their range")
+  func saturation() {
+    #expect(Instant.distantFuture.adding(milliseconds: 1) == .distantFuture)
+    #expect(
+      Instant(milliseconds: .min).adding(milliseconds: -1) == Instant(milliseconds: .min))
+    #expect(
+      Instant(milliseconds: .min).milliseconds(since: Instant(milliseconds: .max)) == .min)
+  }
+}
