@@ -120,16 +120,15 @@ struct LeaseTests {
 
   @Test("A request that is lost too often fails with the cause")
   func deliveriesSpent() async throws {
-    var limits = Self.quick
-    limits.acceptTimeoutMs = 30
+    var limits = ModelLimits()
     limits.maximumDeliveries = 2
     let harness = try await Harness(model: limits)
     let agent = try await harness.agent()
     let queued = try await harness.request()
-    for _ in 0..<2 {
-      let held = try await agent.poll(waitMs: 10_000).requests.first
-      guard let held else { break }
-      _ = try? await agent.report(on: held, .inProgress)
+    for delivery in 1...2 as ClosedRange<UInt32> {
+      let held = try #require(try await agent.poll(waitMs: 10_000).requests.first)
+      #expect(held.delivery == delivery)
+      _ = try await agent.report(on: held, .inProgress)
       _ = try await agent.heartbeat(.stopped)
     }
     let ended = try await eventually("the request has failed") {
