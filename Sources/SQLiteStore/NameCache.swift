@@ -80,7 +80,8 @@ final class NameCache {
   /// A row and its request with their names.
   func stored(_ row: LogRow, _ request: RequestRow) throws -> StoredRequest {
     StoredRequest(
-      log: try stored(row), input: request.input,
+      log: try stored(row),
+      input: try RequestRow.input(database, integration: row.integration, id: row.id),
       idempotencyKey: request.idempotencyKey.isEmpty ? "\(row.id)" : request.idempotencyKey,
       delivery: request.delivery, holder: try agent(request.agent),
       isAccepted: !request.isClosed && request.hold == .accepted,

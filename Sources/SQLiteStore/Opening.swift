@@ -27,6 +27,8 @@ enum Opening {
 
   static func openReader(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Reader {
     let database = try SQLiteConnection(path: directory.database, mode: .readOnly)
+    // A reader waits while the log begins anew, which takes microseconds.
+    database.setBusyTimeout(milliseconds: 2_000)
     try database.execute("PRAGMA wal_autocheckpoint = 0")
     try database.execute("PRAGMA cache_size = -\(limits.readerCacheBytes / 1024)")
     try database.execute("PRAGMA temp_store = MEMORY")

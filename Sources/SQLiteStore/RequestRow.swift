@@ -25,7 +25,6 @@ struct RequestRow {
   /// Whether it is no retry, so that its idempotency key is its own.
   var isOriginal = true
   var idempotencyKey = ""
-  var input = ""
 
   init(available: Instant, queueBy: Instant) {
     self.available = available
@@ -36,7 +35,7 @@ struct RequestRow {
 
   static let columns = """
     hold, available, not_before, agent, delivery, nonce, lost, lease_ms, lease_expires, accept_by,
-    gone, original, idempotency_key, input, queue_by
+    gone, original, idempotency_key, queue_by
     """
 
   /// Reads the current row of a statement that selects `columns` from column `first` on.
@@ -56,8 +55,7 @@ struct RequestRow {
     gone = row.instant(first + 10)
     isOriginal = row.integer(first + 11) != 0
     idempotencyKey = row.text(first + 12)
-    input = row.text(first + 13)
-    queueBy = Instant(milliseconds: row.integer(first + 14))
+    queueBy = Instant(milliseconds: row.integer(first + 13))
   }
 
   /// Reads one row; nil: the log does not come from a request.
@@ -72,8 +70,20 @@ struct RequestRow {
     return try find.step() ? RequestRow(find) : nil
   }
 
+  /// Reads a request's input, which is large and rarely needed; empty: there is none.
+  static func input(
+    _ database: SQLiteConnection, integration: IntegrationID, id: LogID
+  ) throws -> String {
+    let find = try database.statement(
+      "SELECT input FROM requests WHERE integration = ? AND id = ?")
+    defer { find.reset() }
+    find.bind(1, integration)
+    find.bind(2, id)
+    return try find.step() ? find.text(0) : ""
+  }
+
   /// Stores the row of a new request for a log.
-  func insert(_ database: SQLiteConnection, for log: LogRow) throws {
+  func insert(_ database: SQLiteConnection, for log: LogRow, input: String) throws {
     let insert = try database.statement(
       """
       INSERT INTO requests(integration, id, action, hold, available, not_before, delivery, nonce,

@@ -113,7 +113,7 @@ extension Writer {
     let stored = try names.stored(change.row, request)
     return LeasedRequest(
       logID: id, actionType: stored.log.actionType, entity: stored.log.entity,
-      input: request.input, token: token, leaseExpiresAt: request.leaseExpires ?? now,
+      input: stored.input, token: token, leaseExpiresAt: request.leaseExpires ?? now,
       delivery: token.delivery, attempt: row.attempt, requestedBy: stored.log.requestedBy,
       requestedAt: row.created, idempotencyKey: stored.idempotencyKey)
   }

@@ -53,11 +53,10 @@ extension Writer {
     request.notBefore = wait.notBefore
     request.isOriginal = row.retryOf == nil
     request.idempotencyKey = key
-    request.input = input
     row.flags |= LogRow.Flag.request
     row.due = wait.available > now ? wait.available : queueBy
     try row.insert(database)
-    try request.insert(database, for: row)
+    try request.insert(database, for: row, input: input)
     count(action: row.action, from: nil, to: .queued, at: now)
     noteDue(row.due)
     if !row.entityID.isEmpty {
@@ -221,8 +220,8 @@ extension Writer {
     var retry = retryRow(row, newID: newID, now: now)
     retry.requestedBy = try directory.name(principal, database)
     let wait = Wait(notBefore: nil, now: now)
-    try insert(
-      &retry, wait, input: request?.input ?? "", key: key(of: row, request), now: now)
+    let input = try RequestRow.input(database, integration: row.integration, id: id)
+    try insert(&retry, wait, input: input, key: key(of: row, request), now: now)
     return .requested(try stored(retry), duplicate: false)
   }
 
@@ -239,8 +238,8 @@ extension Writer {
     let at = now.adding(milliseconds: backoff)
     let wait = Wait(notBefore: backoff > 0 ? at : nil, now: now)
     retry.message = "Retry of attempt \(row.attempt) in \(backoff) ms."
-    try insert(
-      &retry, wait, input: request?.input ?? "", key: key(of: row, request), now: now)
+    let input = try RequestRow.input(database, integration: row.integration, id: row.id)
+    try insert(&retry, wait, input: input, key: key(of: row, request), now: now)
   }
 
   private func retryRow(_ row: LogRow, newID: LogID, now: Instant) -> LogRow {

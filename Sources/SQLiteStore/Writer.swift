@@ -21,7 +21,7 @@ import SQLiteDatabase
   /// The earliest deadline that was said to the observer.
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
-  private var nonces: UInt64
+  private var leases: UInt64 = 0
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -31,9 +31,6 @@ import SQLiteDatabase
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
-    // Different after each start, so that a nonce of an earlier run is not met again.
-    let runs = (try database.rows("SELECT count(*), max(n) FROM entity_tail").first?.last)?.integer
-    nonces = Hashing.mix(UInt64(bitPattern: runs ?? 0))
   }
 
   // MARK: - One batch
@@ -87,6 +84,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
+      let (counts, events) = (counts, events.count)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -95,6 +93,8 @@ import SQLiteDatabase
       } catch let error as SQLiteError where !error.endsStore {
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
+        self.counts = counts
+        self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
     }
@@ -171,9 +171,11 @@ import SQLiteDatabase
   func announced(next: Instant?) { announcedDue = next ?? .distantFuture }
 
   /// A number that no earlier lease of this log had.
+  ///
+  /// The time tells leases of different runs of the server apart, the count those of one run.
   func nextNonce(_ id: LogID, now: Instant) -> UInt64 {
-    nonces &+= 1
-    return Hashing.mix(Hashing.mix(nonces ^ id.low) ^ UInt64(bitPattern: now.milliseconds))
+    leases &+= 1
+    return Hashing.mix(Hashing.mix(leases ^ id.low) ^ UInt64(bitPattern: now.milliseconds))
   }
 
   private func finishEvents() {
