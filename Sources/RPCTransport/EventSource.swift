@@ -4,10 +4,15 @@ import CSystemShims
 ///
 /// Lives on one reactor and is touched only there: each method takes the reactor isolated.
 open class EventSource {
+  // Stored apart from their public faces: what no other module can see needs no exclusivity checks
+  // at run time, and these are read for each call.
+  final var handle: Int32
+  final var number: UInt64 = 0
+
   /// The descriptor; -1 once closed.
-  public final internal(set) var descriptor: Int32
+  public final var descriptor: Int32 { handle }
   /// Reactor, generation and slot in one number; 0 until added.
-  public final internal(set) var identifier: UInt64 = 0
+  public final var identifier: UInt64 { number }
   /// The epoll events that are watched now.
   final var interest: UInt32 = 0
   /// When `deadlinePassed` is due, on the monotonic clock; `.max` is never.
@@ -15,7 +20,7 @@ open class EventSource {
 
   /// Takes ownership of a non-blocking descriptor.
   public init(adopting descriptor: Int32) {
-    self.descriptor = descriptor
+    handle = descriptor
   }
 
   /// The descriptor is ready; `events` are epoll's.

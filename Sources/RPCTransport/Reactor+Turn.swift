@@ -10,7 +10,7 @@ extension Reactor {
     var waitMs: Int32 = 0
     for _ in 0..<Self.roundsPerTurn {
       let ready = unsafe epoll_wait(epoll, events, Self.eventsPerRound, waitMs)
-      now = ServerTime.read()
+      clock = ServerTime.read()
       runPosted()
       handle(ready)
       flushDirty()
@@ -57,8 +57,8 @@ extension Reactor {
   }
 
   private func expireDeadlines() {
-    while let slot = deadlines.popExpired(now: now.monotonicNanoseconds) {
-      guard let source = slots[slot].source else { continue }
+    while let slot = deadlines.popExpired(now: clock.monotonicNanoseconds) {
+      guard let source = slots.source(slot) else { continue }
       source.armedDeadline = .max
       let next = source.deadlinePassed(on: self)
       setDeadline(source, next)
@@ -68,7 +68,7 @@ extension Reactor {
   private func armTimer() {
     guard let earliest = deadlines.earliest?.deadline else { return }
     // A timer that fires too early costs one empty turn; it is only moved to an earlier time.
-    if armedTimer > now.monotonicNanoseconds && armedTimer <= earliest { return }
+    if armedTimer > clock.monotonicNanoseconds && armedTimer <= earliest { return }
     armedTimer = earliest
     var setting = itimerspec()
     setting.it_value.tv_sec = Int(earliest / 1_000_000_000)

@@ -17,7 +17,8 @@ public actor Reactor {
   nonisolated let timer: Int32
 
   /// The clocks at the start of this round.
-  public internal(set) var now = ServerTime.read()
+  public var now: ServerTime { clock }
+  var clock = ServerTime.read()
   /// Where sources read to; what they need beyond their turn they copy out.
   public let readBuffer: UnsafeMutableRawBufferPointer
   /// A place for the layer above to keep one object per reactor.
@@ -26,19 +27,13 @@ public actor Reactor {
   let memory: ReactorMemory
   let events: UnsafeMutablePointer<epoll_event>
   var dispatchSource: (any DispatchSourceRead)?
-  var slots: ContiguousArray<Slot> = []
-  var freeSlots: [Int] = []
+  let slots = SlotTable()
   var deadlines = DeadlineHeap()
   var armedTimer = Int64.max
   var dirty: ContiguousArray<EventSource> = []
   var buffers = BufferPool()
   var isStopped = false
   var stopWaiters: [CheckedContinuation<Void, Never>] = []
-
-  struct Slot {
-    var source: EventSource?
-    var generation: UInt64 = 0
-  }
 
   /// Bytes that one read may take: a burst of a thousand small calls fits, and one connection
   /// does not hold up the others for long.
@@ -56,7 +51,6 @@ public actor Reactor {
   ///
   /// A reactor holds up to a million sources.
   static let slotBits: UInt64 = 20
-  static let generationMask: UInt64 = (1 << 28) - 1
 
   /// The executor of this actor: its queue.
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -120,58 +114,54 @@ public actor Reactor {
   ///
   /// The reactor keeps it until `remove`.
   public func add(_ source: EventSource, events: UInt32) throws(SystemError) {
-    let slot = freeSlots.popLast() ?? slots.count
-    if slot == slots.count { slots.append(Slot()) }
-    let identifier =
-      UInt64(index) << 48 | slots[slot].generation << Self.slotBits | UInt64(slot)
+    let slot = slots.take()
+    let number =
+      UInt64(index) << 48 | slots.generation(slot) << Self.slotBits | UInt64(slot)
     do throws(SystemError) {
-      try control(EPOLL_CTL_ADD, source.descriptor, events, identifier)
+      try control(EPOLL_CTL_ADD, source.handle, events, number)
     } catch {
-      freeSlots.append(slot)
+      slots.give(slot)
       throw error
     }
-    source.identifier = identifier
+    source.number = number
     source.interest = events
-    slots[slot].source = source
+    slots.fill(slot, source)
   }
 
   /// Changes the events that a source is watched for.
   public func setInterest(_ source: EventSource, _ events: UInt32) {
-    guard source.descriptor >= 0, source.interest != events else { return }
+    guard source.handle >= 0, source.interest != events else { return }
     source.interest = events
     // Cannot fail for a descriptor that is in the set.
-    try? control(EPOLL_CTL_MOD, source.descriptor, events, source.identifier)
+    try? control(EPOLL_CTL_MOD, source.handle, events, source.number)
   }
 
   /// Closes a source's descriptor and forgets it.
   public func remove(_ source: EventSource) {
-    guard source.descriptor >= 0 else { return }
-    let slot = Int(source.identifier & (1 << Self.slotBits - 1))
+    guard source.handle >= 0 else { return }
+    let slot = Int(source.number & (1 << Self.slotBits - 1))
     // Closing the only descriptor of a socket takes it out of the set (epoll(7)).
-    close(source.descriptor)
-    source.descriptor = -1
+    close(source.handle)
+    source.handle = -1
     deadlines.remove(slot)
-    slots[slot].source = nil
-    slots[slot].generation = (slots[slot].generation + 1) & Self.generationMask
-    freeSlots.append(slot)
+    slots.give(slot)
   }
 
   /// The source with this identifier, unless it is gone.
   public func source(_ identifier: UInt64) -> EventSource? {
     let slot = Int(identifier & (1 << Self.slotBits - 1))
-    guard slot < slots.count, let source = slots[slot].source, source.identifier == identifier
-    else { return nil }
+    guard let source = slots.source(slot), source.number == identifier else { return nil }
     return source
   }
 
   /// All sources.
-  public var sources: [EventSource] { slots.compactMap(\.source) }
+  public var sources: [EventSource] { slots.all }
 
   /// Calls `deadlinePassed` at `deadline`, unless an earlier call is due already.
   public func setDeadline(_ source: EventSource, _ deadline: Int64) {
-    guard deadline < source.armedDeadline, source.descriptor >= 0 else { return }
+    guard deadline < source.armedDeadline, source.handle >= 0 else { return }
     source.armedDeadline = deadline
-    deadlines.set(Int(source.identifier & (1 << Self.slotBits - 1)), to: deadline)
+    deadlines.set(Int(source.number & (1 << Self.slotBits - 1)), to: deadline)
   }
 
   /// Calls `flush` on a source at the end of this round.

@@ -11,7 +11,7 @@ extension StreamConnection {
 
   /// Begins to watch the socket; the keepalive clock starts.
   public final func open(on reactor: isolated Reactor) throws(SystemError) {
-    lastHeard = reactor.now.monotonicNanoseconds
+    lastHeard = reactor.clock.monotonicNanoseconds
     try reactor.add(self, events: EPOLLIN.rawValue)
     reactor.setDeadline(self, lastHeard + keepaliveNanoseconds)
   }
@@ -32,10 +32,10 @@ extension StreamConnection {
   final func finishTurn(on reactor: isolated Reactor) {
     if output != nil { write(on: reactor) }
     resumeInput(on: reactor)
-    if phase == .closing && output == nil { linger(on: reactor) }
-    guard phase != .closed else { return }
+    if stage == .closing && output == nil { linger(on: reactor) }
+    guard stage != .closed else { return }
     var interest: UInt32 = 0
-    if phase == .lingering || (phase == .open && !isReadingPaused) { interest |= EPOLLIN.rawValue }
+    if stage == .lingering || (stage == .open && !isReadingPaused) { interest |= EPOLLIN.rawValue }
     if output != nil { interest |= EPOLLOUT.rawValue }
     reactor.setInterest(self, interest)
   }
@@ -46,14 +46,14 @@ extension StreamConnection {
     let buffer = unsafe reactor.readBuffer
     let prefix = pending.count <= Self.maximumPrefixBytes ? pending.count : 0
     if prefix > 0 { unsafe buffer.copyMemory(from: pending.bytes) }
-    let got = unsafe Glibc.read(descriptor, buffer.baseAddress! + prefix, buffer.count - prefix)
+    let got = unsafe Glibc.read(handle, buffer.baseAddress! + prefix, buffer.count - prefix)
     guard got > 0 else {
       if got == 0 || (errno != EAGAIN && errno != EINTR) { closeNow(on: reactor) }
       return
     }
-    lastHeard = reactor.now.monotonicNanoseconds
+    lastHeard = reactor.clock.monotonicNanoseconds
     silentIntervals = 0
-    guard phase == .open else { return }
+    guard stage == .open else { return }
     if pending.count > prefix {
       unsafe pending.append(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
       unsafe consumeAll(pending.bytes, on: reactor)
@@ -65,7 +65,7 @@ extension StreamConnection {
   /// Hands bytes to the protocol and keeps what it leaves.
   private func consumeAll(_ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
     let used = unsafe consume(bytes, on: reactor)
-    guard phase == .open else { return }
+    guard stage == .open else { return }
     if used < bytes.count {
       unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
     } else if pending.count > 0 {
@@ -81,11 +81,11 @@ extension StreamConnection {
 
   /// Goes on with input that was left when the peer had taken too little of the output.
   private func resumeInput(on reactor: isolated Reactor) {
-    guard phase == .open else { return }
+    guard stage == .open else { return }
     if unsentBytes > limits.highWaterBytes {
       return pauseReading(on: reactor)
     }
-    while isReadingPaused, phase == .open, unsentBytes <= limits.highWaterBytes / 2 {
+    while isReadingPaused, stage == .open, unsentBytes <= limits.highWaterBytes / 2 {
       isReadingPaused = false
       backlogChanged(isHigh: false, on: reactor)
       guard pending.count > 0 else { return }
@@ -103,7 +103,7 @@ extension StreamConnection {
     guard var buffer = output else { return }
     let count = min(buffer.count, Self.maximumWriteBytes)
     // MSG_NOSIGNAL: a peer that is gone must not raise SIGPIPE.
-    let sent = unsafe send(descriptor, buffer.first, count, Int32(MSG_NOSIGNAL))
+    let sent = unsafe send(handle, buffer.first, count, Int32(MSG_NOSIGNAL))
     if sent < 0 {
       guard errno == EAGAIN || errno == EINTR else { return closeNow(on: reactor) }
       return noteBacklog(on: reactor, madeProgress: false)
@@ -121,30 +121,30 @@ extension StreamConnection {
 
   private func noteBacklog(on reactor: isolated Reactor, madeProgress: Bool) {
     if madeProgress || lastProgress == 0 {
-      lastProgress = reactor.now.monotonicNanoseconds
+      lastProgress = reactor.clock.monotonicNanoseconds
       reactor.setDeadline(self, lastProgress + limits.writeStallTimeout.wholeNanoseconds)
     }
-    if phase == .open && unsentBytes > limits.hardMarkBytes { outputOverflowed(on: reactor) }
+    if stage == .open && unsentBytes > limits.hardMarkBytes { outputOverflowed(on: reactor) }
   }
 
   private func linger(on reactor: isolated Reactor) {
-    phase = .lingering
-    shutdown(descriptor, Int32(SHUT_WR))
-    lingerEnd = reactor.now.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
+    stage = .lingering
+    shutdown(handle, Int32(SHUT_WR))
+    lingerEnd = reactor.clock.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
     reactor.setDeadline(self, lingerEnd)
   }
 
   // MARK: Deadlines
 
   final func handleDeadline(on reactor: isolated Reactor) -> Int64 {
-    let now = reactor.now.monotonicNanoseconds
+    let now = reactor.clock.monotonicNanoseconds
     if lingerEnd <= now || isStalled(at: now) {
       closeNow(on: reactor)
       return .max
     }
-    var next = phase == .open ? deadlinesDue(on: reactor) : .max
-    if phase == .open { next = min(next, checkSilence(on: reactor)) }
-    guard phase != .closed else { return .max }
+    var next = stage == .open ? deadlinesDue(on: reactor) : .max
+    if stage == .open { next = min(next, checkSilence(on: reactor)) }
+    guard stage != .closed else { return .max }
     if lastProgress != 0 {
       next = min(next, lastProgress + limits.writeStallTimeout.wholeNanoseconds)
     }
@@ -157,7 +157,7 @@ extension StreamConnection {
 
   private func checkSilence(on reactor: isolated Reactor) -> Int64 {
     // A peer that takes bytes lives, even when it is not being read.
-    let silence = reactor.now.monotonicNanoseconds - max(lastHeard, lastProgress)
+    let silence = reactor.clock.monotonicNanoseconds - max(lastHeard, lastProgress)
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {
       keepaliveExpired(on: reactor)

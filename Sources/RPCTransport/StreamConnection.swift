@@ -27,9 +27,11 @@ open class StreamConnection: EventSource {
   /// The limits of this side.
   public final let limits: TransportLimits
   /// Where the connection stands.
-  public final internal(set) var phase = Phase.open
+  public final var phase: Phase { stage }
+
+  final var stage = Phase.open
   /// When bytes last came, in nanoseconds of the monotonic clock.
-  public final internal(set) var lastHeard: Int64 = 0
+  final var lastHeard: Int64 = 0
 
   final var output: OutputBuffer?
   final var pending = PendingInput()
@@ -123,20 +125,20 @@ open class StreamConnection: EventSource {
   /// output, or the connection is no longer open.
   @inline(__always)
   public final func shouldStopConsuming(on reactor: isolated Reactor) -> Bool {
-    if phase != .open { return true }
+    if stage != .open { return true }
     guard unsentBytes > limits.highWaterBytes else { return false }
     write(on: reactor)
-    return phase != .open || unsentBytes > limits.highWaterBytes
+    return stage != .open || unsentBytes > limits.highWaterBytes
   }
 
   /// Ends the connection once what is queued has gone out.
   public final func closeAfterFlush(on reactor: isolated Reactor) {
-    guard phase == .open else { return }
-    phase = .closing
+    guard stage == .open else { return }
+    stage = .closing
     pending.removeAll()
     // What is queued must be gone in this time, however slowly the peer reads.
     lingerEnd =
-      reactor.now.monotonicNanoseconds + limits.writeStallTimeout.wholeNanoseconds
+      reactor.clock.monotonicNanoseconds + limits.writeStallTimeout.wholeNanoseconds
     reactor.setDeadline(self, lingerEnd)
     end(on: reactor)
     if !isInTurn && !isDirty {
@@ -147,8 +149,8 @@ open class StreamConnection: EventSource {
 
   /// Ends the connection at once.
   public final func closeNow(on reactor: isolated Reactor) {
-    guard phase != .closed else { return }
-    phase = .closed
+    guard stage != .closed else { return }
+    stage = .closed
     pending.removeAll()
     end(on: reactor)
     if let output { reactor.buffers.give(output) }
