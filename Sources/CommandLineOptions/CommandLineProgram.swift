@@ -50,6 +50,7 @@ public struct CommandLineProgram: Sendable {
   /// Parses the process's own command line; prints help, version or the usage error and exits where
   /// that is what the line asks for.
   public func parseOrExit() -> Arguments {
+    StandardStream.reserveClosedDescriptors()
     do {
       let width = TerminalWidth.columns(of: .output, environment: .process) ?? 80
       switch try parse(

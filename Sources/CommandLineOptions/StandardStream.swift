@@ -40,6 +40,17 @@ public enum StandardStream: Int32, Sendable {
     }
   }
 
+  /// Gives descriptors 0, 1 and 2 to `/dev/null` where the caller has closed them.
+  ///
+  /// Otherwise the next file or socket that opens would take the number, and messages would be
+  /// written into it. What is written to a reserved stream fails. Called before all else.
+  public static func reserveClosedDescriptors() {
+    for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is this one, as those below it are open.
+      _ = unsafe open("/dev/null", O_RDONLY)
+    }
+  }
+
   /// Whether a person reads it.
   public var isTerminal: Bool { isatty(rawValue) == 1 }
 }

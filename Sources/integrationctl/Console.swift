@@ -41,7 +41,7 @@ struct Console: Sendable {
     case .failed(let code):
       throw Failure(
         .refused, "standard output cannot be written: \(Failure.systemMessage(code))",
-        next: "Free space or choose another place for the output.")
+        next: "Free some space or send the output elsewhere.")
     }
   }
 

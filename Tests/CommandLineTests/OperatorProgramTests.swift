@@ -192,6 +192,7 @@ import Testing
       (["logs", "show", "17"], "a log's id such as"),
       (["logs", "tail", "-f", "-o", "json"], "jsonl"),
       (["keys", "revoke", "imk_short"], "8 letters and digits"),
+      (["requests", "list", "--status", "FAILED"], "--trigger REQUEST --status FAILED"),
       (["integrations", "update", "crm"], "nothing to change"),
       (["integrations", "create", "crm"], "--author is missing"),
       (["integrations", "create", "crm", "--author", "Us"], "--support-contact is missing"),

@@ -63,6 +63,12 @@ enum RequestCommands {
     ]), .list
   ) { invocation in
     let filter = try FilterFlags.filter(of: invocation.arguments)
+    if !filter.statuses.isEmpty, filter.statuses.allSatisfy(\.isFinal) {
+      throw UsageError(
+        "\(invocation.title): an open request is QUEUED or IN_PROGRESS",
+        hint: "Those that ended are logs: integrationctl logs list --trigger REQUEST --status "
+          + filter.statuses.map(\.jsonName).joined(separator: ","))
+    }
     let client = try await invocation.client()
     let page = try await Page<ActionRequest>.fetch(invocation.arguments) {
       size, token throws(Failure) in
