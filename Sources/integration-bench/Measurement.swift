@@ -116,9 +116,8 @@ enum OutputForm: String, CaseIterable {
       return [
         "\(measurement.benchmark) (\(measurement.client))",
         "\(measurement.connections) x \(measurement.inFlight)",
-        fixed(measurement.callsPerSecond, 0), fixed(latency.p50, 3), fixed(latency.p95, 3),
-        fixed(latency.p99, 3), fixed(latency.max, 3), "\(measurement.failures)",
-        beside(measurement),
+        fixed(measurement.callsPerSecond, 0), shown(latency.p50), shown(latency.p95),
+        shown(latency.p99), shown(latency.max), "\(measurement.failures)", beside(measurement),
       ]
     }
     let widths = head.indices.map { column in
@@ -132,6 +131,10 @@ enum OutputForm: String, CaseIterable {
       }
       return trimmed(cells.joined(separator: "  ")) + "\n"
     }.joined()
+  }
+
+  private func shown(_ milliseconds: Double) -> String {
+    milliseconds == 0 ? "-" : fixed(milliseconds, 3)
   }
 
   private func beside(_ measurement: Measurement) -> String {

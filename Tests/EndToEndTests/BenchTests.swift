@@ -2,34 +2,36 @@ import Foundation
 import TestSupport
 import Testing
 
-/// integration-bench on a server of its own: short loads whose results are right.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct BenchTests {
-  struct Result: Decodable {
-    let calls: UInt64
-    let failures: UInt64
-    let faults: [String]
-  }
+extension EndToEnd {
+  /// integration-bench on a server of its own: short loads whose results are right.
+  @Suite struct BenchTests {
+    struct Result: Decodable {
+      let calls: UInt64
+      let failures: UInt64
+      let faults: [String]
+    }
 
-  static let loads: [[String]] = [
-    ["heartbeat"], ["heartbeat", "--client", "swift"], ["report"],
-    ["report", "--client", "swift"], ["dispatch"], ["idle", "--agents", "50"], ["echo"],
-    ["fsync"],
-  ]
+    static let loads: [[String]] = [
+      ["heartbeat"], ["heartbeat", "--client", "swift"], ["report"],
+      ["report", "--client", "swift"], ["dispatch"], ["idle", "--agents", "50"], ["echo"],
+      ["fsync"],
+    ]
 
-  @Test("Each benchmark makes calls, checks their results and cleans up", arguments: loads)
-  func load(arguments: [String]) async throws {
-    let scratch = try ScratchDirectory()
-    let output = try await Program.run(
-      Program.built("integration-bench"),
-      arguments + [
-        "--seconds", "1", "--warmup", "0", "--connections", "2", "--in-flight", "4", "--output",
-        "json", "--scratch", scratch.path,
-      ], within: .seconds(40))
-    try #require(output.end == .code(0), "\(output.standardError)\(output.standardOutput)")
-    let result = try JSONDecoder().decode(Result.self, from: Data(output.standardOutput.utf8))
-    #expect(result.calls > 0)
-    #expect(result.failures == 0)
-    #expect(result.faults == [])
-    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == [])
+    @Test("Each benchmark makes calls, checks their results and cleans up", arguments: loads)
+    func load(arguments: [String]) async throws {
+      let scratch = try ScratchDirectory()
+      let output = try await Program.run(
+        Program.built("integration-bench"),
+        arguments + [
+          "--seconds", "1", "--warmup", "0", "--connections", "2", "--in-flight", "4", "--output",
+          "json", "--scratch", scratch.path,
+        ], within: .seconds(40))
+      try #require(output.end == .code(0), "\(output.standardError)\(output.standardOutput)")
+      let result = try JSONDecoder().decode(Result.self, from: Data(output.standardOutput.utf8))
+      #expect(result.calls > 0)
+      #expect(result.failures == 0)
+      #expect(result.faults == [])
+      #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == [])
+    }
   }
 }
