@@ -11,8 +11,8 @@ public protocol CommitObserver: Sendable {
   ///
   /// Completions of origins are called afterwards, so that whoever waits for a command finds
   /// everything that its events changed. `batch` is used again when both are done. Events of a
-  /// batch come in the order of their commands. A batch that could not be stored for want of space comes
-  /// here too, every outcome STORAGE_FULL.
+  /// batch come in the order of their commands. A batch that could not be stored for want of space
+  /// comes here too, every outcome STORAGE_FULL.
   func committed(
     _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent])
 

@@ -6,10 +6,10 @@ import SQLiteDatabase
 ///
 /// A log-structured merge tree in three small tables. Each commit appends its entries, sorted, as
 /// one row of `entity_tail`. When the tail is long enough, its runs are merged into a segment:
-/// sorted chunks of `entity_chunks`, one page each. Eight segments of one level are merged into one of the
-/// next. Every merge advances a little with each commit, in proportion to what the commit brought,
-/// so that no commit waits for one. A query looks into the tail and into every segment and is never
-/// behind; an entry that stands in two places during a merge is found once.
+/// sorted chunks of `entity_chunks`, one page each. Eight segments of one level are merged into one
+/// of the next. Every merge advances a little with each commit, in proportion to what the commit
+/// brought, so that no commit waits for one. A query looks into the tail and into every segment and
+/// is never behind; an entry that stands in two places during a merge is found once.
 ///
 /// What is kept in memory is the tail, which is read again at the start; a merge that was under way
 /// begins anew, and its chunks are garbage.
