@@ -11,7 +11,10 @@ extension Reader {
   func openRequests(_ query: LogQuery) throws -> RequestPage {
     var query = query
     query.order = .oldestFirst
-    query.selection.statuses = [.queued, .inProgress]
+    let open: Set<Status> = [.queued, .inProgress]
+    let wanted = query.selection.statuses
+    query.selection.statuses = wanted.isEmpty ? open : open.intersection(wanted)
+    guard !query.selection.statuses.isEmpty else { return RequestPage(requests: [], next: nil) }
     var requests: [StoredRequest] = []
     let (rows, next) = try page(query) { $0.integer(23) & LogRow.Flag.request != 0 }
     for row in rows {
