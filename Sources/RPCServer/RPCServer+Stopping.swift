@@ -8,6 +8,7 @@ extension RPCServer {
   /// What is left after the limits' drain timeout is closed hard. Only the first call has an
   /// effect.
   public func beginGracefulShutdown() {
+    if state.withLock({ $0.phase == .idle }) { return stopNow() }
     let reactors: [Reactor]? = state.withLock { state in
       guard state.phase == .running else { return nil }
       state.phase = .draining

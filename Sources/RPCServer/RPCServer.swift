@@ -47,6 +47,11 @@ public final class RPCServer: Sendable {
     self.observer = observer
   }
 
+  deinit {
+    // A server that nobody stopped: its reactors would go on without it.
+    for reactor in state.withLock({ $0.reactors }) { reactor.post { $0.stop() } }
+  }
+
   /// Starts the reactors.
   ///
   /// Throws when the system has no descriptors for them.

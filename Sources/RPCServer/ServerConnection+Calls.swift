@@ -64,8 +64,9 @@ extension ServerConnection {
     if wasKept { perform(state.callEnded(), on: reactor) }
   }
 
-  /// A place for the payload of a call's answer; nil when the call is over. Followed at once by
-  /// `finishReply`.
+  /// A place for the payload of a call's answer; nil when the call is over.
+  ///
+  /// Followed at once by `finishReply`.
   static func reserveReply(
     _ reactor: isolated Reactor, _ token: CallToken, _ capacity: Int
   ) -> UnsafeMutableRawPointer? {

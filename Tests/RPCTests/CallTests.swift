@@ -154,6 +154,61 @@ import Testing
     #expect(running.service.state.withLock { $0.opened } == ["integration:inside"])
   }
 
+  @Test("One batch answers and refuses calls of several connections on several reactors")
+  func batchOverReactors() async throws {
+    let running = try RunningServer(.unix, reactors: 2)
+    let connections = try await [running.connect(), running.connect(), running.connect()]
+    let calls = connections.map { connection in
+      Task { try await connection.call(TinyService.hold, payload: [], options: CallOptions()) }
+    }
+    try await eventually("the calls arrive") { running.service.heldCount == 3 ? true : nil }
+    let held = running.service.state.withLock { $0.held }
+    #expect(Set(held.map { $0.token.connectionBits >> 48 }).count == 2)
+    var batch = ReplyBatch()
+    for (number, call) in held.dropLast().enumerated() {
+      batch.reply(call.token, capacity: 8) { target in
+        target[0] = UInt8(number)
+        return 1
+      }
+      batch.reply(call.token, bytes: [99])
+    }
+    batch.fail(held[2].token, RPCError(.aborted, "lost", reason: "LEASE_LOST"))
+    batch.reply(CallToken(connectionBits: 0, callBits: 1), bytes: [1])
+    batch.flush()
+    var answers: [UInt8] = []
+    var reasons: [String] = []
+    for call in calls {
+      do {
+        answers += try await call.value
+      } catch let error as RPCError {
+        reasons.append(error.reason)
+      }
+    }
+    #expect(answers.sorted() == [0, 1])
+    #expect(reasons == ["LEASE_LOST"])
+  }
+
+  @Test("An error arrives whole: code, message, reason, fields, advice and facts")
+  func wholeError() async throws {
+    let running = try RunningServer(.tcp)
+    let connection = try await running.connect()
+    let call = Task {
+      try await connection.call(TinyService.hold, payload: [], options: CallOptions())
+    }
+    try await eventually("the call arrives") { running.service.heldCount == 1 ? true : nil }
+    var sent = RPCError(
+      .invalidArgument, "two fields are wrong", reason: "FIELD_INVALID",
+      violations: [
+        FieldViolation(field: "a.b", description: "expected 1, came 2"),
+        FieldViolation(field: "c", description: "too long"),
+      ]
+    ).retryAfter(milliseconds: 250)
+    sent.metadata["limit"] = "7"
+    running.service.state.withLock { $0.held }.first?.fail(sent)
+    let error = await #expect(throws: RPCError.self) { try await call.value }
+    #expect(error == sent)
+  }
+
   @Test("A server that is not there is SERVER_UNREACHABLE, and nothing was started")
   func unreachable() async throws {
     let directory = try ScratchDirectory()
