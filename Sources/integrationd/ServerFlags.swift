@@ -26,8 +26,8 @@ enum ServerFlags {
 /// When logs and leases end by themselves.
 enum ModelFlags {
   private static let defaults = ModelLimits()
-  // A day less than the 2^32 milliseconds that an action's own timeouts may have.
-  private static let longest: ClosedRange<Duration> = .milliseconds(100)...(.seconds(4_208_000))
+  // 45 days: within the 2^32 milliseconds that an action's own timeouts may have.
+  private static let longest: ClosedRange<Duration> = .milliseconds(100)...(.seconds(3_888_000))
 
   static let acceptTimeout = Flag.value(
     FlagName("accept-timeout", environment: "INTEGRATIOND_ACCEPT_TIMEOUT"), .duration(longest),

@@ -115,9 +115,17 @@ extension AgentDetails {
   /// Whether a heartbeat says the same.
   @inline(__always)
   func isSame(as request: HeartbeatRequestView) -> Bool {
-    request.instanceID == instanceID && request.agentVersion == version && request.host == host
-      && request.platform == platform && request.targetSystem == targetSystem
-      && request.targetVersion == targetVersion && request.stateMessage == conditionMessage
+    Self.isSame(request.instanceID, instanceID) && Self.isSame(request.agentVersion, version)
+      && Self.isSame(request.host, host) && Self.isSame(request.platform, platform)
+      && Self.isSame(request.targetSystem, targetSystem)
+      && Self.isSame(request.targetVersion, targetVersion)
+      && Self.isSame(request.stateMessage, conditionMessage)
+  }
+
+  /// Compares lengths before bytes: most of these texts are empty in most heartbeats.
+  @inline(__always)
+  private static func isSame(_ text: ProtobufText, _ known: String) -> Bool {
+    text.count == known.utf8.count && (text.isEmpty || text == known)
   }
 
   /// What a heartbeat says.

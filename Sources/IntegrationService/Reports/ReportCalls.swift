@@ -18,13 +18,13 @@ extension IntegrationService {
     }
     let now = call.now.instant
     var checks = FieldChecks()
-    checks.report(report, "report.", now: now)
+    let logID = checks.report(report, "report.", now: now)
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     if !report.leaseToken.isEmpty { caller.record.lastProgressMs.update(now.milliseconds) }
     let token = call.token
     let taken = store.submit { batch in
       batch.append(
-        report, request.agentID, integration: caller.session.integration, now: now,
+        report, on: logID, request.agentID, integration: caller.session.integration, now: now,
         origin: .token(token.connectionBits, token.callBits))
     }
     if !taken { call.fail(RPCError(.busy)) }
@@ -52,10 +52,11 @@ extension IntegrationService {
     let taken =
       good.isEmpty
       || store.submit { batch in
-        for index in good {
+        for (index, logID) in good {
           batch.append(
-            request.reports[index], request.agentID, integration: caller.session.integration,
-            now: now, origin: .completion { collector.set(index, IntegrationAPI.ReportOutcome($0)) }
+            request.reports[index], on: logID, request.agentID,
+            integration: caller.session.integration, now: now,
+            origin: .completion { collector.set(index, IntegrationAPI.ReportOutcome($0)) }
           )
         }
       }

@@ -5,8 +5,11 @@ import ProtobufRuntime
 extension FieldChecks {
   /// What may be wrong with a report, whatever is stored.
   ///
-  /// `prefix` names the report's place in its message: `report.` or `reports[3].`.
-  mutating func report(_ report: LogReportView, _ prefix: @autoclosure () -> String, now: Instant) {
+  /// `prefix` names the report's place in its message: `report.` or `reports[3].`. Returns the
+  /// log's id, to be used when nothing is wrong.
+  mutating func report(
+    _ report: LogReportView, _ prefix: @autoclosure () -> String, now: Instant
+  ) -> LogID {
     let logID = unsafe LogID(text: report.logID.bytes)
     note("\(prefix())log_id", FieldRules.complaint(logID: logID, now: now))
     count(report.sequence, "\(prefix())sequence")
@@ -25,6 +28,7 @@ extension FieldChecks {
     if report.labels.count > 0 { labels(report, prefix()) }
     if report.errors.count > 0 { recordErrors(report, prefix()) }
     document(report.result, "\(prefix())result")
+    return logID ?? .lowest
   }
 
   private mutating func statusAndTrigger(

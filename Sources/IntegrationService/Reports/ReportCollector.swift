@@ -25,13 +25,15 @@ final class ReportCollector: Sendable {
   }
 
   /// Checks each report; those that are wrong get their outcome, the others' places are returned.
-  func check(_ request: ReportLogBatchRequestView, now: Instant) -> [Int] {
-    var good: [Int] = []
+  func check(
+    _ request: ReportLogBatchRequestView, now: Instant
+  ) -> [(index: Int, logID: LogID)] {
+    var good: [(index: Int, logID: LogID)] = []
     for (index, report) in request.reports.enumerated() {
       var checks = FieldChecks()
-      checks.report(report, "reports[\(index)].", now: now)
+      let logID = checks.report(report, "reports[\(index)].", now: now)
       if checks.isEmpty {
-        good.append(index)
+        good.append((index, logID))
       } else {
         set(index, IntegrationAPI.ReportOutcome(RPCError.invalid(checks.violations)))
       }

@@ -6,12 +6,9 @@ import ProtobufRuntime
 extension CommandBatch {
   /// Copies a checked report into the batch.
   mutating func append(
-    _ report: LogReportView, _ agentID: ProtobufText, integration: IntegrationID, now: Instant,
-    origin: CommandOrigin
+    _ report: LogReportView, on logID: LogID, _ agentID: ProtobufText,
+    integration: IntegrationID, now: Instant, origin: CommandOrigin
   ) {
-    guard let logID = unsafe LogID(text: report.logID.bytes) else {
-      preconditionFailure("a report is checked before it is appended")
-    }
     var command = ReportCommand(
       integration: integration, logID: logID, agentID: copy(agentID),
       actionType: copy(report.actionType), sequence: report.sequence,
