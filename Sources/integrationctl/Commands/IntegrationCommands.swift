@@ -8,8 +8,9 @@ enum IntegrationCommands {
 
   static let displayName = field("display-name", 256, "its name for people [default: NAME]")
   static let category = field("category", 256, "what kind of software: CRM, ERP, accounting")
-  static let author = field("author", 256, "who wrote the agent")
-  static let supportContact = field("support-contact", 256, "whom to call when it fails")
+  static let author = field("author", 256, "who wrote the agent; needed to create")
+  static let supportContact = field(
+    "support-contact", 256, "whom to call when it fails; needed to create")
   static let description = field("description", 4096, "what it does, in a sentence or two")
 
   static let noun = Noun(

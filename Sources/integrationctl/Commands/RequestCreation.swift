@@ -22,6 +22,9 @@ struct RequestCreation {
           + ".\nSee: integrationctl logs show \(id)\n"
       }
     }
+    if invocation.console.ask != nil {
+      invocation.console.warn("Queued \(id); waiting for its end. Ctrl-C leaves it as it is.\n")
+    }
     let end = try await waitForEnd(of: id, client)
     try invocation.write(end) { LogView.text(end, $0) }
     let status = end.log?.status ?? .unspecified
