@@ -2,8 +2,8 @@
 ///
 /// An own strict parser instead of getopt_long, whose process-wide state and silent abbreviations
 /// suit neither parallel tests nor clear errors (decision 1); the grammar is getopt_long's:
-/// `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, switches bundled, `--` ends the flags, and
-/// flags may stand anywhere behind the command that declares them.
+/// `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, switches bundled, `--` ends the flags,
+/// and flags may stand anywhere behind the command that declares them.
 struct CommandLineParser {
   /// What the words ask for.
   enum Outcome {
