@@ -66,15 +66,19 @@ let package = Package(
     library("RPCInProcess", ["RPCWire"]),
 
     // calls
-    library("RPCServer", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
-    library("RPCClient", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+    library(
+      "RPCServer", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+    library(
+      "RPCClient", ["RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
 
     // domain
     library("IntegrationModel"),
 
     // contract
     library("IntegrationStore", ["IntegrationModel"]),
-    library("IntegrationAPI", ["RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
+    library(
+      "IntegrationAPI",
+      ["RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
 
     // storage
     library("SQLiteStore", ["IntegrationStore", "IntegrationModel", "SQLiteDatabase"]),
@@ -83,11 +87,16 @@ let package = Package(
     library(
       "IntegrationService",
       [
-        "IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCTransport", "RPCWire",
-        "ProtobufRuntime", "Credentials",
+        "IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCTransport",
+        "RPCWire", "ProtobufRuntime", "Credentials",
       ]),
     library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
-    library("IntegrationAgent", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "SQLiteDatabase"]),
+    library(
+      "IntegrationAgent",
+      [
+        "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
+        "SQLiteDatabase",
+      ]),
     library("StubGenerator"),
     library("CommandLineOptions"),
 
@@ -98,15 +107,27 @@ let package = Package(
         "IntegrationService", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer",
         "RPCTransport", "RPCWire", "ProtobufRuntime", "Credentials", "CommandLineOptions",
       ]),
-    program("integrationctl", ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "CommandLineOptions"]),
+    program(
+      "integrationctl",
+      [
+        "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
+        "CommandLineOptions",
+      ]),
     program(
       "integration-bench",
-      ["IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime", "RPCEnvelope", "CommandLineOptions", "CBenchLoad"]),
+      [
+        "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
+        "RPCEnvelope", "CommandLineOptions", "CBenchLoad",
+      ]),
     program(
       "customsoft-agent",
-      ["IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCWire", "SQLiteDatabase", "CommandLineOptions"],
+      [
+        "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCWire", "SQLiteDatabase",
+        "CommandLineOptions",
+      ],
       resources: [.copy("Data")]),
-    program("protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
+    program(
+      "protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
 
     // tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: test),
@@ -116,13 +137,22 @@ let package = Package(
       ["ProtobufRuntime", "IntegrationAPI", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire"]),
     suite(
       "RPCTests",
-      ["RPCServer", "RPCClient", "RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire", "ProtobufRuntime"]),
+      [
+        "RPCServer", "RPCClient", "RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire",
+        "ProtobufRuntime",
+      ]),
     suite("CredentialsTests", ["Credentials"]),
     suite("IntegrationModelTests", ["IntegrationModel"]),
-    suite("StoreContractTests", ["IntegrationStore", "SQLiteStore", "IntegrationModel", "SQLiteDatabase"]),
+    suite(
+      "StoreContractTests",
+      ["IntegrationStore", "SQLiteStore", "IntegrationModel", "SQLiteDatabase"]),
     suite(
       "IntegrationServiceTests",
-      ["IntegrationService", "IntegrationAPI", "SQLiteStore", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire", "ProtobufRuntime", "Credentials"]),
+      [
+        "IntegrationService", "IntegrationAPI", "SQLiteStore", "IntegrationStore",
+        "IntegrationModel", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire", "ProtobufRuntime",
+        "Credentials",
+      ]),
     suite(
       "IntegrationAgentTests",
       [
@@ -135,7 +165,10 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     suite(
       "CommandLineTests",
-      ["CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime"]),
+      [
+        "CommandLineOptions", "integrationctl", "IntegrationAPI", "RPCServer", "RPCClient",
+        "RPCWire", "ProtobufRuntime",
+      ]),
     suite(
       "EndToEndTests",
       [
