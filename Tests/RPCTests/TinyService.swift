@@ -68,7 +68,8 @@ final class TinyService: Sendable {
       }
     }
     router.register(Self.large) { call in
-      call.handle.reply(bytes: [UInt8](repeating: 7, count: 1 << Int(call.payload.first ?? 0)))
+      call.handle.reply(
+        bytes: [UInt8](repeating: 7, count: 1 << min(22, Int(call.payload.first ?? 0))))
     }
     router.register(Self.elsewhere) { [queue] call in
       let handle = call.handle
