@@ -25,9 +25,23 @@ extension ScratchDirectory {
   }
 
   private func open(
-    _ limits: OutboxLimits = OutboxLimits(), instance: String = "one"
+    _ limits: OutboxLimits = OutboxLimits(), instance: String = "one", wait: Int32 = 3000
   ) throws -> Outbox {
-    try Outbox(path: directory.file("outbox"), limits: limits, instanceID: instance)
+    try Outbox(
+      path: directory.file("outbox"), limits: limits, instanceID: instance,
+      busyMilliseconds: wait)
+  }
+
+  @Test("A process that ends a little later than its successor starts is waited for")
+  func handOver() async throws {
+    let before = try open()
+    let successor = Task.detached { [directory] in
+      try Outbox(path: directory.file("outbox"), limits: OutboxLimits(), instanceID: "two")
+    }
+    try await before.append(report("a", 1), place: .first)
+    before.close()
+    let after = try await successor.value
+    #expect(try await all(after) == ["a1"])
   }
 
   private func report(_ log: String, _ sequence: UInt64, token: String = "") -> LogReport {
@@ -171,7 +185,7 @@ extension ScratchDirectory {
   @Test("A second user of the file, a newer schema, and a file that is none are refused in words")
   func unusable() throws {
     let outbox = try open()
-    let busy = #expect(throws: AgentError.self) { try open(instance: "two") }
+    let busy = #expect(throws: AgentError.self) { try open(instance: "two", wait: 20) }
     #expect(busy?.description.contains("another process uses it") == true)
     outbox.close()
 

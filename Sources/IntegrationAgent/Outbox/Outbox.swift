@@ -65,10 +65,16 @@ final class Outbox: Sendable {
 
   /// Opens the file, or makes it, and holds it against other processes until `close()`.
   ///
+  /// A process that was killed a moment ago may still hold it, so that this waits up to
+  /// `busyMilliseconds`.
+  ///
   /// - Throws: `AgentError.outboxUnusable`.
-  init(path: String, limits: OutboxLimits, instanceID: String) throws(AgentError) {
+  init(
+    path: String, limits: OutboxLimits, instanceID: String, busyMilliseconds: Int32 = 3000
+  ) throws(AgentError) {
     self.path = path
-    let opened = try OutboxFile(path: path, limits: limits, instanceID: instanceID)
+    let opened = try OutboxFile(
+      path: path, limits: limits, instanceID: instanceID, busyMilliseconds: busyMilliseconds)
     publishedCounts = Mutex(opened.counts)
     file = Mutex(opened)
   }

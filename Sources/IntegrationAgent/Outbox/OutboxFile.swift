@@ -31,12 +31,17 @@ final class OutboxFile {
     PRAGMA user_version = 1;
     """
 
-  init(path: String, limits: OutboxLimits, instanceID: String) throws(AgentError) {
+  /// - Parameter busyMilliseconds: How long to wait for a process that is just ending, such as the
+  ///   one before this one.
+  init(
+    path: String, limits: OutboxLimits, instanceID: String, busyMilliseconds: Int32
+  ) throws(AgentError) {
     self.path = path
     self.limits = limits
     self.instanceID = instanceID
     do throws(SQLiteError) {
       database = try SQLiteConnection(path: path)
+      database.setBusyTimeout(milliseconds: busyMilliseconds)
       try database.execute("PRAGMA locking_mode = EXCLUSIVE")
       try database.execute("PRAGMA journal_mode = WAL")
       try database.execute("PRAGMA synchronous = FULL")

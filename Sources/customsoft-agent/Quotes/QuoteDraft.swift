@@ -107,9 +107,8 @@ struct ContactDraft: Sendable, Equatable {
       throw SourceFault("\(subject) has no contact name; give one, up to 200 bytes.")
     }
     guard FieldCheck.isEmail(email) else {
-      throw SourceFault(
-        "\(subject) has the contact email \(shown(email)); give an address such as"
-          + " ada@example.com.")
+      let given = email.isEmpty ? "no contact email" : "the contact email \(shown(email))"
+      throw SourceFault("\(subject) has \(given); give an address such as ada@example.com.")
     }
     return Contact(account: account, name: name, email: email.lowercased(), phone: phone)
   }
