@@ -105,6 +105,23 @@ import Testing
     #expect(csv.output.contains("\r\ncustomsoft,crm-1,7f3a,NOT_TAKING_WORK,"))
   }
 
+  @Test("An agent whose connection is gone shows as lost, one that polls as waiting")
+  func agentClocks() async {
+    let desk = Desk()
+    var lost = Samples.agent
+    lost.connected = false
+    var waiting = Samples.agent
+    waiting.polling = true
+    waiting.health = .up
+    var reply = ListAgentsResponse()
+    reply.agents = [lost, waiting]
+    desk.server.answer(OperatorServiceMethods.listAgents, reply)
+    let lines = await desk.run("agents", "list").output.split(separator: "\n")
+    #expect(lines[1].contains("not taking work  lost 1s ago  5m ago"))
+    #expect(lines[2].contains("up               1s ago       waiting"))
+    #expect(!lines[2].contains(Samples.agent.healthReason))
+  }
+
   @Test("Nothing is an empty array for programs and a sentence on standard error for people")
   func empty() async {
     let desk = Desk()

@@ -23,7 +23,7 @@ enum AgentCommands {
       CommandExample("integrationctl agents list", "all agents"),
       CommandExample("integrationctl agents list customsoft", "of one integration"),
     ]).withDiscussion(
-      "CONNECTED is the last sign of life, POLLED the last time it asked for work, PROGRESSED the "
+      "CONNECTED is the last sign of life (lost: the connection is gone), POLLED the last time it asked for work, PROGRESSED the "
         + "last report on work that it held."), .list
   ) { invocation in
     let agents = try await agents(try IntegrationScope.name(invocation), invocation)
@@ -74,8 +74,8 @@ enum AgentCommands {
     Column("AGENT") { row, _ in Cell(row.agentID) },
     Column("HEALTH") { row, _ in .health(row.health) },
     Column("CONNECTED") { row, now in
-      row.connected
-        ? .ago(row.lastFrameAt, now) : .ago(row.lastFrameAt, now, missing: "never").faint
+      let last = Cell.ago(row.lastFrameAt, now, missing: "never")
+      return row.connected || row.lastFrameAt == nil ? last : Cell("lost \(last.text)", .warning)
     },
     Column("POLLED") { row, now in
       row.polling ? Cell("waiting", .good) : .ago(row.lastPollAt, now, missing: "never")
