@@ -23,8 +23,8 @@ enum AgentCommands {
       CommandExample("integrationctl agents list", "all agents"),
       CommandExample("integrationctl agents list customsoft", "of one integration"),
     ]).withDiscussion(
-      "CONNECTED is the last sign of life (lost: the connection is gone), POLLED the last time it asked for work, PROGRESSED the "
-        + "last report on work that it held."), .list
+      "CONNECTED is the last sign of life (lost: the connection is gone), POLLED the last time it "
+        + "asked for work, PROGRESSED the last report on work that it held."), .list
   ) { invocation in
     let agents = try await agents(try IntegrationScope.name(invocation), invocation)
     try invocation.write(Page(rows: agents), as: listing)
