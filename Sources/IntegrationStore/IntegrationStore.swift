@@ -41,7 +41,7 @@ public protocol IntegrationStore: Sendable {
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage
   /// One log; nil: there is none. `errorsAfter` 0: from the first error.
   func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError) -> LogDetail?
-  /// A page of open requests, oldest first. The query's statuses and order are not used.
+  /// A page of open requests, oldest first. The query's statuses narrow it; its order is not used.
   func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage
   /// Counts of integrations; empty: all.
   func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)

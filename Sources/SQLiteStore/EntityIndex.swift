@@ -79,18 +79,25 @@ struct EntityIndex {
     try garbage.collect(database)
   }
 
+  /// Stores the batch as a row of the tail, or within the last row while that fills no page; so
+  /// commits of one report leave few rows for queries to look into.
   private mutating func appendBatch(to database: SQLiteConnection) throws {
+    tailCount += batch.count
+    if let last = tail.last, last.count + batch.count <= EntityMerge.chunkEntries {
+      batch += last
+      tail.removeLast()
+    } else {
+      lastTailRow += 1
+    }
     batch.sort()
-    lastTailRow += 1
     EntityEntry.encode(batch, into: &blob)
-    let insert = try database.statement("INSERT INTO entity_tail VALUES(?, ?)")
+    let insert = try database.statement("REPLACE INTO entity_tail VALUES(?, ?)")
     insert.bind(1, lastTailRow)
     try unsafe blob.withUnsafeBytes { bytes in
       unsafe insert.bind(2, borrowedBlob: bytes)
       try insert.run()
     }
     tail.append(batch)
-    tailCount += batch.count
     batch.removeAll(keepingCapacity: true)
   }
 

@@ -12,14 +12,14 @@ struct LogMatcher {
   private var triggers: Set<Int64>?
   private var entityType: Int64?
   private var entityIDs: Set<String>
-  private let text: String
+  private let text: TextSearch?
   private let labels: [String: String]
   /// Whether a name is unknown, so that nothing matches.
   private(set) var isImpossible = false
 
   init(_ selection: LogSelection, _ database: SQLiteConnection) throws {
     entityIDs = Set(selection.entityIDs)
-    text = selection.text
+    text = selection.text.isEmpty ? nil : TextSearch(selection.text)
     labels = selection.labels
     if !selection.statuses.isEmpty { statuses = Set(selection.statuses.map { Int64($0.rawValue) }) }
     if !selection.triggers.isEmpty { triggers = Set(selection.triggers.map { Int64($0.rawValue) }) }
@@ -52,6 +52,22 @@ struct LogMatcher {
     return found
   }
 
+  /// `LogRow.columns`, each that is not asked for replaced by NULL, which costs nothing.
+  var columns: String {
+    var needed: Set<Int> = [1, 23]
+    if statuses != nil { needed.insert(3) }
+    if actions != nil { needed.insert(2) }
+    if agents != nil { needed.insert(4) }
+    if entityType != nil { needed.insert(5) }
+    if triggers != nil { needed.insert(8) }
+    if !entityIDs.isEmpty { needed.insert(6) }
+    if !labels.isEmpty { needed.insert(26) }
+    if text != nil { needed.formUnion([7, 10]) }
+    let names = LogRow.columns.split { $0 == "," || $0.isWhitespace }
+    return names.enumerated().map { needed.contains($0) ? String($1) : "NULL" }
+      .joined(separator: ", ")
+  }
+
   /// Whether the current row of a statement that selects `LogRow.columns` is wanted.
   func matches(_ row: SQLiteStatement) -> Bool {
     if let statuses, !statuses.contains(row.integer(3)) { return false }
@@ -64,48 +80,7 @@ struct LogMatcher {
       let stored = Labels.decode(row.blob(26))
       for (key, value) in labels where stored[key] != value { return false }
     }
-    return text.isEmpty || contains(row.text(10)) || contains(row.text(7))
-  }
-
-  private func contains(_ candidate: String) -> Bool {
-    TextSearch.contains(text, in: candidate)
-  }
-}
-
-/// Finds a text in another in any case.
-enum TextSearch {
-  static func contains(_ wanted: String, in candidate: String) -> Bool {
-    var candidate = candidate
-    var wanted = wanted
-    guard candidate.utf8.count >= wanted.utf8.count || !isASCII(&candidate) else { return false }
-    if isASCII(&candidate), isASCII(&wanted) {
-      return candidate.withUTF8 { text in
-        wanted.withUTF8 { pattern in unsafe containsASCII(pattern, in: text) }
-      }
-    }
-    return candidate.lowercased().contains(wanted.lowercased())
-  }
-
-  private static func isASCII(_ text: inout String) -> Bool {
-    text.withUTF8 { bytes in unsafe bytes.allSatisfy { $0 < 0x80 } }
-  }
-
-  private static func containsASCII(
-    _ pattern: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>
-  ) -> Bool {
-    guard pattern.count > 0 else { return true }
-    guard text.count >= pattern.count else { return false }
-    for start in 0...(text.count - pattern.count) {
-      var length = 0
-      while length < pattern.count,
-        unsafe lower(text[start + length]) == lower(pattern[length])
-      { length += 1 }
-      if length == pattern.count { return true }
-    }
-    return false
-  }
-
-  private static func lower(_ byte: UInt8) -> UInt8 {
-    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+    guard let text else { return true }
+    return text.matches(row, 10) || text.matches(row, 7)
   }
 }

@@ -3,6 +3,8 @@ import IntegrationStore
 import SQLiteDatabase
 
 /// One statement that walks the logs of one integration in the order of their ids.
+///
+/// It reads only the columns that decide whether a log is wanted.
 final class LogCursor {
   let statement: SQLiteStatement
   let integration: IntegrationID
@@ -10,13 +12,14 @@ final class LogCursor {
   private(set) var id = LogID.lowest
 
   init(
-    _ database: SQLiteConnection, _ range: LogRange, integration: IntegrationID, source: LogSource
+    _ database: SQLiteConnection, _ range: LogRange, integration: IntegrationID,
+    source: LogSource, columns: String
   ) throws {
     self.integration = integration
     let order = range.order == .newestFirst ? "DESC" : "ASC"
     statement = try database.prepare(
       """
-      SELECT \(LogRow.columns) FROM logs \(source.index)
+      SELECT \(columns) FROM logs \(source.index)
       WHERE integration = ?1 AND id >= ?2 AND id <= ?3 AND id <> ?4 \(source.condition)
       ORDER BY id \(order)
       """)

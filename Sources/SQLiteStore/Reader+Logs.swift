@@ -36,7 +36,7 @@ extension Reader {
     }
     var integrations = query.selection.integrations
     if integrations.isEmpty { integrations = try integrationIDs() }
-    var merge = try LogMerge(query, Array(Set(integrations)), database)
+    var merge = try LogMerge(query, Array(Set(integrations)), database, columns: matcher.columns)
     var rows: [LogRow] = []
     var visited = 0
     while let cursor = merge.first {
@@ -44,8 +44,10 @@ extension Reader {
         return (rows, merge.last)
       }
       visited += 1
-      if matcher.matches(cursor.statement), filter(cursor.statement) {
-        rows.append(LogRow(cursor.statement))
+      if matcher.matches(cursor.statement), filter(cursor.statement),
+        let row = try LogRow.find(database, integration: cursor.integration, id: cursor.id)
+      {
+        rows.append(row)
       }
       try merge.advance()
     }
@@ -82,12 +84,16 @@ struct LogMerge {
   /// The log that was left last.
   private(set) var last: LogPosition?
 
-  init(_ query: LogQuery, _ integrations: [IntegrationID], _ database: SQLiteConnection) throws {
+  init(
+    _ query: LogQuery, _ integrations: [IntegrationID], _ database: SQLiteConnection,
+    columns: String
+  ) throws {
     range = LogRange(query)
     last = query.after
     for integration in integrations {
       for source in LogSource.sources(query.selection.statuses) {
-        let cursor = try LogCursor(database, range, integration: integration, source: source)
+        let cursor = try LogCursor(
+          database, range, integration: integration, source: source, columns: columns)
         if try cursor.advance() { heap.append(cursor) }
       }
     }

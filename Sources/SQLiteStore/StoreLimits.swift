@@ -34,8 +34,8 @@ public struct StoreLimits: Hashable, Sendable {
   public var maximumDatabaseBytes: Int64 = 0
   /// Rows that one page of a list may visit.
   ///
-  /// Default 200,000, some 50 ms.
-  public var maximumVisitedRows = 200_000
+  /// Default 100,000, less than 0.1 s.
+  public var maximumVisitedRows = 100_000
   /// Agents of one integration.
   ///
   /// Default 10,000.

@@ -37,6 +37,8 @@ struct FilterCase: Sendable, CustomStringConvertible {
     FilterCase("trigger", [9]) { $0.triggers = [.request] },
     FilterCase("text in message", [5]) { $0.text = "number 5" },
     FilterCase("text in entity name", [6]) { $0.text = "oRDER n6" },
+    FilterCase("text of other letters", [2]) { $0.text = "überfällig" },
+    FilterCase("a text that nothing holds", []) { $0.text = "numbers" },
     FilterCase("label", [1, 3, 5, 7]) { $0.labels = ["parity": "odd"] },
     FilterCase("label of another value", []) { $0.labels = ["parity": "none"] },
   ]
@@ -58,7 +60,8 @@ struct FilterCase: Sendable, CustomStringConvertible {
           agent: "agent-\(number % 3)", action: number == 3 ? "watch_folder" : "export_order",
           entity: EntityReference(
             type: "order", id: "\(number % 5)", displayName: "Order N\(number)"),
-          message: "Message Number \(number)", labels: ["parity": number % 2 == 0 ? "even" : "odd"])
+          message: "Message Number \(number)\(number == 2 ? " ÜBERFÄLLIG" : "")",
+          labels: ["parity": number % 2 == 0 ? "even" : "odd"])
       )
       ids.append(id)
     }
@@ -187,6 +190,12 @@ struct FilterCase: Sendable, CustomStringConvertible {
     #expect(page.requests.map(\.log.id) == [ids[9], later.log.id])
     #expect(page.requests.map(\.holder) == ["agent-1", ""])
     #expect(page.requests.map(\.delivery) == [1, 0])
+    var selection = LogSelection()
+    for (statuses, count) in [([Status.inProgress], 0), ([.failed], 0), ([.queued, .failed], 2)] {
+      selection.statuses = Set(statuses)
+      let narrowed = try await harness.store.openRequests(LogQuery(selection))
+      #expect(narrowed.requests.count == count)
+    }
     let first = try await harness.store.openRequests(LogQuery(limit: 1))
     let second = try await harness.store.openRequests(LogQuery(limit: 1, after: first.next))
     #expect(second.requests.map(\.log.id) == [later.log.id])
