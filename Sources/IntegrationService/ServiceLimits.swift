@@ -10,8 +10,8 @@ public struct ServiceLimits: Sendable {
   public var maximumWaitingPolls = 20_000
   /// How many agents an integration may have.
   ///
-  /// Default 20,000.
-  public var maximumAgents = 20_000
+  /// Default 10,000: all of them fit into one list.
+  public var maximumAgents = 10_000
   /// How many operators may tail logs at once.
   ///
   /// Default 64.

@@ -148,6 +148,33 @@ struct HealthTests {
     polled.cancel()
   }
 
+  @Test("No clock that an agent shows does harm", arguments: [Int64.min, -1, Int64.max])
+  func wildClock(seconds: Int64) async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    var request = HeartbeatRequest()
+    request.agentID = agent.id
+    request.host = "crm-1"
+    request.sentAt = Timestamp(seconds: seconds, nanos: .min)
+    request.intervalMs = .max
+    #expect(try await agent.client.heartbeat(request).nextHeartbeatMs == 300_000)
+    _ = try await agent.report { $0.occurredAt = Timestamp(seconds: seconds, nanos: .max) }
+    let status = try await harness.operators.getStatus(GetStatusRequest())
+    #expect(status.troubles.map(\.kind) == ["CLOCK_SKEW"])
+    var filter = ListLogsRequest()
+    filter.filter = LogFilter()
+    filter.filter?.since = Timestamp(seconds: .min, nanos: 0)
+    filter.filter?.until = Timestamp(seconds: seconds == .min ? 1 : .max, nanos: 0)
+    _ = try await harness.operators.listLogs(filter)
+    var later = CreateRequestRequest()
+    later.integration = "customsoft"
+    later.actionType = "export_quote"
+    later.entity = Entity()
+    later.entity?.id = "Q-1"
+    later.notBefore = Timestamp(seconds: seconds, nanos: 0)
+    _ = try await harness.operators.createRequest(later)
+  }
+
   @Test("What is known of an agent outlives the server")
   func saved() async throws {
     var harness = try await Harness()

@@ -8,17 +8,16 @@ import Testing
 
 @Suite("Leases")
 struct LeaseTests {
-  /// Limits that a test can wait for.
-  static var quick: ModelLimits {
+  /// The default limits but one, which a test can wait for.
+  static func limits(_ change: (inout ModelLimits) -> Void) -> ModelLimits {
     var limits = ModelLimits()
-    limits.acceptTimeoutMs = 200
-    limits.connectionGraceMs = 200
+    change(&limits)
     return limits
   }
 
   @Test("A delivery that nobody answers returns to the queue after the accept timeout")
   func notAccepted() async throws {
-    let harness = try await Harness(model: Self.quick)
+    let harness = try await Harness(model: Self.limits { $0.acceptTimeoutMs = 100 })
     let agent = try await harness.agent()
     let queued = try await harness.request()
     let lost = try #require(try await agent.poll().requests.first)
@@ -30,10 +29,11 @@ struct LeaseTests {
 
   @Test("A report with an older token is refused, and the newer holder goes on")
   func stale() async throws {
-    let harness = try await Harness(model: Self.quick)
+    let harness = try await Harness()
     let agent = try await harness.agent()
     try await harness.request()
     let old = try #require(try await agent.poll().requests.first)
+    _ = try await agent.heartbeat(.stopped)
     let new = try #require(try await agent.poll(waitMs: 10_000).requests.first)
     let refused = try await failure { try await agent.report(on: old, .inProgress) }
     #expect(refused.code == .aborted && refused.reason == "LEASE_LOST")
@@ -42,10 +42,10 @@ struct LeaseTests {
 
   @Test("A heartbeat accepts and renews what it names, and says what is lost")
   func renews() async throws {
-    let harness = try await Harness(model: Self.quick)
+    let harness = try await Harness()
     let agent = try await harness.agent()
     try await harness.request()
-    let held = try #require(try await agent.poll(leaseMs: 1_000).requests.first)
+    let held = try #require(try await agent.poll().requests.first)
     var stranger = HeldLease()
     stranger.logID = IntegrationService.newLogID().description
     stranger.leaseToken = held.leaseToken
@@ -58,7 +58,7 @@ struct LeaseTests {
 
   @Test("A lease that runs out is delivered again, one delivery higher, no attempt spent")
   func expires() async throws {
-    let harness = try await Harness(model: Self.quick)
+    let harness = try await Harness()
     let agent = try await harness.agent()
     try await harness.request()
     let held = try #require(try await agent.poll(leaseMs: 1_000).requests.first)
@@ -85,7 +85,7 @@ struct LeaseTests {
 
   @Test("A connection that is gone longer than the grace time gives its leases back")
   func connectionLost() async throws {
-    let harness = try await Harness(model: Self.quick)
+    let harness = try await Harness(model: Self.limits { $0.connectionGraceMs = 100 })
     let agent = try await harness.agent()
     let other = try await harness.agent("agent-2")
     try await harness.request()
@@ -100,9 +100,7 @@ struct LeaseTests {
 
   @Test("An agent that comes back within the grace time keeps its leases")
   func connectionRestored() async throws {
-    var limits = Self.quick
-    limits.connectionGraceMs = 1_000
-    let harness = try await Harness(model: limits)
+    let harness = try await Harness(model: Self.limits { $0.connectionGraceMs = 1_000 })
     let agent = try await harness.agent()
     try await harness.request()
     let held = try #require(try await agent.poll().requests.first)
@@ -120,9 +118,7 @@ struct LeaseTests {
 
   @Test("A request that is lost too often fails with the cause")
   func deliveriesSpent() async throws {
-    var limits = ModelLimits()
-    limits.maximumDeliveries = 2
-    let harness = try await Harness(model: limits)
+    let harness = try await Harness(model: Self.limits { $0.maximumDeliveries = 2 })
     let agent = try await harness.agent()
     let queued = try await harness.request()
     for delivery in 1...2 as ClosedRange<UInt32> {

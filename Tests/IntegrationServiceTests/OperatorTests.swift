@@ -102,6 +102,24 @@ struct OperatorTests {
     #expect(second.nextPageToken.isEmpty)
   }
 
+  @Test("A page of large logs is cut to fit a frame, and the next ones bring the rest")
+  func largeLogs() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    let result = "\"" + String(repeating: "x", count: 262_142) + "\""
+    for _ in 0..<20 { _ = try await agent.report { $0.result = result } }
+    var request = ListLogsRequest()
+    var ids: Set<String> = []
+    var pages = 0
+    repeat {
+      let page = try await harness.operators.listLogs(request)
+      ids.formUnion(page.logs.map(\.id))
+      request.pageToken = page.nextPageToken
+      pages += 1
+    } while !request.pageToken.isEmpty && pages < 10
+    #expect(ids.count == 20 && pages == 3)
+  }
+
   @Test("A filter narrows lists by each of its fields")
   func filter() async throws {
     let harness = try await Harness()

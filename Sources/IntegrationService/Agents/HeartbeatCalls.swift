@@ -45,7 +45,7 @@ extension IntegrationService {
   ) {
     let nowMs = now.instant.milliseconds
     record.lastHeartbeatMs.update(nowMs)
-    let intervalMs = request.intervalMs
+    let intervalMs = min(request.intervalMs, Self.longestIntervalMs)
     if record.intervalMs.load(ordering: .relaxed) != intervalMs {
       record.intervalMs.update(intervalMs)
       agents.markUnsaved(record)
@@ -55,7 +55,8 @@ extension IntegrationService {
       agents.markUnsaved(record)
     }
     if let sentAt = request.sentAt {
-      record.clockSkewMs.update(sentAt.instant.milliseconds(since: now.instant))
+      let skew = sentAt.instant.milliseconds(since: now.instant)
+      record.clockSkewMs.update(min(max(skew, -Self.largestSkewMs), Self.largestSkewMs))
     }
     if nowMs - record.lastSavedMs.load(ordering: .relaxed) > Self.savedClockMs {
       record.lastSavedMs.update(nowMs)
@@ -63,6 +64,13 @@ extension IntegrationService {
     }
   }
 
+  /// The longest interval that is believed: one day.
+  ///
+  /// An agent that says more is told to phone home every few minutes and counts as down after two
+  /// days.
+  static let longestIntervalMs: UInt32 = 86_400_000
+  /// The largest clock skew that is shown: ten years, whatever the agent's clock says.
+  static let largestSkewMs: Int64 = 315_360_000_000
   /// How old the saved clocks of a running agent may be: after a crash of the server, operators see
   /// when it phoned home last with this precision.
   static let savedClockMs: Int64 = 60_000

@@ -22,7 +22,7 @@ enum Troubles {
   static let unservedMs: Int64 = 5_000
   /// From where an agent's clock is worth a line: leases and order by time still work, but people
   /// read times.
-  static let clockSkewMs: Int64 = 60_000
+  static let clockSkewMs: UInt64 = 60_000
   /// The most lines that are listed.
   static let maximumTroubles = 200
 
@@ -91,8 +91,8 @@ enum Troubles {
       case .neverSeen, .up, .draining, .paused, .down:
         break
       }
-      if abs(view.agent.clockSkewMs) > clockSkewMs, view.health != .down {
-        let seconds = abs(view.agent.clockSkewMs) / 1_000
+      if view.agent.clockSkewMs.magnitude > clockSkewMs, view.health != .down {
+        let seconds = view.agent.clockSkewMs.magnitude / 1_000
         let direction = view.agent.clockSkewMs > 0 ? "ahead" : "behind"
         add(
           .clockSkew,

@@ -21,8 +21,10 @@ extension IntegrationService {
         throw refusal(error)
       }
       var response = ListLogsResponse()
-      response.logs = page.logs.map { ActionLog($0, catalogue) }
-      response.nextPageToken = page.next.map(PageToken.text) ?? ""
+      let count = PageBudget.fitting(page.logs, \.textBytes)
+      let next = count < page.logs.count ? page.logs[count - 1].position : page.next
+      response.logs = page.logs.prefix(count).map { ActionLog($0, catalogue) }
+      response.nextPageToken = next.map(PageToken.text) ?? ""
       return response
     }
   }
@@ -32,7 +34,8 @@ extension IntegrationService {
     let fields = request.makeMessage()
     read(call) { [self] () async throws(RPCError) in
       let id = try Self.logID(fields.id)
-      let limit = try Self.pageSize(fields.errorPageSize, "error_page_size")
+      let wanted = try Self.pageSize(fields.errorPageSize, "error_page_size")
+      let limit = min(wanted, PageBudget.maximumErrors)
       let after = try PageToken.number(fields.errorPageToken)
       let detail: LogDetail?
       do throws(StoreError) {

@@ -86,8 +86,10 @@ extension IntegrationService {
         throw refusal(error)
       }
       var response = ListRequestsResponse()
-      response.requests = page.requests.map { ActionRequest($0, catalogue) }
-      response.nextPageToken = page.next.map(PageToken.text) ?? ""
+      let count = PageBudget.fitting(page.requests) { $0.log.textBytes + $0.input.utf8.count }
+      let next = count < page.requests.count ? page.requests[count - 1].log.position : page.next
+      response.requests = page.requests.prefix(count).map { ActionRequest($0, catalogue) }
+      response.nextPageToken = next.map(PageToken.text) ?? ""
       return response
     }
   }

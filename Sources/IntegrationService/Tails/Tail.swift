@@ -9,8 +9,8 @@ import Synchronization
 ///
 ///     reading (the newest logs are on their way; changes are kept) -> following -> ended
 final class Tail: Sendable {
-  /// How many logs are kept for a caller that gives no credit; then the tail ends.
-  static let maximumPending = 10_000
+  /// How many bytes of logs are kept for a caller that gives no credit; then the tail ends.
+  static let maximumPendingBytes = 16 << 20
 
   private enum Phase {
     case reading
@@ -24,6 +24,8 @@ final class Tail: Sendable {
     var pending: [[UInt8]] = []
     /// How many of them have been sent.
     var sent = 0
+    /// How many bytes the others have.
+    var pendingBytes = 0
     /// What the first page showed, so that the same state is not shown twice.
     var shown: [LogID: StoredLog] = [:]
   }
@@ -50,6 +52,7 @@ final class Tail: Sendable {
       guard state.phase == .reading else { return }
       state.phase = .following
       state.pending = logs.map(\.1) + state.pending
+      state.pendingBytes += logs.reduce(0) { $0 + $1.1.count }
       for (log, _) in logs { state.shown[log.id] = log }
       flush(&state)
     }
@@ -61,8 +64,9 @@ final class Tail: Sendable {
       guard state.phase != .ended else { return false }
       if let shown = state.shown.removeValue(forKey: log.id), shown == log { return true }
       state.pending.append(bytes)
+      state.pendingBytes += bytes.count
       flush(&state)
-      guard state.pending.count - state.sent > Self.maximumPending else {
+      guard state.pendingBytes > Self.maximumPendingBytes else {
         return state.phase != .ended
       }
       state.phase = .ended
@@ -91,7 +95,9 @@ final class Tail: Sendable {
     guard state.phase == .following else { return }
     while state.sent < state.pending.count {
       switch stream.send(bytes: state.pending[state.sent]) {
-      case .sent: state.sent += 1
+      case .sent:
+        state.pendingBytes -= state.pending[state.sent].count
+        state.sent += 1
       case .noCredit:
         if state.sent > 1_000 {
           state.pending.removeFirst(state.sent)
@@ -101,7 +107,6 @@ final class Tail: Sendable {
       case .ended:
         state.phase = .ended
         state.pending = []
-        state.sent = 0
         return
       }
     }
@@ -113,7 +118,8 @@ final class Tail: Sendable {
 extension RPCError {
   static let slowTail = RPCError(
     .resourceExhausted,
-    "\(Tail.maximumPending) logs wait for this reader: narrow the filter, then tail again",
+    "more than \(Tail.maximumPendingBytes >> 20) MiB of logs wait for this reader: narrow the "
+      + "filter, then tail again",
     reason: WireReason.slowReader)
 
   static let goingAway = RPCError(
