@@ -35,7 +35,7 @@ public struct AgentConfiguration: Sendable {
   /// The server may ask for another interval.
   public var heartbeatInterval: Duration = .seconds(15)
   /// How often the agent asks what operators want while every job slot is taken and therefore no
-  /// poll is open that would bring it; default 1 s.
+  /// poll is open that would bring it, and while the integration is paused; default 1 s.
   public var attentiveInterval: Duration = .seconds(1)
   /// How long one poll waits at the server; up to 60 s, default 30 s.
   public var pollWait: Duration = .seconds(30)

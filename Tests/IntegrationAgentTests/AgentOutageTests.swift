@@ -71,6 +71,20 @@ import Testing
     try await second.stop()
   }
 
+  @Test("Stopped before it has a connection, it still sends what waits if the server is there")
+  func stoppedAtOnce() async throws {
+    await manager.stop()
+    let first = RunningAgent(configuration, declare)
+    try await eventually("the agent runs") {
+      try await first.agent.attempt("export", entity: self.entity(1))
+    }
+    try await first.stop()
+    try manager.start()
+    let second = RunningAgent(configuration, declare)
+    try await second.stop()
+    #expect(finished == ["O-1"])
+  }
+
   @Test("An agent that was killed ends its own open attempts and gives its leases back")
   func agentKilled() async throws {
     let gate = Gate()

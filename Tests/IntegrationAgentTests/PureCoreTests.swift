@@ -141,6 +141,7 @@ private func error(_ code: StatusCode, _ reason: String) -> RPCError {
         (.stopWanted, .drain(reason: "the agent was told to stop")), (.stopWanted, .cancelWork),
         (.registered, nil), (.workEnded, .finish), (.workEnded, nil),
       ],
+      [(.registered, .takeWork), (.failed, .cancelWork), (.failed, nil), (.stopWanted, nil)],
     ] as [[Step]])
   func table(steps: [Step]) {
     var lifecycle = AgentLifecycle()

@@ -1,8 +1,7 @@
 /// What an agent as a whole is doing: a pure state machine.
 ///
-/// Legal phases: starting → running → draining → stopped; starting and draining may also begin from
-/// each other's neighbour (`stopWanted` while starting drains at once). A pause lies across
-/// `running` and ends with it.
+/// Legal phases: starting → running → draining → stopped; `stopWanted` while starting drains at
+/// once, and `failed` leads to stopped from each. A pause lies across `running` and ends with it.
 struct AgentLifecycle: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// Not yet known to the server.
@@ -25,6 +24,8 @@ struct AgentLifecycle: Sendable, Equatable {
     /// Nothing is held any more.
     case workEnded
     case drainTimeEnded
+    /// The agent cannot go on.
+    case failed
   }
 
   enum Effect: Sendable, Equatable {
@@ -50,6 +51,9 @@ struct AgentLifecycle: Sendable, Equatable {
     switch (phase, event) {
     case (.stopped, _):
       return nil
+    case (_, .failed):
+      phase = .stopped
+      return .cancelWork
     case (.starting, .registered):
       phase = .running
       return isPaused ? nil : .takeWork
@@ -57,26 +61,27 @@ struct AgentLifecycle: Sendable, Equatable {
       return nil
     case (.draining, .pauseWanted), (.draining, .resumeWanted), (.draining, .drainWanted):
       return nil
-    case (_, .pauseWanted(let reason)):
+    case (.starting, .pauseWanted(let reason)), (.running, .pauseWanted(let reason)):
       guard !isPaused else { return nil }
       isPaused = true
       return .pause(reason: reason)
-    case (_, .resumeWanted):
+    case (.starting, .resumeWanted), (.running, .resumeWanted):
       guard isPaused else { return nil }
       isPaused = false
       return phase == .running ? .takeWork : nil
-    case (_, .drainWanted(let reason)):
+    case (.starting, .drainWanted(let reason)), (.running, .drainWanted(let reason)):
       phase = .draining
       return .drain(reason: reason)
     case (.draining, .stopWanted), (.draining, .drainTimeEnded):
       return .cancelWork
-    case (_, .stopWanted):
+    case (.starting, .stopWanted), (.running, .stopWanted):
       phase = .draining
       return .drain(reason: "the agent was told to stop")
     case (.draining, .workEnded):
       phase = .stopped
       return .finish
-    case (_, .workEnded), (_, .drainTimeEnded):
+    case (.starting, .workEnded), (.running, .workEnded), (.starting, .drainTimeEnded),
+      (.running, .drainTimeEnded):
       return nil
     }
   }

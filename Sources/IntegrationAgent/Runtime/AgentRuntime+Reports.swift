@@ -10,7 +10,7 @@ extension AgentRuntime {
   /// Sends what the outbox holds, in the order of each log, until the server has it.
   func sendReports() async throws -> LoopEnd {
     var backoff = configuration.backoff
-    while lifecycle.phase != .stopped || isRegistered {
+    while !Task.isCancelled {
       guard isRegistered else {
         await senderWake.wait()
         try Task.checkCancellation()

@@ -8,7 +8,7 @@ extension AgentRuntime {
 
   /// Keeps a connection and declares the actions on each new one.
   func keepSession() async throws -> LoopEnd {
-    while lifecycle.phase != .stopped {
+    while !Task.isCancelled {
       let connection: RPCConnection
       do throws(RPCError) {
         connection = try await client.connect()
@@ -144,6 +144,8 @@ extension AgentRuntime {
 
   private var untilNextHeartbeat: Duration {
     var wait = heartbeatInterval
+    // While paused no poll is open either, and only heartbeats bring the end of the pause.
+    if lifecycle.isPaused { wait = min(wait, configuration.attentiveInterval) }
     if !jobs.isEmpty {
       wait = min(wait, configuration.leaseDuration / 3)
       // With every slot taken no poll is open, and only heartbeats bring a wish to cancel.

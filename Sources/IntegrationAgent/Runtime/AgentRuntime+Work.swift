@@ -150,10 +150,12 @@ extension AgentRuntime {
       return outcome
     } catch {
       unsettledLeases[order.logID] = nil
-      event(
-        .attemptAbandoned(
-          logID: order.logID, action: order.actionType, entityID: order.entity.id,
-          reason: "\(error)"))
+      if lifecycle.phase != .stopped {
+        event(
+          .attemptAbandoned(
+            logID: order.logID, action: order.actionType, entityID: order.entity.id,
+            reason: "\(error)"))
+      }
       throw error
     }
   }

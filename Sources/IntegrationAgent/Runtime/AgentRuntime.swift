@@ -116,6 +116,7 @@ actor AgentRuntime {
   }
 
   private func companionFailed(_ error: any Error) {
+    if lifecycle.phase == .stopped { return }
     if lifecycle.phase == .draining, error as? AgentError == .notRunning { return }
     companionError = companionError ?? error
     stop()
@@ -146,8 +147,8 @@ actor AgentRuntime {
 
   /// Ends everything at once because the agent cannot go on.
   private func abandon() async {
+    handle(.failed)
     cancelCompanions()
-    for running in jobs.values { running.end(.agentStopping) }
     await client.close()
   }
 
@@ -229,9 +230,11 @@ actor AgentRuntime {
   /// Sends what is left, within the farewell time, and tells the server that nothing is held.
   private func sayGoodbye() async {
     let limit = clock.now + configuration.farewellTimeout
-    while isRegistered, clock.now < limit, outbox.counts.reports > 0 {
+    // A server that is not there by now is hardly coming: what is left waits for the next start.
+    let connectLimit = clock.now + min(configuration.farewellTimeout, .seconds(1))
+    while outbox.counts.reports > 0, clock.now < (isRegistered ? limit : connectLimit) {
       senderWake.notify()
-      await endWake.wait(for: .milliseconds(50))
+      await endWake.wait(for: .milliseconds(20))
     }
     while isBeating, clock.now < limit { await endWake.wait(for: .milliseconds(50)) }
     if isRegistered {

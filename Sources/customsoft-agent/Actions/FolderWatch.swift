@@ -12,21 +12,26 @@ struct FolderWatch: Sendable {
 
   /// Looks again and again until it is cancelled.
   func run(_ agent: Agent) async throws {
+    var last: SourceFault?
     while !Task.isCancelled {
-      if await !agent.isPaused { try await look(agent) }
+      do {
+        if await !agent.isPaused { try await look(agent) }
+        last = nil
+      } catch let fault as SourceFault {
+        if fault != last { complain(fault.sentence) }
+        last = fault
+      }
       try await Task.sleep(for: interval)
     }
   }
 
   /// Looks once.
+  ///
+  /// - Throws: `SourceFault` when the folder cannot be read, CustomSoft's database not be used, or
+  ///   the outbox is full.
   func look(_ agent: Agent) async throws {
-    let quotes: [QuoteFile.Found]
-    do throws(SourceFault) {
-      quotes = try await export.source.quotes()
-    } catch {
-      return complain(error.sentence)
-    }
-    for found in quotes where try await !export.database.wasAttempted(found) {
+    for found in try await export.source.quotes()
+    where try await !export.database.wasAttempted(found) {
       try Task.checkCancellation()
       guard await !agent.isPaused else { return }
       do {
@@ -38,7 +43,7 @@ struct FolderWatch: Sendable {
       } catch let error as AgentError {
         guard case .outboxFull = error else { throw error }
         // Nothing was begun: this quote is attempted when the server has taken the backlog.
-        return complain("\(error)")
+        throw SourceFault("\(error)")
       }
     }
   }
