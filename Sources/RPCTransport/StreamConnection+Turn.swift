@@ -51,8 +51,7 @@ extension StreamConnection {
       if got == 0 || (errno != EAGAIN && errno != EINTR) { closeNow(on: reactor) }
       return
     }
-    lastHeard = reactor.clock.monotonicNanoseconds
-    silentIntervals = 0
+    noteLife(on: reactor)
     guard stage == .open else { return }
     if pending.count > prefix {
       unsafe pending.append(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
@@ -60,6 +59,11 @@ extension StreamConnection {
     } else {
       unsafe consumeAll(UnsafeRawBufferPointer(rebasing: buffer[0..<(prefix + got)]), on: reactor)
     }
+  }
+
+  private func noteLife(on reactor: isolated Reactor) {
+    lastHeard = reactor.clock.monotonicNanoseconds
+    silentIntervals = 0
   }
 
   /// Hands bytes to the protocol and keeps what it leaves.
@@ -108,6 +112,8 @@ extension StreamConnection {
       guard errno == EAGAIN || errno == EINTR else { return closeNow(on: reactor) }
       return noteBacklog(on: reactor, madeProgress: false)
     }
+    // A peer that takes what has waited lives, even when it is not being read.
+    if lastProgress != 0 && sent > 0 { noteLife(on: reactor) }
     buffer.consume(sent)
     if buffer.count == 0 {
       reactor.buffers.give(buffer)
@@ -156,8 +162,7 @@ extension StreamConnection {
   }
 
   private func checkSilence(on reactor: isolated Reactor) -> Int64 {
-    // A peer that takes bytes lives, even when it is not being read.
-    let silence = reactor.clock.monotonicNanoseconds - max(lastHeard, lastProgress)
+    let silence = reactor.clock.monotonicNanoseconds - lastHeard
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {
       keepaliveExpired(on: reactor)
@@ -165,6 +170,6 @@ extension StreamConnection {
     }
     if intervals > silentIntervals { wentSilent(on: reactor) }
     silentIntervals = intervals
-    return max(lastHeard, lastProgress) + (intervals + 1) * keepaliveNanoseconds
+    return lastHeard + (intervals + 1) * keepaliveNanoseconds
   }
 }
