@@ -24,6 +24,7 @@ extension ServerConnection {
       peerMaximumFrameBytes = min(peerMaximumFrameBytes, Int(hello.maximumFrameBytes))
     }
     greetingDeadline = .max
+    frameLimit = limits.maximumFrameBytes
     switch authenticate(hello) {
     case .success(let principal):
       self.principal = principal

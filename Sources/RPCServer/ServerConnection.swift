@@ -34,6 +34,8 @@ final class ServerConnection: StreamConnection {
   /// When the connection must have said HELLO, or, refused, is closed.
   var greetingDeadline = Int64.max
   var peerMaximumFrameBytes: Int
+  /// The longest frame that is taken now: a short one until HELLO has named the caller.
+  var frameLimit: Int
   var saidGoAway = false
   var isCongested = false
 
@@ -42,6 +44,7 @@ final class ServerConnection: StreamConnection {
     self.admission = admission
     state = ServerConnectionState(maximumCallsInFlight: loop.limits.maximumCallsInFlight)
     peerMaximumFrameBytes = loop.limits.maximumFrameBytes
+    frameLimit = min(loop.limits.maximumHelloBytes, loop.limits.maximumFrameBytes)
     super.init(adopting: descriptor, limits: loop.limits)
   }
 
@@ -73,9 +76,9 @@ final class ServerConnection: StreamConnection {
     }
     while !shouldStopConsuming(on: reactor) {
       let step = unsafe FrameParser.next(
-        in: bytes, at: offset, maximumFrameBytes: limits.maximumFrameBytes)
+        in: bytes, at: offset, maximumFrameBytes: frameLimit)
       guard case .frame(let header) = step else {
-        perform(state.lengthRejected(step, limit: limits.maximumFrameBytes), on: reactor)
+        perform(state.lengthRejected(step, limit: frameLimit), on: reactor)
         break
       }
       let payloadStart = offset + FrameHeader.byteCount

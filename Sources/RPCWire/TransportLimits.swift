@@ -5,6 +5,10 @@ public struct TransportLimits: Sendable, Hashable {
   /// 4 MiB: some ten times the largest message of the schema, small enough that a thousand of them
   /// do not exhaust a machine.
   public var maximumFrameBytes = 4 << 20
+  /// Most bytes of a HELLO frame after its length field, as far as `maximumFrameBytes` allows.
+  ///
+  /// 16 KiB: many times a token and a name, and little to hold for a caller that nobody knows yet.
+  public var maximumHelloBytes = 16 << 10
   /// Most calls open on one connection; more are answered RESOURCE_EXHAUSTED.
   public var maximumCallsInFlight = 1024
   /// Most connections that a server serves; more get GOAWAY.

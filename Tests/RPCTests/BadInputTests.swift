@@ -37,6 +37,10 @@ struct Fault: Sendable, CustomTestStringConvertible {
         + RawFrame(.hello, textNotUTF8.bytes).bytes,
       reason: WireReason.payloadInvalid, needsHello: false),
     Fault(
+      name: "a HELLO of more than 16 KiB",
+      bytes: RawFrame.preamble + [0, 0, 0x40, 1, 1], reason: WireReason.frameTooLong,
+      needsHello: false),
+    Fault(
       name: "versions of the future",
       bytes: RawFrame.preamble
         + RawFrame(.hello, RawMessage().number(1, 2).number(2, 9).bytes).bytes,
