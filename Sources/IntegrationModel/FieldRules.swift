@@ -33,7 +33,7 @@ public enum FieldRules {
   public static let maximumItems = 1_000
   /// Actions of one registration.
   public static let maximumActions = 200
-  /// Leases of one heartbeat.
+  /// Leases of one heartbeat, and so leases of one agent.
   public static let maximumLeases = 1_000
   /// How far a log id's time may lie ahead of the server's clock, in milliseconds: 10 minutes.
   ///

@@ -165,7 +165,10 @@ public struct CommandBatch: Sendable {
     others.append(command)
   }
 
-  /// Empties the batch and keeps its memory.
+  /// Bytes of memory for texts that an empty batch keeps: 4 MiB, more than common traffic needs.
+  private static let keptBytes = 4_194_304
+
+  /// Empties the batch and keeps its memory, except what only a burst needed.
   public mutating func removeAll() {
     entries.removeAll(keepingCapacity: true)
     reports.removeAll(keepingCapacity: true)
@@ -175,7 +178,7 @@ public struct CommandBatch: Sendable {
     heldLeases.removeAll(keepingCapacity: true)
     recordErrors.removeAll(keepingCapacity: true)
     texts.removeAll(keepingCapacity: true)
-    bytes.removeAll(keepingCapacity: true)
+    bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptBytes)
   }
 
   /// A text of the batch as a string.

@@ -76,7 +76,7 @@ enum Schema {
       late INTEGER, flags INTEGER, requested_by INTEGER, retry_of BLOB, labels BLOB, result TEXT,
       PRIMARY KEY(integration, id)) WITHOUT ROWID;
     CREATE INDEX logs_open ON logs(integration, status, id) WHERE status IN (1, 2);
-    CREATE INDEX logs_failed ON logs(integration, id) WHERE status IN (4, 6);
+    CREATE INDEX logs_failed ON logs(integration, id, status) WHERE status IN (4, 6);
     CREATE INDEX logs_due ON logs(due) WHERE due IS NOT NULL;
     CREATE INDEX logs_retries ON logs(retry_of) WHERE retry_of IS NOT NULL;
     CREATE TABLE requests(

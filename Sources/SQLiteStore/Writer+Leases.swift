@@ -19,7 +19,9 @@ extension Writer {
       throw StoreFailure.integrationUnknown("\(command.integration)")
     }
     guard !integration.record.isPaused else { return .leased(LeaseOutcome()) }
-    let wanted = Int(min(max(command.maximumRequests, 1), UInt32(FieldRules.maximumItems)))
+    let agent = try agentNumber(command.agentID, of: command.integration, now: now)
+    let wanted = try room(of: agent, wanted: command.maximumRequests)
+    guard wanted > 0 else { return .leased(LeaseOutcome()) }
     var candidates: [Candidate] = []
     for action in actions(of: command, integration, batch) {
       candidates += try self.candidates(action, limit: wanted + 1, now: now)
@@ -27,7 +29,6 @@ extension Writer {
     candidates.sort { ($0.available, $0.id) < ($1.available, $1.id) }
     guard !candidates.isEmpty else { return .leased(LeaseOutcome()) }
 
-    let agent = try agentNumber(command.agentID, of: command.integration, now: now)
     var outcome = LeaseOutcome(hasMore: candidates.count > wanted)
     var bytes = 0
     for candidate in candidates.prefix(wanted) {
@@ -40,6 +41,16 @@ extension Writer {
       outcome.requests.append(leased)
     }
     return .leased(outcome)
+  }
+
+  /// How many requests an agent may get: it holds no more than one heartbeat can name.
+  private func room(of agent: Int64, wanted: UInt32) throws -> Int {
+    let count = try database.statement(
+      "SELECT count(*) FROM requests WHERE agent = ? AND hold IN (1, 2)")
+    defer { count.reset() }
+    count.bind(1, agent)
+    let held = try count.step() ? Int(count.integer(0)) : 0
+    return min(Int(min(max(wanted, 1), 1_000)), max(0, FieldRules.maximumLeases - held))
   }
 
   private func actions(

@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import SQLiteStore
 import Testing
 
 @Suite struct CatalogTests {
@@ -120,7 +121,7 @@ import Testing
 
   @Test("Agents of one integration are bounded", arguments: StoreKind.all)
   func agentLimit(kind: StoreKind) async throws {
-    var limits = StoreLimitsOf.small
+    var limits = StoreLimits()
     limits.maximumAgents = 2
     let harness = try await StoreHarness(kind, limits: limits)
     for agent in ["a", "b", "a"] {

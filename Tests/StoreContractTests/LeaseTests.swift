@@ -226,4 +226,24 @@ import Testing
     #expect(harness.takeAvailable() == ["export_order"])
     #expect(try await harness.lease().requests.count == 1)
   }
+
+  @Test("An agent holds no more than one heartbeat can name", arguments: StoreKind.all)
+  func heldLimit(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let (integration, now) = (harness.integration, harness.now)
+    let ids = (0..<1_001).map { _ in harness.newID() }
+    let taken = harness.store.submit { batch in
+      for id in ids {
+        let request = CreateRequest(
+          integration: integration, actionType: "export_order", logID: id,
+          entity: EntityReference(type: "order", id: "1"), input: "", idempotencyKey: "",
+          notBefore: nil, principal: "operator:local")
+        batch.append(.createRequest(request), now: now, origin: .none)
+      }
+    }
+    #expect(taken)
+    #expect(try await harness.lease(maximum: 1_000).requests.count == 1_000)
+    #expect(try await harness.lease(maximum: 1_000).requests.isEmpty)
+    #expect(try await harness.lease(agent: "agent-2", maximum: 1_000).requests.count == 1)
+  }
 }

@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import SQLiteStore
 import Testing
 
 @Suite struct ReportTests {
@@ -110,7 +111,7 @@ import Testing
 
   @Test("A different report after the end is refused and kept as late", arguments: StoreKind.all)
   func late(kind: StoreKind) async throws {
-    var limits = StoreLimitsOf.small
+    var limits = StoreLimits()
     limits.model.maximumLateEntries = 2
     let harness = try await StoreHarness(kind, limits: limits)
     let id = harness.newID()

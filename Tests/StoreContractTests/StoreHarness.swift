@@ -16,11 +16,6 @@ struct StoreKind: Sendable, CustomStringConvertible {
   static let all = [sqlite]
 }
 
-/// Limits for tests.
-enum StoreLimitsOf {
-  static let small = StoreLimits()
-}
-
 /// Keeps what commits bring.
 final class CommitRecorder: CommitObserver {
   private struct State {
