@@ -7,8 +7,9 @@ import Synchronization
 extension RPCConnection {
   /// Connects, says HELLO and returns when the server has answered it.
   ///
-  /// Both steps together take at most twice the limits' `helloTimeout`. Errors: UNAVAILABLE when
-  /// the server cannot be reached, UNAUTHENTICATED for a refused token.
+  /// Each of the host's addresses is tried for the limits' `helloTimeout` at most, and HELLO takes
+  /// as long again at most. Errors: UNAVAILABLE when the server cannot be reached, UNAUTHENTICATED
+  /// for a refused token.
   public static func connect(
     to address: ListenAddress, hello: ClientIdentity, limits: TransportLimits = TransportLimits()
   ) async throws(RPCError) -> RPCConnection {

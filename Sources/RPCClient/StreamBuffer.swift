@@ -63,8 +63,9 @@ final class StreamBuffer: Sendable {
           let message = state.messages[state.head]
           state.head += 1
           state.taken += 1
-          if state.head == state.messages.count {
-            state.messages = []
+          // A reader that is always a little behind must not keep what it has read.
+          if state.head == state.messages.count || state.head >= window {
+            state.messages.removeFirst(state.head)
             state.head = 0
           }
           return .success(message)
