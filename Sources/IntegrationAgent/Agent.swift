@@ -82,7 +82,7 @@ public final class Agent: Sendable {
     state.withLock { $0.companions.append(body) }
   }
 
-  /// Lives until the agent has stopped, by `stop()` or because an operator drained it.
+  /// Lives until the agent has stopped, by `stop()` or because an operator drained it; once.
   ///
   /// - Parameter stopsOnSignals: Whether SIGINT and SIGTERM stop the agent, the second one at once;
   ///   default: yes, since an agent is a program. They stay ignored after the return.

@@ -23,6 +23,11 @@ public struct AgentConfiguration: Sendable {
   public var outboxPath: String
   /// How much may wait in the outbox.
   public var outboxLimits = OutboxLimits()
+  /// Whether actions of the integration that this agent does not declare are retired; default: no,
+  /// because another program of the integration may serve them.
+  ///
+  /// Set it where this is the only one.
+  public var retiresUndeclaredActions = false
   /// How many requests are worked on at once; 1 to 1,000, default 4.
   public var maximumJobs = 4
   /// How long the server waits for a sign of life before it gives a request to somebody else; it is

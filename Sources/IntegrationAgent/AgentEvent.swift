@@ -45,7 +45,8 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
       "\(action) \(entity) abandoned, log \(log): \(reason)"
     case .reportRefused(let log, let sequence, let error):
       "report \(sequence) of log \(log) refused: \(error)"
-    case .backlog(let reports): "\(reports) reports wait in the outbox"
+    case .backlog(let reports):
+      reports == 1 ? "1 report waits in the outbox" : "\(reports) reports wait in the outbox"
     case .cancelWanted(let log, let reason, let by):
       "\(by) wants log \(log) cancelled\(reason.isEmpty ? "" : ": \(reason)")"
     case .paused(let reason): "paused\(reason.isEmpty ? "" : ": \(reason)")"

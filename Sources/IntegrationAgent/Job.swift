@@ -127,15 +127,15 @@ public actor Job {
   ///
   /// - Parameters:
   ///   - reference: Which external record.
-  ///   - message: One sentence that says what to fix.
-  ///   - cause: What lies behind it, for whoever looks deeper.
+  ///   - message: One sentence that says what to fix; cut at 1 KiB.
+  ///   - cause: What lies behind it, for whoever looks deeper; cut at 1 KiB.
   public func recordError(
     _ reference: String, _ message: String, cause: String = ""
   ) async throws {
     var error = RecordError()
     error.referenceID = ReportText.cut(reference, maximumBytes: 256)
-    error.message = ReportText.cut(message)
-    error.cause = ReportText.cut(cause)
+    error.message = ReportText.cut(message, maximumBytes: ReportText.maximumErrorBytes)
+    error.cause = ReportText.cut(cause, maximumBytes: ReportText.maximumErrorBytes)
     errors.append(error)
     try await news()
   }
@@ -159,7 +159,13 @@ public actor Job {
     laterReport?.cancel()
     // What does not fit one report goes ahead of the last one.
     while errors.count > ReportText.maximumErrors {
-      try await send(status: .unspecified, place: .middle)
+      do throws(AgentError) {
+        try await send(status: .unspecified, place: .middle)
+      } catch {
+        // The end itself has its place kept free; it must not be lost with what is too much.
+        guard case .outboxFull = error else { throw error }
+        errors.removeLast(errors.count - ReportText.maximumErrors)
+      }
     }
     hasEnded = true
     message = ReportText.cut(outcome.message)

@@ -7,6 +7,8 @@ enum ReportText {
   static let maximumResultBytes = 256 << 10
   /// The server's limit for the record errors of one report.
   static let maximumErrors = 1000
+  /// Message and cause of one record error; 1,000 of them fit one frame of 4 MiB.
+  static let maximumErrorBytes = 1024
 
   /// `text` without NUL and at most so many bytes of UTF-8, cut between characters.
   static func cut(_ text: String, maximumBytes: Int = maximumMessageBytes) -> String {

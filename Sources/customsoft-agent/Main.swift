@@ -77,6 +77,7 @@ import RPCWire
     configuration.version = ProductVersion.text
     configuration.targetSystem = "CustomSoft"
     configuration.targetVersion = "1.0"
+    configuration.retiresUndeclaredActions = true
     configuration.maximumJobs = arguments[Options.maximumJobs]
     configuration.outboxLimits.maximumReports = arguments[Options.maximumReports]
     if !arguments[Options.quiet] { configuration.onEvent = { say("\($0)") } }

@@ -13,6 +13,16 @@ final class OutboxFile {
   private let instanceID: String
   private let database: SQLiteConnection
   private(set) var counts: Outbox.Counts
+  private var durability = Durability.full
+
+  /// How far a transaction goes before it counts as done.
+  private enum Durability: String {
+    /// On disk: what is appended.
+    case full = "FULL"
+    /// With the operating system: what is forgotten. A report that a power cut brings back is sent
+    /// again, which changes nothing, and so deleting costs no wait for the disk.
+    case normal = "NORMAL"
+  }
 
   /// The schema that this program writes; a file with a higher number is refused.
   private static let schemaVersion: Int64 = 1
@@ -83,6 +93,7 @@ final class OutboxFile {
   func append(_ appends: [Append]) throws(AgentError) -> [Result<Void, AgentError>] {
     let before = counts
     do throws(SQLiteError) {
+      try use(.full)
       return try database.transaction { () throws(SQLiteError) in
         var results: [Result<Void, AgentError>] = []
         for append in appends {
@@ -155,6 +166,7 @@ final class OutboxFile {
         guard logs.insert(statement.text(1)).inserted else { continue }
         let payload = statement.blob(3)
         bytes += payload.count
+        if bytes > maximumBytes, !entries.isEmpty { break }
         guard let report = try? LogReport(serializedBytes: payload) else {
           throw SQLiteError(
             extendedCode: 0, message: "report \(statement.integer(0)) in it is damaged")
@@ -222,6 +234,7 @@ final class OutboxFile {
   private func write(_ body: () throws(SQLiteError) -> Void) throws(AgentError) {
     let before = counts
     do throws(SQLiteError) {
+      try use(.normal)
       try database.transaction(body)
     } catch {
       counts = before
@@ -246,6 +259,12 @@ final class OutboxFile {
     try database.run(
       "DELETE FROM open_log WHERE log_id = ? AND lease_token = ?", .text(logID), .text(leaseToken))
     counts.openLogs -= database.changes
+  }
+
+  private func use(_ wanted: Durability) throws(SQLiteError) {
+    guard durability != wanted else { return }
+    try database.execute("PRAGMA synchronous = \(wanted.rawValue)")
+    durability = wanted
   }
 
   private func unusable(_ error: SQLiteError) -> AgentError {

@@ -125,7 +125,7 @@ extension AgentRuntime {
         event(.reportRefused(logID: report.logID, sequence: report.sequence, error))
       }
       running?.end(.leaseLost)
-      unsettledLeases[report.logID] = nil
+      if unsettledLeases[report.logID] == report.leaseToken { unsettledLeases[report.logID] = nil }
       try await outbox.forgetLog(report.logID, leaseToken: report.leaseToken)
       return true
     case .refused:

@@ -31,7 +31,7 @@ extension AgentRuntime {
     var request = RegisterActionRequest()
     request.agentID = configuration.agentID
     request.actions = actions.map(\.definition)
-    request.retireUndeclared = true
+    request.retireUndeclared = configuration.retiresUndeclaredActions
     _ = try await client.agents.registerAction(request)
   }
 

@@ -20,10 +20,18 @@ extension AgentRuntime {
       do {
         if isFirst { try await releasePredecessorsLeases() }
         isFirst = false
+        let began = clock.now
         let response = try await pollOnce()
-        backoff.succeeded()
-        for request in response.requests { take(request) }
+        // What comes when the agent has begun to drain goes back with its goodbye.
+        for request in response.requests where lifecycle.phase == .running { take(request) }
         follow(response.directives)
+        let isEmpty = response.requests.isEmpty && response.directives.isEmpty
+        if isEmpty, clock.now - began < min(configuration.pollWait / 2, .seconds(1)) {
+          // A server that does not let polls wait must not be asked without end.
+          try await Task.sleep(for: backoff.failed())
+        } else {
+          backoff.succeeded()
+        }
       } catch let error as RPCError {
         try Task.checkCancellation()
         guard lifecycle.takesWork else { continue }
@@ -69,6 +77,7 @@ extension AgentRuntime {
     order.requestedBy = request.requestedBy
     order.leaseToken = request.leaseToken
     let before = jobs[request.logID]
+    if before?.job.order.leaseToken == request.leaseToken { return }
     before?.end(.leaseLost)
     let handler = handlers[request.actionType]
     start(order, after: before?.task) { job in

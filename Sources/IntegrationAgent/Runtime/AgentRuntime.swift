@@ -41,7 +41,6 @@ actor AgentRuntime {
   var isBeating = false
   var poll: Task<PollRequestsResponse, any Error>?
 
-  nonisolated let sessionWake = Wakeup()
   nonisolated let senderWake = Wakeup()
   nonisolated let heartbeatWake = Wakeup()
   nonisolated let pollWake = Wakeup()
