@@ -27,6 +27,8 @@ public final class IntegrationService: Sendable {
   let server = Mutex<RPCServer?>(nil)
   let schemaVersion = Mutex<Int>(0)
   let addresses = Mutex<[String]>([])
+  /// When the timer lets the store handle its deadlines; `max`: it is not set.
+  let storeDueMs = Mutex<Int64>(.max)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
 
   /// What the service's timer waits for.

@@ -14,11 +14,29 @@ extension IntegrationService {
   func expect(due: Instant) {
     let wait = max(0, due.milliseconds(since: ServerClock.now))
     let (at, overflow) = ServiceTimer<Deadline>.nowMs.addingReportingOverflow(wait)
-    if !overflow { schedule(.store, atMs: at) }
+    if !overflow { expectStoreDue(atMs: at) }
+  }
+
+  /// Sets the timer for the store, unless it is set for that time or an earlier one: whatever is
+  /// due later is learnt from the outcome of the earlier expiry.
+  private func expectStoreDue(atMs at: Int64) {
+    let isEarlier = storeDueMs.withLock { due in
+      guard at < due else { return false }
+      due = at
+      return true
+    }
+    if isEarlier { schedule(.store, atMs: at) }
   }
 
   /// Lets the store handle what is due, and goes on until nothing is.
   func expireDue() {
+    let isDue = storeDueMs.withLock { due in
+      // An entry that an earlier deadline has overtaken.
+      guard due <= ServiceTimer<Deadline>.nowMs else { return false }
+      due = .max
+      return true
+    }
+    guard isDue else { return }
     let now = ServerClock.now
     let taken = store.submit { batch in
       batch.append(
@@ -29,7 +47,7 @@ extension IntegrationService {
         })
     }
     // The store is full or closed: another try in a second is early enough for a deadline.
-    if !taken { schedule(.store, atMs: ServiceTimer<Deadline>.nowMs + 1_000) }
+    if !taken { expectStoreDue(atMs: ServiceTimer<Deadline>.nowMs + 1_000) }
   }
 
   /// Writes changed agents and used keys, and sets the time of the next round.
