@@ -49,7 +49,7 @@ extension ServiceLimits {
   /// The limits by their flags' names, as `server info` shows them.
   var described: [String: String] {
     [
-      "heartbeat-interval": "\(heartbeatInterval)",
+      "heartbeat-interval": heartbeatInterval.flagText,
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
@@ -58,6 +58,12 @@ extension ServiceLimits {
 }
 
 extension Duration {
+  /// As a flag takes it: `10s`, `250ms`.
+  public var flagText: String {
+    let milliseconds = wholeMilliseconds
+    return milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
+  }
+
   /// Whole milliseconds, cut off at what fits.
   var wholeMilliseconds: Int64 {
     let (seconds, attoseconds) = components

@@ -172,12 +172,12 @@ extension WireFlags {
       "maximum-frame-bytes": "\(arguments[maximumFrameBytes])",
       "maximum-calls": "\(arguments[maximumCalls])",
       "maximum-connections": "\(arguments[maximumConnections])",
-      "keepalive-interval": "\(arguments[keepaliveInterval])",
-      "hello-timeout": "\(arguments[helloTimeout])",
+      "keepalive-interval": arguments[keepaliveInterval].flagText,
+      "hello-timeout": arguments[helloTimeout].flagText,
       "high-water-bytes": "\(arguments[highWaterBytes])",
       "hard-mark-bytes": "\(arguments[hardMarkBytes])",
-      "write-stall-timeout": "\(arguments[writeStallTimeout])",
-      "drain-timeout": "\(arguments[drainTimeout])",
+      "write-stall-timeout": arguments[writeStallTimeout].flagText,
+      "drain-timeout": arguments[drainTimeout].flagText,
     ]
   }
 }

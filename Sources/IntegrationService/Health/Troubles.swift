@@ -93,10 +93,11 @@ enum Troubles {
       }
       if view.agent.clockSkewMs.magnitude > clockSkewMs, view.health != .down {
         let seconds = view.agent.clockSkewMs.magnitude / 1_000
+        let host = view.agent.host.isEmpty ? "its host" : view.agent.host
         let direction = view.agent.clockSkewMs > 0 ? "ahead" : "behind"
         add(
           .clockSkew,
-          "Agent \(id): its clock is \(seconds) s \(direction); set it on \(view.agent.host).", show
+          "Agent \(id): its clock is \(seconds) s \(direction); set the clock of \(host).", show
         )
       }
     }

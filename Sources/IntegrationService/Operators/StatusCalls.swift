@@ -25,10 +25,10 @@ extension IntegrationService {
   private var limitsByFlag: [String: String] {
     let model = configuration.model
     return configuration.limits.described.merging(configuration.otherLimits) { $1 }.merging([
-      "accept-timeout": "\(Duration.milliseconds(model.acceptTimeoutMs))",
-      "grace-time": "\(Duration.milliseconds(model.connectionGraceMs))",
-      "queue-timeout": "\(Duration.milliseconds(model.queueTimeoutMs))",
-      "progress-timeout": "\(Duration.milliseconds(model.progressTimeoutMs))",
+      "accept-timeout": Duration.milliseconds(model.acceptTimeoutMs).flagText,
+      "grace-time": Duration.milliseconds(model.connectionGraceMs).flagText,
+      "queue-timeout": Duration.milliseconds(model.queueTimeoutMs).flagText,
+      "progress-timeout": Duration.milliseconds(model.progressTimeoutMs).flagText,
       "maximum-deliveries": "\(model.maximumDeliveries)",
     ]) { $1 }
   }
