@@ -162,6 +162,69 @@ import Testing
     #expect(harness.recorder.batches.count < 300)
   }
 
+  @Test("A command that breaks a rule of the database fails alone, and counts stay right")
+  func ruleBroken() async throws {
+    let first = try await StoreHarness(.sqlite)
+    await first.store.close()
+    // A rule that no check of the store knows stands for a fault of the store.
+    try SQLiteConnection(path: first.scratch.file("data") + "/integrations.db").execute(
+      """
+      CREATE TRIGGER poison BEFORE INSERT ON record_errors WHEN new.reference = 'poison'
+      BEGIN SELECT RAISE(ABORT, 'poison'); END
+      """)
+    let store = try SQLiteStore(directory: first.scratch.file("data"))
+    let recorder = CommitRecorder(wantsLogEvents: true)
+    store.start(observer: recorder)
+    let harness = first.on(store)
+    let (integration, now) = (harness.integration, harness.now)
+    let ids = (0..<3).map { _ in harness.newID() }
+    let taken = store.submit { batch in
+      for (number, reference) in ["fine", "poison", "fine"].enumerated() {
+        let error = StoredRecordError(
+          referenceID: reference, message: "m", cause: "", isRetryable: false)
+        let command = Report(agent: "agent-\(number)", errors: [error]).command(
+          ids[number], .failed, sequence: 1, integration: integration, in: &batch)
+        batch.append(report: command, now: now, origin: .token(UInt64(number), 0))
+      }
+    }
+    #expect(taken)
+    try await harness.expire()
+    guard case .reported = recorder.answers[0], case .failed(let failure) = recorder.answers[1],
+      case .reported = recorder.answers[2]
+    else {
+      Issue.record("expected one failure of three: \(recorder.answers)")
+      return
+    }
+    #expect(failure.reason == "INTERNAL")
+    #expect(try await store.logs(LogQuery()).logs.map(\.id) == [ids[2], ids[0]])
+    #expect(try await store.counts([], now: now).first?.logs == 2)
+    let changed = recorder.takeEvents().filter {
+      if case .logChanged = $0 { true } else { false }
+    }
+    #expect(changed.count == 2)
+    await store.close()
+  }
+
+  @Test("Many agents and kinds of records are told apart")
+  func manyNames() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let (integration, now) = (harness.integration, harness.now)
+    let ids = (0..<300).map { _ in harness.newID() }
+    let taken = harness.store.submit { batch in
+      for (number, id) in ids.enumerated() {
+        let entity = EntityReference(type: "kind-\(number)", id: "1")
+        let command = Report(agent: "agent-\(number)", entity: entity).command(
+          id, .completed, sequence: 1, integration: integration, in: &batch)
+        batch.append(report: command, now: now, origin: .none)
+      }
+    }
+    #expect(taken)
+    try await harness.expire()
+    let logs = try await harness.store.logs(LogQuery(order: .oldestFirst, limit: 1_000)).logs
+    #expect(logs.map(\.agentID) == (0..<300).map { "agent-\($0)" })
+    #expect(logs.map(\.entity.type) == (0..<300).map { "kind-\($0)" })
+  }
+
   @Test("A closed store takes nothing and reads nothing")
   func closed() async throws {
     let harness = try await StoreHarness(.sqlite)
