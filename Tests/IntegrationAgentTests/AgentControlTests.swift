@@ -139,6 +139,21 @@ import Testing
     try await running.stop()
   }
 
+  @Test("A pause that ends while the server is away does not outlast the next connection")
+  func pauseForgotten() async throws {
+    let running = RunningAgent(configuration) { agent in
+      agent.action("export", name: "Export") { _ in .completed("Done.") }
+    }
+    manager.direct(.pause(Pause()))
+    try await eventually("paused") { running.said.first { $0.hasPrefix("paused") } }
+    await manager.stop()
+    manager.state.withLock { $0.isPaused = false }
+    try manager.start()
+    let log = manager.request("export")
+    try await manager.wait(for: .completed, of: log)
+    try await running.stop()
+  }
+
   @Test("A drain finishes what is held, takes nothing new, and ends the run")
   func drain() async throws {
     let running = startWaiting(configuration)

@@ -38,6 +38,9 @@ extension AgentRuntime {
   private func sessionBegan() {
     isRegistered = true
     leasesRenewedAt = nil
+    // A pause that still holds is said again on each connection; one that ended while there was
+    // none must not last for ever.
+    handle(.resumeWanted)
     event(.connected(server: configuration.server.description))
     let waiting = outbox.counts.reports
     if waiting > 0 { event(.backlog(reports: waiting)) }
