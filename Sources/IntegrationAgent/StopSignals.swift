@@ -8,16 +8,22 @@ import Glibc
 final class StopSignals {
   private var sources: [any DispatchSourceSignal] = []
 
+  /// Returns when the kernel reports the signals to Dispatch: until then one that comes would be
+  /// lost, because its default action is off already.
   init(_ body: @escaping @Sendable () -> Void) {
     let queue = DispatchQueue(label: "integration-agent.signals")
+    let registered = DispatchGroup()
     for number in [SIGINT, SIGTERM] {
       // Dispatch sees a signal beside its default action, so that one is taken away first.
       _ = signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler { body() }
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
       source.resume()
       sources.append(source)
     }
+    registered.wait()
   }
 
   deinit {

@@ -108,18 +108,24 @@ struct RunningServer {
 final class StopSignals {
   private let sources: [any DispatchSourceSignal]
 
-  /// `body` gets 1 with the first signal, 2 with the second, on a queue of its own.
+  /// `body` gets 1 with the first signal, 2 with the second, on a queue of its own. Returns when
+  /// the kernel reports the signals to Dispatch: until then one that comes would be lost, because
+  /// its default action is off already.
   init(_ body: @escaping @Sendable (Int) -> Void) {
     let queue = DispatchQueue(label: "integrationd.signals")
     let counter = SignalCounter()
+    let registered = DispatchGroup()
     sources = [SIGTERM, SIGINT, SIGHUP].map { number in
       // Dispatch hears of a signal only while its default action is off.
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler { body(counter.next()) }
+      registered.enter()
+      source.setRegistrationHandler { registered.leave() }
       source.activate()
       return source
     }
+    registered.wait()
   }
 
   func cancel() {
