@@ -108,9 +108,10 @@ struct RunningServer {
 final class StopSignals {
   private let sources: [any DispatchSourceSignal]
 
-  /// `body` gets 1 with the first signal, 2 with the second, on a queue of its own. Returns when
-  /// the kernel reports the signals to Dispatch: until then one that comes would be lost, because
-  /// its default action is off already.
+  /// `body` gets 1 with the first signal, 2 with the second, on a queue of its own.
+  ///
+  /// Returns when the kernel reports the signals to Dispatch: until then one that comes would be
+  /// lost, because its default action is off already.
   init(_ body: @escaping @Sendable (Int) -> Void) {
     let queue = DispatchQueue(label: "integrationd.signals")
     let counter = SignalCounter()

@@ -17,7 +17,7 @@ public struct NotInTime: Error, CustomStringConvertible {
 /// starting refuses connections at first.
 @discardableResult
 public func eventually<Value>(
-  _ expectation: String, within limit: Duration = .seconds(10),
+  _ expectation: String, within limit: Duration = .seconds(60),
   probe: () async throws -> Value?
 ) async throws -> Value {
   let clock = ContinuousClock()
