@@ -38,9 +38,7 @@ extension AgentRuntime {
   private func sessionBegan() {
     isRegistered = true
     leasesRenewedAt = nil
-    // A pause that still holds is said again on each connection; one that ended while there was
-    // none must not last for ever.
-    handle(.resumeWanted)
+    isPauseConfirmed = false
     event(.connected(server: configuration.server.description))
     let waiting = outbox.counts.reports
     if waiting > 0 { event(.backlog(reports: waiting)) }
@@ -114,6 +112,10 @@ extension AgentRuntime {
       running.end(.leaseLost)
     }
     follow(response.directives)
+    // A pause that still holds is said again on each connection, at the latest with its first
+    // heartbeat; one that ended while there was no connection must not last for ever.
+    if !isPauseConfirmed { handle(.resumeWanted) }
+    isPauseConfirmed = true
   }
 
   func heartbeat(state: AgentState) -> HeartbeatRequest {

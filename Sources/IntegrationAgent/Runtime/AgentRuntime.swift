@@ -37,6 +37,8 @@ actor AgentRuntime {
   var isBacklogSent = false
   var leasesRenewedAt: ContinuousClock.Instant?
   var heartbeatInterval: Duration
+  /// Whether this connection has said if the integration is paused.
+  var isPauseConfirmed = false
   /// Whether a heartbeat is on its way: the goodbye must not be overtaken by it.
   var isBeating = false
   var poll: Task<PollRequestsResponse, any Error>?
@@ -213,7 +215,9 @@ actor AgentRuntime {
           .cancelWanted(
             logID: cancel.logID, reason: cancel.reason, requestedBy: cancel.requestedBy))
         running.end(.cancelWanted(reason: cancel.reason, requestedBy: cancel.requestedBy))
-      case .pause(let pause): handle(.pauseWanted(reason: pause.reason))
+      case .pause(let pause):
+        isPauseConfirmed = true
+        handle(.pauseWanted(reason: pause.reason))
       case .resume: handle(.resumeWanted)
       case .drain(let drain):
         let reason = drain.reason.isEmpty ? "an operator asked for it" : drain.reason
