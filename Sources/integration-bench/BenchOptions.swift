@@ -34,7 +34,10 @@ struct BenchOptions {
     FlagName("output", short: "o"), .choice("FORM"), default: OutputForm.table,
     help: "a table for people or JSON for programs")
 
-  /// The commands, each with its sentence.
+  /// The flags of `compare` alone.
+  let compare = CompareOptions()
+
+  /// The commands, each with its sentence; `compare` has flags of its own.
   static let names: [(name: String, summary: String)] = [
     ("heartbeat", "phone home, beside the raw echo"),
     ("report", "durable reports, beside a bare append; checks that all of them are stored"),
@@ -64,7 +67,7 @@ struct BenchOptions {
           "integration-bench heartbeat --server tcp:127.0.0.1:7300 --token KEY --output json",
           "one benchmark on a running server"),
       ])
-      .withSubcommands(Self.names.map { Command($0.name, $0.summary) })
+      .withSubcommands(Self.names.map { Command($0.name, $0.summary) } + [compare.command])
   }
 }
 

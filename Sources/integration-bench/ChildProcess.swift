@@ -5,20 +5,38 @@ final class ChildProcess {
   let pid: pid_t
   private var ended = false
 
-  /// Starts `executable` with standard error in a file and nothing on standard output.
-  init(_ executable: String, _ arguments: [String], errorFile: String) throws(BenchError) {
+  /// Starts `executable` with standard error in a file and standard output in another, or nowhere.
+  init(
+    _ executable: String, _ arguments: [String], errorFile: String,
+    outputFile: String = "/dev/null"
+  ) throws(BenchError) {
+    guard !StartedPrograms.isEnding else { throw BenchError(.refused, "interrupted") }
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    unsafe posix_spawn_file_actions_addopen(&actions, 1, outputFile, O_WRONLY | O_CREAT, 0o600)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, errorFile, O_WRONLY | O_CREAT, 0o600)
     var argv = unsafe ([executable] + arguments).map { unsafe strdup($0) } + [nil]
     defer { unsafe argv.forEach { unsafe free($0) } }
+    // What this program ignores and this thread blocks, a child would inherit.
+    var attributes = posix_spawnattr_t()
+    var defaults = sigset_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    unsafe sigemptyset(&defaults)
+    for number in [SIGINT, SIGTERM, SIGPIPE] { unsafe sigaddset(&defaults, number) }
+    unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+    var blocked = sigset_t()
+    unsafe sigemptyset(&blocked)
+    unsafe posix_spawnattr_setsigmask(&attributes, &blocked)
+    unsafe posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
     var pid: pid_t = 0
-    let failure = unsafe posix_spawn(&pid, executable, &actions, nil, &argv, environ)
+    let failure = unsafe posix_spawn(&pid, executable, &actions, &attributes, &argv, environ)
     guard failure == 0 else { throw .system("cannot start \(executable)", number: failure) }
     self.pid = pid
+    StartedPrograms.add(pid)
   }
 
   /// Whether the program still runs.
@@ -26,6 +44,7 @@ final class ChildProcess {
     if ended { return false }
     var status: Int32 = 0
     ended = unsafe waitpid(pid, &status, WNOHANG) == pid
+    if ended { StartedPrograms.remove(pid) }
     return !ended
   }
 
@@ -41,6 +60,7 @@ final class ChildProcess {
     var status: Int32 = 0
     unsafe waitpid(pid, &status, 0)
     ended = true
+    StartedPrograms.remove(pid)
   }
 
   /// The resident memory in bytes, from `/proc/PID/status` (proc(5)); nil when it cannot be read.

@@ -9,6 +9,9 @@ import RPCWire
     let program = CommandLineProgram(options.command)
     let arguments = program.parseOrExit()
     do {
+      if arguments.path == ["compare"] {
+        exit(try await CompareProgram(options.compare, options, arguments).run() ? 0 : 1)
+      }
       let measurements = try await Benchmarks(options, arguments).run()
       StandardStream.output.write(arguments[options.output].text(measurements))
       exit(measurements.allSatisfy { $0.faults.isEmpty && $0.failures == 0 } ? 0 : 1)

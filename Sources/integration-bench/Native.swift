@@ -20,6 +20,8 @@ struct RawLoadOutcome {
   let unanswered: UInt64
   /// Why the load stopped early, or the first refusal; nil when there is neither.
   let fault: String?
+  /// What was done in the measured time, where it is not the histogram's count.
+  var calls: UInt64?
 }
 
 /// The C load, echo, append and idle connections, with Swift values.
@@ -72,7 +74,7 @@ enum Native {
     return histogram
   }
 
-  private static func withOptions<Result>(
+  static func withOptions<Result>(
     _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape,
     body: (UnsafePointer<cbl_load_options>) -> Result
   ) -> Result {
@@ -98,7 +100,7 @@ enum Native {
     return unsafe body(&options)
   }
 
-  private static func fault(in result: cbl_load_result) -> String? {
+  static func fault(in result: cbl_load_result) -> String? {
     let error = unsafe withUnsafeBytes(of: result.error) {
       unsafe text(Array($0.bindMemory(to: CChar.self)))
     }
