@@ -35,6 +35,9 @@ public enum StoreCommand: Sendable {
   case connectionLost(IntegrationID, agentID: String)
   /// The agent is back within the grace time: its leases last as long as they did. Outcome: `done`.
   case connectionRestored(IntegrationID, agentID: String)
+  /// A lease whose holder never heard of it: back to the queue at once. One that was accepted, or
+  /// that somebody else has by now, stays. Outcome: `done`.
+  case returnLease(IntegrationID, LogID, LeaseToken)
   /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
   case expire(maximum: Int)
 }

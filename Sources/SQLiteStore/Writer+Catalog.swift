@@ -24,6 +24,8 @@ extension Writer {
       try connectionLost(integration, agentID: agentID, now: now)
     case .connectionRestored(let integration, let agentID):
       try connectionRestored(integration, agentID: agentID)
+    case .returnLease(let integration, let id, let token):
+      try returnLease(integration, id, token, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
     }
   }

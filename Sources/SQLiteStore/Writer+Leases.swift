@@ -187,6 +187,19 @@ extension Writer {
 
   // MARK: - The end of leases
 
+  /// Ends a lease that its holder never heard of.
+  func returnLease(
+    _ integration: IntegrationID, _ id: LogID, _ token: LeaseToken, now: Instant
+  ) throws -> CommandOutcome {
+    guard let row = try LogRow.find(database, integration: integration, id: id) else {
+      return .done
+    }
+    let change = try LogChange(row, database)
+    guard change.state.hold == .offered, change.state.token == token else { return .done }
+    try endLease(change, cause: .notAccepted, now: now)
+    return .done
+  }
+
   /// Ends everything that an agent holds.
   private func endLeases(of agent: Int64, cause: TransitionCause, now: Instant) throws {
     for (integration, id) in try held(by: agent) {
@@ -243,7 +256,7 @@ extension Writer {
     let again = "delivery \(next.nextDelivery) of \(limits.model.maximumDeliveries) follows"
     return switch cause {
     case .leaseExpired: "The lease of agent \(agent) ran out; \(again)."
-    case .notAccepted: "Agent \(agent) did not answer for it in time; it waits in the queue again."
+    case .notAccepted: "Agent \(agent) did not answer for it; it waits in the queue again."
     case .connectionLost: "The connection of agent \(agent) was lost; \(again)."
     case .agentStopped: "Agent \(agent) stopped; \(again)."
     case .operatorAction: "An operator wanted it stopped, and agent \(agent) lost it."

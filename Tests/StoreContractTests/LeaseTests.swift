@@ -87,6 +87,27 @@ import Testing
   }
 
   @Test(
+    "A lease that its holder never heard of goes back at once, an accepted one stays",
+    arguments: StoreKind.all)
+  func returned(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let id = try await harness.request().log.id
+    let first = try await harness.leaseOne()
+    _ = harness.recorder.takeEvents()
+    _ = try await harness.perform(.returnLease(harness.integration, id, first.token))
+    #expect(harness.takeAvailable() == ["export_order"])
+    let second = try await harness.leaseOne(agent: "agent-2")
+    #expect(second.delivery == 1)
+    // The first token is stale, and the second is accepted: neither is returned any more.
+    _ = try await harness.perform(.returnLease(harness.integration, id, first.token))
+    try await harness.report(id, .inProgress, sequence: 1, Report(token: "\(second.token)"))
+    _ = try await harness.perform(.returnLease(harness.integration, id, second.token))
+    try await harness.report(id, .completed, sequence: 2, Report(token: "\(second.token)"))
+    let causes = try await harness.detail(id).timeline.map(\.cause)
+    #expect(causes == [.request, .leased, .notAccepted, .leased, .report, .report])
+  }
+
+  @Test(
     "An accepted lease that runs out is delivered again up to the limit, then it failed",
     arguments: StoreKind.all)
   func redelivery(kind: StoreKind) async throws {

@@ -84,7 +84,8 @@ extension IntegrationService: CommitObserver {
       let agentID = batch.string(batch.renewals[Int(entry.index)].agentID)
       answer(token, agentID, renewed, &replies)
     case .leased(let leased):
-      self.leased(token, leased, &replies, &available)
+      let integration = batch.leases[Int(entry.index)].integration
+      self.leased(token, integration, leased, &replies, &available)
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))

@@ -67,21 +67,31 @@ extension IntegrationService {
   ///
   /// Adds to `next` what other polls may be woken for.
   func leased(
-    _ token: CallToken, _ outcome: LeaseOutcome, _ replies: inout ReplyWriter,
+    _ token: CallToken, _ integration: IntegrationID, _ outcome: LeaseOutcome,
+    _ replies: inout ReplyWriter,
     _ next: inout [(integration: Int64, action: String)]
   ) {
     guard !outcome.requests.isEmpty else {
       return leasedNothing(token, &replies)
     }
-    guard let poll = polls.remove(token) else {
-      // The caller left while the lease was on its way: not accepted, it returns to the queue.
-      return
-    }
+    guard let poll = polls.remove(token) else { return giveBack(outcome, of: integration) }
     poll.agent.mayHoldLeases.store(true, ordering: .relaxed)
     answer(poll, outcome, &replies)
     guard outcome.hasMore else { return }
     let actions = poll.wokenFor.map { [$0] } ?? Array(Set(outcome.requests.map(\.actionType)))
     for action in actions { next.append((poll.integration, action)) }
+  }
+
+  /// The caller left while the lease was on its way: nobody has heard of it, so it does not have to
+  /// wait for the accept timeout, which is what happens if the store takes nothing now.
+  private func giveBack(_ outcome: LeaseOutcome, of integration: IntegrationID) {
+    let now = ServerClock.now
+    _ = store.submit { batch in
+      for request in outcome.requests {
+        batch.append(
+          .returnLease(integration, request.logID, request.token), now: now, origin: .none)
+      }
+    }
   }
 
   private func leasedNothing(_ token: CallToken, _ replies: inout ReplyWriter) {
