@@ -1,8 +1,9 @@
 import IntegrationAPI
 import RPCWire
 
-// The types of other modules that an author meets, so that `import IntegrationAgent` is enough. (The schema
-// also has a message named Agent; a file that imports both modules writes IntegrationAgent.Agent.)
+// The types of other modules that an author meets, so that `import IntegrationAgent` is enough.
+// (The schema also has a message named Agent; a file that imports both modules writes
+// IntegrationAgent.Agent.)
 
 /// The business record that an action works on: its type, id and display name.
 public typealias Entity = IntegrationAPI.Entity

@@ -79,6 +79,21 @@ final class Outbox: Sendable {
     file = Mutex(opened)
   }
 
+  /// Opens as `init` does, away from the threads that tasks share.
+  static func open(
+    path: String, limits: OutboxLimits, instanceID: String
+  ) async throws(AgentError) -> Outbox {
+    let result: Result<Outbox, AgentError> = await withCheckedContinuation { continuation in
+      DispatchQueue(label: "integration-agent.open").async {
+        let result = Result { () throws(AgentError) in
+          try Outbox(path: path, limits: limits, instanceID: instanceID)
+        }
+        continuation.resume(returning: result)
+      }
+    }
+    return try result.get()
+  }
+
   /// How much waits now.
   var counts: Counts { publishedCounts.withLock { $0 } }
 

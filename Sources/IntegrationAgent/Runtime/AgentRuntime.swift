@@ -58,7 +58,7 @@ actor AgentRuntime {
     client = IntegrationClient(configuration.clientConfiguration)
     instanceID = LogIDMaker.shared.make()
     heartbeatInterval = configuration.heartbeatInterval
-    outbox = try Outbox(
+    outbox = try await Outbox.open(
       path: configuration.outboxPath, limits: configuration.outboxLimits, instanceID: instanceID)
     predecessor = try await outbox.predecessor()
   }
