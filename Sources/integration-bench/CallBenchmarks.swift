@@ -18,9 +18,11 @@ struct CallBenchmarks {
   /// Heartbeats, beside the raw echo with as many calls in flight.
   func heartbeat() async throws -> Measurement {
     var measurement = Measurement("heartbeat", client: client.rawValue, load: shape)
+    let echoBefore = try LimitBenchmarks.echo(shape.shortened)
     let outcome = try await run(CBL_LOAD_HEARTBEAT)
     measurement.take(outcome)
-    measurement.limit = Limit(try LimitBenchmarks.echo(shape.shortened), for: measurement)
+    let echoAfter = try LimitBenchmarks.echo(shape.shortened)
+    measurement.limit = Limit(echoBefore, echoAfter, for: measurement)
     return measurement
   }
 
@@ -28,6 +30,7 @@ struct CallBenchmarks {
   func report() async throws -> Measurement {
     var measurement = Measurement("report", client: client.rawValue, load: shape)
     let before = try await session.storedLogs()
+    let appendBefore = try append()
     let outcome = try await run(CBL_LOAD_REPORT)
     measurement.take(outcome)
     if let before, let after = try await session.storedLogs() {
@@ -37,9 +40,12 @@ struct CallBenchmarks {
         measurement.faults.append("\(outcome.answered) reports acknowledged, \(stored) stored")
       }
     }
-    let append = try LimitBenchmarks.append(in: session.scratch, seconds: shape.shortened.seconds)
-    measurement.limit = Limit(append, for: measurement)
+    measurement.limit = Limit(appendBefore, try append(), for: measurement)
     return measurement
+  }
+
+  private func append() throws -> Measurement {
+    try LimitBenchmarks.append(in: session.scratch, seconds: shape.shortened.seconds)
   }
 
   private func run(_ kind: cbl_load_kind) async throws -> RawLoadOutcome {
@@ -61,7 +67,7 @@ extension Measurement {
 }
 
 extension LoadShape {
-  /// The same load for a fifth of the time, for a limit that is measured beside.
+  /// The same load for a fifth of the time, for a limit that is measured before and after.
   var shortened: LoadShape {
     LoadShape(
       connections: connections, inFlight: inFlight, warmup: 0.2, seconds: max(0.5, seconds / 5))

@@ -58,10 +58,12 @@ struct Limit: Encodable {
   /// The measured median over the limit's median.
   var p50Ratio: Double
 
-  init(_ limit: Measurement, for measured: Measurement) {
-    of = limit.benchmark
-    perSecond = limit.callsPerSecond
-    p50Ms = limit.latencyMs.p50
+  /// Takes the mean of the limit before and after the load, so that a machine whose speed drifts
+  /// does not favour either.
+  init(_ before: Measurement, _ after: Measurement, for measured: Measurement) {
+    of = before.benchmark
+    perSecond = (before.callsPerSecond + after.callsPerSecond) / 2
+    p50Ms = (before.latencyMs.p50 + after.latencyMs.p50) / 2
     ratio = perSecond > 0 ? measured.callsPerSecond / perSecond : 0
     p50Ratio = p50Ms > 0 ? measured.latencyMs.p50 / p50Ms : 0
   }
