@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -227,8 +228,11 @@ import Testing
     try directory.write("{\"number\":\"Q-9\"}", to: "a.json")
     try directory.write("account,name,email\nAcme,Ada,a@b.example\n", to: "contacts.csv")
     try directory.write("nothing", to: "readme.txt")
+    #expect(mkfifo(directory.file("pipe.json"), 0o600) == 0)
     let folder = QuoteFolder(path: directory.path)
-    #expect(try folder.quotes().map(\.number) == ["Q-9"])
+    #expect(try folder.quotes().map(\.number) == ["Q-9", "pipe.json"])
+    let fault = #expect(throws: SourceFault.self) { try folder.quotes().last?.quote.get() }
+    #expect(fault?.sentence.contains("no ordinary file") == true)
     #expect(try folder.quote(numbered: "Q-9") != nil)
     #expect(try folder.quote(numbered: "Q-8") == nil)
     #expect(try folder.contacts(in: nil).map(\.reference) == ["a@b.example"])

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// The folder that quotes and contacts are found in.
 struct QuoteFolder: Sendable {
@@ -73,17 +74,22 @@ struct QuoteFolder: Sendable {
 
   private func contents(of name: String) throws(SourceFault) -> [UInt8] {
     let file = "\(path)/\(name)"
-    do {
-      let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
-      guard size <= QuoteFile.maximumBytes else {
-        throw SourceFault(
-          "it has \(size) bytes, and \(QuoteFile.maximumBytes) is the limit; split it.")
-      }
-      return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
-    } catch let fault as SourceFault {
-      throw fault
-    } catch {
+    var status = stat()
+    guard unsafe stat(file, &status) == 0 else {
       throw SourceFault("there is no file \(name) in \(path) that may be read.")
+    }
+    // A pipe would be waited on for ever.
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw SourceFault("\(name) is no ordinary file; take it out of \(path).")
+    }
+    guard status.st_size <= QuoteFile.maximumBytes else {
+      throw SourceFault(
+        "it has \(status.st_size) bytes, and \(QuoteFile.maximumBytes) is the limit; split it.")
+    }
+    do {
+      return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+    } catch {
+      throw SourceFault("\(name) in \(path) may not be read; see who may read it.")
     }
   }
 }
