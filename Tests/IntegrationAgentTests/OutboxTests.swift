@@ -104,6 +104,15 @@ extension ScratchDirectory {
     #expect(again.counts.openLogs == 1)
   }
 
+  @Test("Only the agent's own user can read what waits", arguments: ["outbox", "outbox-wal"])
+  func fileMode(name: String) async throws {
+    let outbox = try open()
+    try await outbox.append(report("a", 1), place: .first)
+    let attributes = try FileManager.default.attributesOfItem(atPath: directory.file(name))
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+    outbox.close()
+  }
+
   @Test("A closed outbox takes nothing")
   func closed() async throws {
     let outbox = try open()

@@ -53,6 +53,11 @@ final class OutboxFile {
       database = try SQLiteConnection(path: path)
       database.setBusyTimeout(milliseconds: busyMilliseconds)
       try database.execute("PRAGMA locking_mode = EXCLUSIVE")
+      _ = try database.rows("PRAGMA user_version")
+      // Reports name customers' records: only the agent's own user reads them. The file is there
+      // after the first read, and SQLite gives its log the same mode when it makes that. A failure
+      // leaves the directory's protection.
+      _ = unsafe chmod(path, 0o600)
       try database.execute("PRAGMA journal_mode = WAL")
       try database.execute("PRAGMA synchronous = FULL")
       let version = try database.rows("PRAGMA user_version").first?.first?.integer ?? 0
@@ -72,9 +77,6 @@ final class OutboxFile {
     } catch {
       throw AgentError.outboxUnusable(path: path, cause: Self.cause(error))
     }
-    // Reports name customers' records: only the agent's own user reads them. A failure leaves the
-    // directory's protection.
-    _ = unsafe chmod(path, 0o600)
   }
 
   // MARK: Writing
