@@ -21,6 +21,27 @@ public struct LogID: Hashable, Comparable, Sendable {
     low = 0x8000_0000_0000_0000 | (random.1 >> 2)
   }
 
+  /// Makes an id of version 7 that comes after an earlier one of the same millisecond.
+  ///
+  /// There it is `earlier` plus a random step of at most 2^32, so that what one program makes runs
+  /// in the order in which it made it (RFC 9562, section 6.2). In another millisecond, or where the
+  /// step leaves no room among the 74 bits, it is random.
+  public init(at instant: Instant, random: (UInt64, UInt64), after earlier: LogID) {
+    let fresh = LogID(at: instant, random: random)
+    let step = 1 + (random.1 & 0xffff_ffff)
+    let sum = (earlier.low & Self.lowMask) + step  // below 2^63: neither part has 63 bits
+    let top = (earlier.high & 0x0fff) + (sum >> 62)
+    guard fresh.time == earlier.time, earlier.isVersion7, top <= 0x0fff else {
+      self = fresh
+      return
+    }
+    high = earlier.high & ~0x0fff | top
+    low = 0x8000_0000_0000_0000 | (sum & Self.lowMask)
+  }
+
+  /// The random bits of ``low``.
+  private static let lowMask: UInt64 = 0x3fff_ffff_ffff_ffff
+
   /// The smallest value whose time is the given one; a bound for ranges, not an id of a log.
   public init(lowerBoundAt instant: Instant) {
     high = min(UInt64(clamping: instant.milliseconds), 0xffff_ffff_ffff) << 16

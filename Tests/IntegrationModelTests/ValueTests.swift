@@ -23,6 +23,22 @@ import Testing
   }
 
   @Test(
+    "An id made after another of its millisecond comes after it, whatever the random numbers",
+    arguments: [UInt64(0), 7, 1 << 34, .max])
+  func idAfter(random: UInt64) {
+    let time = Instant(milliseconds: 1_000)
+    for low in [UInt64(0), .max << 2, .max] {
+      let earlier = LogID(at: time, random: (0x123, low))
+      let next = LogID(at: time, random: (random, random), after: earlier)
+      #expect(next > earlier && next.time == time && next.isVersion7)
+    }
+    let full = LogID(at: time, random: (.max, .max))
+    #expect(LogID(at: time, random: (1, 2), after: full) == LogID(at: time, random: (1, 2)))
+    let later = Instant(milliseconds: 1_001)
+    #expect(LogID(at: later, random: (1, 2), after: full) == LogID(at: later, random: (1, 2)))
+  }
+
+  @Test(
     "What is no UUID is refused",
     arguments: [
       "", "01992b5e7a3f7fffbfffffffffffffff", "01992b5e-7a3f-7fff-bfff-fffffffffff",

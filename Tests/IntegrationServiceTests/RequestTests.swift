@@ -83,6 +83,12 @@ struct RequestTests {
     #expect(rest.requests.map(\.logID) == Array(ids.suffix(2)) && !rest.hasMore)
   }
 
+  @Test("Requests of one millisecond have ids in the order of their making")
+  func sameMillisecond() {
+    let ids = (0..<1_000).map { _ in IntegrationService.newLogID() }
+    #expect(ids == ids.sorted())
+  }
+
   @Test("A poll whose caller has cancelled is forgotten, and costs no request")
   func cancelledPoll() async throws {
     let harness = try await Harness()

@@ -4,6 +4,7 @@ import IntegrationStore
 import ProtobufRuntime
 import RPCServer
 import RPCWire
+import Synchronization
 
 // What every operator's call begins with, and how it reads the store.
 
@@ -100,11 +101,19 @@ extension IntegrationService {
     return id
   }
 
-  /// A new id for a log that the server makes.
+  /// A new id for a log that the server makes, after all that it made before: requests of one
+  /// millisecond are listed and delivered in their order.
   static func newLogID() -> LogID {
-    var generator = SystemRandomNumberGenerator()
-    return LogID(at: ServerClock.now, random: (generator.next(), generator.next()))
+    lastLogID.withLock { last in
+      var generator = SystemRandomNumberGenerator()
+      let random: (UInt64, UInt64) = (generator.next(), generator.next())
+      last = LogID(at: ServerClock.now, random: random, after: last)
+      return last
+    }
   }
+
+  /// The id that this process made last.
+  private static let lastLogID = Mutex(LogID.lowest)
 }
 
 extension RPCError {
