@@ -53,7 +53,7 @@ final class OwnServer {
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  private static var executableDirectory: String {
+  static var executableDirectory: String {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     return String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])
   }

@@ -30,6 +30,11 @@ int cbl_ask(uint16_t port, const char *request, const char *until, char *reply, 
 int cbl_batch_load(const struct cbl_load_options *options, uint32_t reports,
                    struct cbl_load_result *result);
 
+// Sends the heartbeat of one of the waiting agents and reads its reply; `call` is above 1, the
+// poll's, and above the one before. Returns 0, or -1 when another answer came or none.
+struct cbl_idle;
+int cbl_idle_heartbeat(struct cbl_idle *idle, uint32_t agent, uint32_t call);
+
 // How many payload bytes one report of CBL_LOAD_REPORT has, so that peers store as many.
 uint32_t cbl_report_bytes(void);
 

@@ -15,7 +15,7 @@ struct CompareOptions {
   let json = Flag.optional(FlagName("json"), .path, help: "where to write the result as JSON too")
 
   /// Seconds of a run unless --seconds is given: the usual works take some five minutes.
-  static let usualSeconds = 2.0
+  static let usualSeconds = 1.5
   /// Likewise of warm-up.
   static let usualWarmup = 0.5
 
@@ -30,7 +30,7 @@ struct CompareOptions {
       it; one that is not installed is reported as skipped. Scripts/bench installs and builds all \
       of them first. Medians of the rounds, with the slowest and the fastest. Works: \
       \((ComparedWorks.usual + OwnFigures.names).joined(separator: ", ")); on request \
-      \(ComparedWorks.onRequest.joined(separator: ", ")).
+      \((ComparedWorks.onRequest + OwnFigures.onRequest).joined(separator: ", ")).
       """
     )
     .withExamples([

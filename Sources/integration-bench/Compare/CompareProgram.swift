@@ -54,7 +54,7 @@ struct CompareProgram {
     let given = arguments[options.works]
     let usual = ComparedWorks.usual + OwnFigures.names
     guard !given.isEmpty else { return Set(usual) }
-    let known = usual + ComparedWorks.onRequest
+    let known = usual + ComparedWorks.onRequest + OwnFigures.onRequest
     for name in given where !known.contains(name) {
       throw BenchError(
         .usage, "expected works of \(known.joined(separator: ", ")); there is no \(name)")

@@ -12,7 +12,7 @@ enum Name {
   static let grpc = "gRPC C++, own client"
   static let h2load = "gRPC C++, h2load"
   static let redis = "Redis stream"
-  static let nats = "NATS JetStream"
+  static let nats = "NATS JetStream, no fsync"
   static let beanstalkd = "beanstalkd"
   static let postgres = "PostgreSQL"
   static let postgresBatch = "PostgreSQL, 100 a transaction"
