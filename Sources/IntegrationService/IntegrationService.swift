@@ -29,6 +29,8 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
+  /// When the log said last that the disk is full.
+  let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
 
   /// What the service's timer waits for.

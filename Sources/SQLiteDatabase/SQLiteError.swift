@@ -24,6 +24,9 @@ public struct SQLiteError: Error, Hashable, Sendable, CustomStringConvertible {
   public var code: Int32 { extendedCode & 0xff }
   /// The disk, or the file's own limit, is full.
   public var isFull: Bool { code == SQLITE_FULL }
+  /// There is no room for what opening a database needs: for its pages, or for the index of its
+  /// write-ahead log, which SQLite reports as SQLITE_IOERR_SHMSIZE (Swift does not see the macro).
+  public var lacksSpace: Bool { isFull || extendedCode == SQLITE_IOERR | 19 << 8 }
   /// A row conflicts with a rule of its table.
   public var isConstraint: Bool { code == SQLITE_CONSTRAINT }
   /// Somebody else holds a lock.

@@ -39,6 +39,10 @@ enum Opening {
   static func storeError(_ error: any Error, _ path: String) -> StoreError {
     switch error {
     case let error as StoreError: return error
+    case let error as SQLiteError where error.lacksSpace:
+      return StoreError(
+        .inputOutput, "the disk below \(path) is full: \(error); free space there, then start again"
+      )
     case let error as SQLiteError where error.isAccess:
       return StoreError(
         .permission,

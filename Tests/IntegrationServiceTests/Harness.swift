@@ -6,10 +6,25 @@ import RPCInProcess
 import RPCServer
 import RPCWire
 import SQLiteStore
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import IntegrationService
+
+/// The lines of a service's log, in their order.
+final class LogLines: Sendable {
+  private let lines = Mutex<[String]>([])
+
+  func append(_ line: String) {
+    print(line)
+    lines.withLock { $0.append(line) }
+  }
+
+  func count(with text: String) -> Int {
+    lines.withLock { $0.count(where: { $0.contains(text) }) }
+  }
+}
 
 /// A whole service over the real store, without a socket's address: one for each test.
 final class Harness: Sendable {
@@ -17,24 +32,29 @@ final class Harness: Sendable {
   let service: IntegrationService
   let server: RPCServer
   let operators: OperatorServiceClient
+  /// What the service has said in its log.
+  let lines: LogLines
   private let directory: ScratchDirectory
 
   /// Starts over a directory; a new one unless a directory is given, to start again over the same
   /// data.
   init(
     limits: ServiceLimits = ServiceLimits(), model: ModelLimits = ModelLimits(),
-    directory: ScratchDirectory? = nil
+    directory: ScratchDirectory? = nil, maximumDatabaseBytes: Int64 = 0
   ) async throws {
     let directory = try directory ?? ScratchDirectory()
+    let lines = LogLines()
+    self.lines = lines
     self.directory = directory
     var storeLimits = StoreLimits()
     storeLimits.model = model
+    storeLimits.maximumDatabaseBytes = maximumDatabaseBytes
     store = try SQLiteStore(directory: directory.path, limits: storeLimits)
     var configuration = ServiceConfiguration()
     configuration.limits = limits
     configuration.model = model
     configuration.version = "test"
-    configuration.log = { print($0) }
+    configuration.log = { [lines] line in lines.append(line) }
     configuration.sealingKey = try SealingKey.generate()
     service = IntegrationService(store: store, configuration: configuration)
     try await service.load()

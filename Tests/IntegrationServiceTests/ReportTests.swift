@@ -168,6 +168,17 @@ struct ReportTests {
     #expect(refused.violations.map(\.field) == ["reports"])
   }
 
+  @Test("A full disk is said in the server's log, once for many refused reports")
+  func fullDisk() async throws {
+    let harness = try await Harness(maximumDatabaseBytes: 400_000)
+    let agent = try await harness.agent()
+    let big = "\"" + String(repeating: "x", count: 100_000) + "\""
+    for _ in 0..<4 { _ = try? await agent.report { $0.result = big } }
+    let refused = try await failure { try await agent.report { $0.result = big } }
+    #expect(refused.reason == "STORAGE_FULL")
+    #expect(harness.lines.count(with: "event=storage_full") == 1)
+  }
+
   @Test("An agent cannot touch a log of another integration")
   func foreignLog() async throws {
     let harness = try await Harness()

@@ -1,9 +1,10 @@
 import IntegrationModel
 import IntegrationStore
 import SQLiteDatabase
-import SQLiteStore
 import TestSupport
 import Testing
+
+@testable import SQLiteStore
 
 #if canImport(Glibc)
   import Glibc
@@ -107,6 +108,15 @@ import Testing
     try await again.report(again.newID(), .completed, sequence: 1, Report(result: big))
     #expect(try await roomy.logs(LogQuery(limit: 1_000)).logs.count == stored.count + 1)
     await roomy.close()
+  }
+
+  @Test(
+    "Where a full disk is why a database cannot be opened, the error says so",
+    arguments: [Int32(13), 4874])
+  func openingOnFullDisk(code: Int32) {
+    let error = SQLiteError(extendedCode: code, message: "disk I/O error")
+    let said = Opening.storeError(error, "/data")
+    #expect(said.message.contains("the disk below /data is full"))
   }
 
   @Test("A full disk refuses some commands and takes later ones that fit")

@@ -28,6 +28,8 @@ extension IntegrationService: CommitObserver {
       answer(token, entry, batch, outcome, &replies, &available)
     }
     replies.flush()
+    // Want of space refuses a batch as a whole.
+    if outcomes.first?.isStorageFull == true { noteFullDisk() }
     if !available.isEmpty { lease(polls.wake(available), now: ServerClock.now) }
     tails.publish(events, catalogue)
   }
@@ -35,6 +37,20 @@ extension IntegrationService: CommitObserver {
   /// The store has failed for good: nothing is acknowledged any more.
   public func storeFailed(_ error: StoreError) {
     configuration.storeFailed(error)
+  }
+
+  /// Says in the log that the disk is full, at most once a minute while it is.
+  private func noteFullDisk() {
+    let now = ServerClock.now
+    let isDue = fullDiskSaidAt.withLock { last in
+      if let last, (0..<60_000).contains(now.milliseconds(since: last)) { return false }
+      last = now
+      return true
+    }
+    guard isDue else { return }
+    configuration.log(
+      "level=error event=storage_full directory=\"\(configuration.dataDirectory)\" "
+        + "hint=\"what needs room is refused, nothing acknowledged is lost; free space there\"")
   }
 
   private func follow(
@@ -186,5 +202,13 @@ extension LogID {
         position += 1
       }
     }
+  }
+}
+
+extension CommandOutcome {
+  /// Whether the command was refused for want of space.
+  fileprivate var isStorageFull: Bool {
+    guard case .failed(let failure) = self else { return false }
+    return failure.reason == StoreFailure.storageFull.reason
   }
 }
