@@ -158,11 +158,8 @@ extension Writer {
   /// The number of the server as principal.
   func serverPrincipal() throws -> Int64 { try directory.name("server", database) }
 
-  /// A log wherever it is; ids are unique in their integration, so the first one found is taken.
+  /// A log wherever it is.
   func findAnywhere(_ id: LogID) throws -> LogRow? {
-    for integration in directory.integrations.keys.sorted() {
-      if let row = try LogRow.find(database, integration: integration, id: id) { return row }
-    }
-    return nil
+    try LogRow.find(database, inAnyOf: directory.integrations.keys.sorted(), id: id)
   }
 }

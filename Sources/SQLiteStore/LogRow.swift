@@ -99,6 +99,23 @@ struct LogRow {
     result = row.text(27)
   }
 
+  /// Reads one row, wherever it is; nil: there is none.
+  ///
+  /// Ids are unique in their integration only, and an agent chooses those of its own work. The id
+  /// of a request was made by the server and other systems see it as idempotency key: so the log
+  /// of a request goes before all others, else an agent could hide another integration's request.
+  static func find(
+    _ database: SQLiteConnection, inAnyOf integrations: [IntegrationID], id: LogID
+  ) throws -> LogRow? {
+    var first: LogRow?
+    for integration in integrations {
+      guard let row = try find(database, integration: integration, id: id) else { continue }
+      if row.flags & Flag.request != 0 { return row }
+      if first == nil { first = row }
+    }
+    return first
+  }
+
   /// Reads one row; nil: there is none.
   static func find(
     _ database: SQLiteConnection, integration: IntegrationID, id: LogID

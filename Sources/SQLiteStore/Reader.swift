@@ -68,17 +68,16 @@ final class Reader {
   // MARK: - One log
 
   func detail(_ id: LogID, errorsAfter: Int64, errorLimit: Int) throws -> LogDetail? {
-    for integration in try integrationIDs() {
-      guard let row = try LogRow.find(database, integration: integration, id: id) else { continue }
-      let limit = min(max(errorLimit, 1), FieldRules.maximumItems)
-      let (errors, next) = try recordErrors(row, after: errorsAfter, limit: limit)
-      let request = try RequestRow.find(database, integration: integration, id: id)
-      return LogDetail(
-        log: try names.stored(row), timeline: try timeline(row), recordErrors: errors,
-        nextRecordError: next, request: try request.map { try names.stored(row, $0) },
-        retriedBy: try retries(of: row))
+    guard let row = try LogRow.find(database, inAnyOf: try integrationIDs(), id: id) else {
+      return nil
     }
-    return nil
+    let limit = min(max(errorLimit, 1), FieldRules.maximumItems)
+    let (errors, next) = try recordErrors(row, after: errorsAfter, limit: limit)
+    let request = try RequestRow.find(database, integration: row.integration, id: id)
+    return LogDetail(
+      log: try names.stored(row), timeline: try timeline(row), recordErrors: errors,
+      nextRecordError: next, request: try request.map { try names.stored(row, $0) },
+      retriedBy: try retries(of: row))
   }
 
   private func timeline(_ row: LogRow) throws -> [StoredTimelineEntry] {

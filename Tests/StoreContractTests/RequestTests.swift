@@ -86,6 +86,24 @@ import Testing
     }
   }
 
+  @Test("An agent's own log does not hide another integration's request", arguments: StoreKind.all)
+  func sharedID(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let other = try await harness.addIntegration("southwind")
+    let id = harness.newID()
+    let wanted = CreateRequest(
+      integration: other, actionType: "export_order", logID: id,
+      entity: EntityReference(type: "order", id: "42"), input: "", idempotencyKey: "",
+      notBefore: nil, principal: "operator:local")
+    _ = try await harness.perform(.createRequest(wanted))
+    try await harness.report(id, .completed, sequence: 1)
+    #expect(try await harness.detail(id).log.integration == other)
+    let outcome = try await harness.perform(
+      .cancelRequest(logID: id, reason: "", principal: "operator:local"))
+    guard case .cancelled(let log, askedAgent: false) = outcome else { throw Unexpected(outcome) }
+    #expect(log.integration == other && log.status == .cancelled)
+  }
+
   @Test("A running one is asked to stop; the agent decides how it ends", arguments: StoreKind.all)
   func cancelRunning(kind: StoreKind) async throws {
     let harness = try await StoreHarness(kind)
