@@ -139,6 +139,24 @@ import Testing
     try await running.stop()
   }
 
+  @Test("The end of a pause is heard soon, however seldom the agent phones home")
+  func pauseBetweenHeartbeats() async throws {
+    var patient = configuration
+    patient.heartbeatInterval = .seconds(600)
+    let running = RunningAgent(patient) { agent in
+      agent.action("export", name: "Export") { _ in .completed("Done.") }
+    }
+    try await eventually("a heartbeat, and a poll that waits") {
+      self.manager.state.withLock { $0.heartbeats.isEmpty || $0.polls.isEmpty ? nil : true }
+    }
+    manager.direct(.pause(Pause()))
+    try await eventually("paused") { running.said.first { $0.hasPrefix("paused") } }
+    manager.direct(.resume(Resume()))
+    let log = manager.request("export")
+    try await manager.wait(for: .completed, of: log)
+    try await running.stop()
+  }
+
   @Test("A pause that ends while the server is away does not outlast the next connection")
   func pauseForgotten() async throws {
     let running = RunningAgent(configuration) { agent in

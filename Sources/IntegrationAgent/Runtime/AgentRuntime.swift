@@ -172,6 +172,8 @@ actor AgentRuntime {
     case .pause(let reason):
       event(.paused(reason: reason))
       poll?.cancel()
+      // It may sleep for a whole interval, and from now on heartbeats bring the end of the pause.
+      heartbeatWake.notify()
     case .drain(let reason):
       event(.draining(reason: reason))
       poll?.cancel()
