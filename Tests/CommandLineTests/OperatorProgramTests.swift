@@ -105,6 +105,21 @@ import Testing
     #expect(csv.output.contains("\r\ncustomsoft,crm-1,7f3a,NOT_TAKING_WORK,"))
   }
 
+  @Test("On 100 columns a list of logs gives up the integration before the message")
+  func narrowLogs() async {
+    var desk = Desk()
+    desk.width = 100
+    var log = Samples.log()
+    log.actionType = "bulk_import_contacts"
+    var reply = ListLogsResponse()
+    reply.logs = [log]
+    desk.server.answer(OperatorServiceMethods.listLogs, reply)
+    let lines = await desk.run("logs", "list").output.split(separator: "\n")
+    #expect(lines[0].hasSuffix("  MESSAGE"))
+    #expect(!lines[0].contains("INTEGRATION"))
+    #expect(lines[1].contains("  line 3 has no"))
+  }
+
   @Test("An agent whose connection is gone shows as lost, one that polls as waiting")
   func agentClocks() async {
     let desk = Desk()

@@ -89,7 +89,7 @@ enum LogCommands {
       Column("DONE", .extra) { row, _ in .progress(row) },
       Column("TRIGGER", .extra) { row, _ in Cell(row.trigger.jsonName.lowercased()) },
       Column("AGENT", .extra, cuttableTo: 8) { row, _ in Cell(row.agentID) },
-      Column("MESSAGE", .important, cuttableTo: 12) { row, _ in
+      Column("MESSAGE", cuttableTo: 12) { row, _ in
         Cell(row.statusMessage, row.status.tone == .bad ? .bad : .plain)
       },
     ]),
