@@ -152,11 +152,19 @@ private func spawn(
   let write = O_WRONLY | O_CREAT | O_APPEND
   posix_spawn_file_actions_addopen(&actions, 1, output, write, 0o600)
   posix_spawn_file_actions_addopen(&actions, 2, error, write, 0o600)
+  // A Dispatch thread blocks signals; a shell would never hear that it is to stop.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
   var argv = ([executable] + arguments).map { strdup($0) } + [nil]
   var environ = environment.map { strdup($0) } + [nil]
   defer { (argv + environ).forEach { free($0) } }
   var pid: pid_t = 0
-  let failure = posix_spawn(&pid, executable, &actions, nil, &argv, &environ)
+  let failure = posix_spawn(&pid, executable, &actions, &attributes, &argv, &environ)
   guard failure == 0 else { throw SystemCallFailed("posix_spawn \(executable)", number: failure) }
   return pid
 }
