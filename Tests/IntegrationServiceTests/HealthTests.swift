@@ -166,13 +166,6 @@ struct HealthTests {
     filter.filter?.since = Timestamp(seconds: .min, nanos: 0)
     filter.filter?.until = Timestamp(seconds: seconds == .min ? 1 : .max, nanos: 0)
     _ = try await harness.operators.listLogs(filter)
-    var later = CreateRequestRequest()
-    later.integration = "customsoft"
-    later.actionType = "export_quote"
-    later.entity = Entity()
-    later.entity?.id = "Q-1"
-    later.notBefore = Timestamp(seconds: seconds, nanos: 0)
-    _ = try await harness.operators.createRequest(later)
   }
 
   @Test("What is known of an agent outlives the server")

@@ -66,6 +66,28 @@ struct RequestInputTests {
     #expect(refused.violations.map(\.field) == (field.isEmpty ? [] : [field]))
   }
 
+  @Test(
+    "A time that no calendar has is refused as not_before",
+    arguments: [
+      Timestamp(seconds: .max), Timestamp(seconds: -1), Timestamp(seconds: 253_402_300_800),
+      Timestamp(seconds: 1, nanos: -1), Timestamp(seconds: 1, nanos: 1_000_000_000),
+    ])
+  func impossibleTime(time: Timestamp) async throws {
+    let harness = try await Harness()
+    _ = try await harness.agent()
+    var request = CreateRequestRequest()
+    request.integration = "customsoft"
+    request.actionType = "export_quote"
+    request.entity = Entity()
+    request.entity?.id = "Q-1"
+    request.notBefore = time
+    let refused = try await failure { [request] in
+      try await harness.operators.createRequest(request)
+    }
+    #expect(refused.reason == "FIELD_INVALID")
+    #expect(refused.violations.map(\.field) == ["not_before"])
+  }
+
   @Test("The same idempotency key brings back the first log")
   func idempotencyKey() async throws {
     let harness = try await Harness()

@@ -127,6 +127,7 @@ extension FieldChecks {
   ) {
     bytes(fields.input, "input", FieldRules.maximumDocumentBytes)
     bytes(fields.idempotencyKey, "idempotency_key", FieldRules.maximumShortTextBytes)
+    if let time = fields.notBefore { timestamp(time, "not_before") }
     bytes(entity.id, "entity.id", FieldRules.maximumShortTextBytes)
     bytes(entity.displayName, "entity.display_name", FieldRules.maximumShortTextBytes)
     bytes(entity.url, "entity.url", FieldRules.maximumMessageBytes)
@@ -139,6 +140,18 @@ extension FieldChecks {
       note("entity.id", "\(action.type) needs a record: expected the id of a \(action.entityType)")
     } else if entity.type != action.entityType {
       note("entity.type", "expected \(action.entityType), which \(action.type) works on")
+    }
+  }
+
+  /// A time that people can be shown: within what google.protobuf.Timestamp allows, after 1970.
+  private mutating func timestamp(_ time: Timestamp, _ field: String) {
+    // 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+    let isTime = (0...253_402_300_799).contains(time.seconds)
+    guard isTime, (0...999_999_999).contains(time.nanos) else {
+      return note(
+        field,
+        "expected a time from 1970 to 9999, with 0 to 999999999 nanos; it has "
+          + "\(time.seconds) seconds and \(time.nanos) nanos")
     }
   }
 }
