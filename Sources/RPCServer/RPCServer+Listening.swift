@@ -44,12 +44,19 @@ extension RPCServer {
       refuseAtOnce(descriptor, .outOfDescriptors)
     case .accepted(let descriptor):
       let limit = configuration.limits.maximumConnections
-      switch shared.admit(limit: limit) {
+      switch shared.admit(limit: limit, reserved: reservedPlaces(for: descriptor)) {
       case .serve: adopt(descriptor, as: .byCredential)
       case .refuse: adopt(descriptor, as: .refused(.tooManyConnections(limit: limit)))
       case .closeAtOnce: refuseAtOnce(descriptor, .tooManyConnections(limit: limit))
       }
     }
+  }
+
+  /// How many more places there are for whoever came: for the server's own user and root.
+  private func reservedPlaces(for descriptor: Int32) -> Int {
+    guard case .unix(let user, _) = Sockets.peer(of: descriptor), user == 0 || user == geteuid()
+    else { return 0 }
+    return configuration.limits.reservedConnections
   }
 
   /// Says GOAWAY as far as the socket takes it without waiting, and closes.

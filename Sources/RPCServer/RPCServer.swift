@@ -91,7 +91,7 @@ public final class RPCServer: Sendable {
   /// The server must be running.
   public func makeInProcessChannel(as principal: Principal) -> InProcessChannel {
     let (end, channel) = InProcessChannel.makePair()
-    guard shared.admit(limit: .max) == .serve else {
+    guard shared.admit(limit: .max, reserved: 0) == .serve else {
       preconditionFailure("a server without a limit refused a connection")
     }
     adopt(end, as: .known(principal))

@@ -70,9 +70,10 @@ final class ServerShared: Sendable {
     case closeAtOnce
   }
 
-  func admit(limit: Int) -> Admission {
+  func admit(limit: Int, reserved: @autoclosure () -> Int) -> Admission {
     state.withLock { state in
-      if state.statistics.connections < limit {
+      let connections = state.statistics.connections
+      if connections < limit || connections < limit + reserved() {
         state.statistics.connections += 1
         state.statistics.connectionsAccepted += 1
         return .serve

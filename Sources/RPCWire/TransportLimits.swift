@@ -16,6 +16,11 @@ public struct TransportLimits: Sendable, Hashable {
   /// Below it stands the limit of open descriptors, which the server raises to what the system
   /// allows.
   public var maximumConnections = 16_384
+  /// Connections beyond that for the server's own user and root on a Unix socket.
+  ///
+  /// So operators reach a server whose places strangers have taken; 16 are a few terminals and
+  /// their scripts.
+  public var reservedConnections = 16
   /// A connection that is silent this long is pinged, and closed after three of these.
   public var keepaliveInterval: Duration = .seconds(20)
   /// How long a new connection may take until its HELLO is whole.

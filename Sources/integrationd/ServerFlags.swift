@@ -121,6 +121,10 @@ enum WireFlags {
     FlagName("maximum-connections", environment: "INTEGRATIOND_MAXIMUM_CONNECTIONS"),
     .integer(1...1_000_000), default: defaults.maximumConnections,
     help: "the open connections; more are turned away with TOO_MANY_CONNECTIONS")
+  static let reservedConnections = Flag.value(
+    FlagName("reserved-connections", environment: "INTEGRATIOND_RESERVED_CONNECTIONS"),
+    .integer(0...65_536), default: defaults.reservedConnections,
+    help: "connections beyond those for the server's own user and root on a Unix socket")
   static let keepaliveInterval = Flag.value(
     FlagName("keepalive-interval", environment: "INTEGRATIOND_KEEPALIVE_INTERVAL"),
     .duration(spans), default: defaults.keepaliveInterval,
@@ -146,7 +150,8 @@ enum WireFlags {
     help: "how long calls in flight may take after SIGTERM before their connections are closed")
 
   static let all: [any DeclaredFlag] = [
-    maximumFrameBytes, maximumCalls, maximumConnections, keepaliveInterval, helloTimeout,
+    maximumFrameBytes, maximumCalls, maximumConnections, reservedConnections, keepaliveInterval,
+    helloTimeout,
     highWaterBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
   ]
 
@@ -155,6 +160,7 @@ enum WireFlags {
     limits.maximumFrameBytes = arguments[maximumFrameBytes]
     limits.maximumCallsInFlight = arguments[maximumCalls]
     limits.maximumConnections = arguments[maximumConnections]
+    limits.reservedConnections = arguments[reservedConnections]
     limits.keepaliveInterval = arguments[keepaliveInterval]
     limits.helloTimeout = arguments[helloTimeout]
     limits.highWaterBytes = arguments[highWaterBytes]
@@ -172,6 +178,7 @@ extension WireFlags {
       "maximum-frame-bytes": "\(arguments[maximumFrameBytes])",
       "maximum-calls": "\(arguments[maximumCalls])",
       "maximum-connections": "\(arguments[maximumConnections])",
+      "reserved-connections": "\(arguments[reservedConnections])",
       "keepalive-interval": arguments[keepaliveInterval].flagText,
       "hello-timeout": arguments[helloTimeout].flagText,
       "high-water-bytes": "\(arguments[highWaterBytes])",

@@ -208,6 +208,9 @@ struct OperatorTests {
     let second = try await harness.operators.getLog(request)
     #expect((first.errors + second.errors).map(\.message) == (0..<5).map { "line \($0)" })
     #expect(second.nextErrorPageToken.isEmpty)
+    // Whom to call is shown with how the integration is, not with empty counts.
+    #expect(second.integration?.health != .unspecified)
+    #expect(second.integration?.logs == 1)
   }
 
   @Test("The server says its version, limits by flag, and counters")

@@ -86,6 +86,22 @@ func currentProcessID() -> Int32 { getpid() }
     #expect(running.server.statistics.connectionsRefused >= 2)
   }
 
+  @Test("On the Unix socket the server's own user finds room when strangers have taken all")
+  func reservedConnections() async throws {
+    let running = try RunningServer(
+      .unix,
+      limits: limits {
+        $0.maximumConnections = 1
+        $0.reservedConnections = 1
+      })
+    let first = try running.rawSocket()
+    #expect(try first.nextFrame(.hello) != nil)
+    let second = try running.rawSocket()
+    #expect(try second.nextFrame(.hello) != nil)
+    let third = try running.rawSocket()
+    #expect(try third.nextFrame()?.goAwayReason == WireReason.tooManyConnections)
+  }
+
   @Test("A reader that does not read is not read from, and the others go on")
   func slowReaderIsPaused() async throws {
     let running = try RunningServer(

@@ -103,6 +103,10 @@ enum Troubles {
     }
   }
 
+  private static func requests(_ count: UInt64) -> String {
+    count == 1 ? "1 request waits" : "\(count) requests wait"
+  }
+
   private static func queueTroubles(
     _ board: HealthBoard, _ add: (Kind, String, String) -> Void
   ) {
@@ -112,7 +116,7 @@ enum Troubles {
       guard queued > 0 else { return }
       return add(
         .pausedWithQueue,
-        "Paused (\(board.stored.pauseReason)) while \(queued) requests wait.",
+        "Paused (\(board.stored.pauseReason)) while \(requests(queued)).",
         "integrationctl integrations resume \(name)")
     }
     for counts in board.counts.actions {
@@ -121,8 +125,8 @@ enum Troubles {
       guard waitedMs > unservedMs, board.pollingAgents(counts.actionType) == 0 else { continue }
       add(
         .unservedRequests,
-        "\(counts.queued) requests for \(counts.actionType) wait, the oldest for "
-          + "\(waitedMs / 1_000) s; no agent takes them.",
+        "\(requests(counts.queued)) for \(counts.actionType), the oldest for "
+          + "\(waitedMs / 1_000) s, and no agent takes them.",
         "integrationctl requests list --integration \(name) --action \(counts.actionType)")
     }
   }

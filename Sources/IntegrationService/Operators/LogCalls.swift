@@ -44,7 +44,11 @@ extension IntegrationService {
         throw refusal(error)
       }
       guard let detail else { throw .unknownLog(id) }
-      return GetLogResponse(detail, catalogue)
+      var response = GetLogResponse(detail, catalogue)
+      if let stored = catalogue.integration(detail.log.integration) {
+        response.integration = try await boards([stored]).first?.integration
+      }
+      return response
     }
   }
 

@@ -65,7 +65,7 @@ extension TimelineEntry {
 }
 
 extension GetLogResponse {
-  /// Everything that belongs to a log.
+  /// Everything that belongs to a log, but for the health of its integration.
   init(_ detail: LogDetail, _ catalogue: Catalogue) {
     self.init()
     log = ActionLog(detail.log, catalogue)
@@ -80,7 +80,6 @@ extension GetLogResponse {
     }
     nextErrorPageToken = detail.nextRecordError.map { PageToken.text(number: $0) } ?? ""
     request = detail.request.map { ActionRequest($0, catalogue) }
-    integration = catalogue.integration(detail.log.integration).map { Integration($0) }
     retriedBy = detail.retriedBy.map(\.description)
   }
 }
