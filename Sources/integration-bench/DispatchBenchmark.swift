@@ -37,7 +37,7 @@ struct DispatchBenchmark {
     let poll = startPoll(over: connection)
     // The heartbeat's reply says that the poll, sent before it, has been taken.
     var heartbeat = HeartbeatRequest()
-    heartbeat.agentID = "bench"
+    heartbeat.agentID = Session.agentID
     heartbeat.instanceID = "instance-1"
     heartbeat.intervalMs = 10_000
     _ = try await agent.heartbeat(heartbeat)
@@ -63,7 +63,7 @@ struct DispatchBenchmark {
     over connection: RPCConnection
   ) -> AsyncStream<(Result<[UInt8], RPCError>, ContinuousClock.Instant)> {
     var request = PollRequestsRequest()
-    request.agentID = "bench"
+    request.agentID = Session.agentID
     request.waitMs = 10_000
     let bytes = request.serializedBytes()
     return AsyncStream { stream in
@@ -83,7 +83,7 @@ struct DispatchBenchmark {
     report.sequence = 1
     report.status = .completed
     var request = ReportLogRequest()
-    request.agentID = "bench"
+    request.agentID = Session.agentID
     request.report = report
     _ = try await agent.reportLog(request)
   }

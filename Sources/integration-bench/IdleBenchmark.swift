@@ -16,7 +16,7 @@ struct IdleBenchmark {
     var measurement = Measurement(
       "idle", load: LoadShape(connections: agents, inFlight: 1, warmup: 0, seconds: 0))
     try await Native.withIdlePolls(on: session.target, count: agents) { answered in
-      try await waitForPolls()
+      try await waitForPolls(answered)
       let opened = clock.now - start
       measurement.seconds =
         Double(opened.components.seconds) + Double(opened.components.attoseconds) / 1e18
@@ -32,11 +32,18 @@ struct IdleBenchmark {
     return measurement
   }
 
-  private func waitForPolls() async throws {
+  private func waitForPolls(_ answered: () -> UInt32) async throws {
     let client = try session.operatorClient()
     for _ in 0..<200 {
       let polling = try await client.listAgents(ListAgentsRequest()).agents.filter(\.polling).count
       if polling >= agents { return }
+      let early = answered()
+      guard early == 0 else {
+        throw BenchError(
+          .refused,
+          "\(early) of \(agents) polls were answered at once; is a limit of the server "
+            + "below that? See integrationd --help")
+      }
       try await Task.sleep(for: .milliseconds(50))
     }
     throw BenchError(.refused, "expected \(agents) polling agents within 10 s")

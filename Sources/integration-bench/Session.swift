@@ -19,6 +19,9 @@ final class Session {
   }
 
   static let integration = "bench"
+  /// Who registers the actions: the first of the idle agents, so that as many can wait as a server
+  /// lets one integration have.
+  static let agentID = "idle-0"
   let target: LoadTarget
   let scratch: String
   /// The process of an own server.
@@ -85,7 +88,7 @@ final class Session {
     definition.entityType = "order"
     definition.canBeRequested = true
     var request = RegisterActionRequest()
-    request.agentID = "bench"
+    request.agentID = Self.agentID
     request.actions = [definition]
     _ = try await AgentServiceClient(channel: connection).registerAction(request)
   }

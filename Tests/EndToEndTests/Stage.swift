@@ -98,7 +98,7 @@ final class Stage {
   /// Waits until a log has a status, and returns it with its history.
   @discardableResult
   func waitForLog(
-    _ id: String, status: String, within limit: Duration = .seconds(20)
+    _ id: String, status: String, within limit: Duration = .seconds(60)
   ) async throws -> LogDetailJSON {
     var last = ""
     do {

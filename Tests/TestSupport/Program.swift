@@ -60,7 +60,7 @@ public final class Program: Sendable {
 
   /// Waits for the end; after `limit` the program is killed and the wait throws.
   @discardableResult
-  public func waitForEnd(within limit: Duration = .seconds(20)) async throws -> ProgramEnd {
+  public func waitForEnd(within limit: Duration = .seconds(60)) async throws -> ProgramEnd {
     do {
       return try await eventually("end of process \(pid)", within: limit) { reap() }
     } catch {
@@ -72,7 +72,7 @@ public final class Program: Sendable {
   /// Waits until a line of standard error contains `text`, and returns that line.
   @discardableResult
   public func waitForError(
-    containing text: String, within limit: Duration = .seconds(20)
+    containing text: String, within limit: Duration = .seconds(60)
   ) async throws -> String {
     try await waitForLine(containing: text, within: limit) { self.standardError }
   }
@@ -80,7 +80,7 @@ public final class Program: Sendable {
   /// Waits until a line of standard output contains `text`, and returns that line.
   @discardableResult
   public func waitForOutput(
-    containing text: String, within limit: Duration = .seconds(20)
+    containing text: String, within limit: Duration = .seconds(60)
   ) async throws -> String {
     try await waitForLine(containing: text, within: limit) { self.standardOutput }
   }
@@ -119,7 +119,7 @@ public final class Program: Sendable {
   /// Runs a program to its end and returns what it said; after `limit` it is killed.
   public static func run(
     _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
-    within limit: Duration = .seconds(20)
+    within limit: Duration = .seconds(60)
   ) async throws -> ProgramOutput {
     let program = try Program(executable, arguments, environment: environment)
     let end = try await program.waitForEnd(within: limit)

@@ -15,7 +15,7 @@ public final class RawFrameSocket {
       let port = address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
       descriptor = try connectLoopback(port: port)
     }
-    var limit = timeval(tv_sec: 10, tv_usec: 0)
+    var limit = timeval(tv_sec: 60, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
@@ -23,7 +23,7 @@ public final class RawFrameSocket {
 
   deinit { Glibc.close(descriptor) }
 
-  /// Sends bytes, all of them; throws when the peer closed or takes nothing for ten seconds.
+  /// Sends bytes, all of them; throws when the peer closed or takes nothing for a minute.
   public func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
