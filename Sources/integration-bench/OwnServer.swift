@@ -11,13 +11,13 @@ final class OwnServer {
 
   /// Starts the server that stands beside this program, and waits until it takes calls.
   init(scratch: String) throws {
-    directory = try Self.makeDirectory(below: scratch)
-    let socket = directory + "/server.sock"
     let executable = Self.executableDirectory + "/integrationd"
     guard unsafe access(executable, X_OK) == 0 else {
       throw BenchError(
         .usage, "expected \(executable); build it with swift build -c release, or name --server")
     }
+    directory = try Self.makeDirectory(below: scratch)
+    let socket = directory + "/server.sock"
     process = try ChildProcess(
       executable,
       ["--data", directory + "/data", "--listen", "unix:\(socket)", "--listen", "tcp:127.0.0.1:0"],
