@@ -42,13 +42,17 @@ public enum FieldRules {
 
   /// Checks an id, name or type.
   public static func complaint(name text: UnsafeRawBufferPointer) -> String? {
-    let rule = "expected [a-z0-9][a-z0-9_.-]*, 1 to \(maximumNameBytes) bytes"
-    guard text.count > 0 else { return "\(rule); it is empty" }
-    guard text.count <= maximumNameBytes else { return "\(rule); it has \(text.count) bytes" }
+    guard text.count > 0 else { return "\(nameRule); it is empty" }
+    guard text.count <= maximumNameBytes else { return "\(nameRule); it has \(text.count) bytes" }
     for position in 0..<text.count where unsafe !isNameByte(text[position], at: position) {
-      return "\(rule); byte \(position + 1) is another"
+      return "\(nameRule); byte \(position + 1) is another"
     }
     return nil
+  }
+
+  /// Made only when a name is refused: each report checks several names.
+  private static var nameRule: String {
+    "expected [a-z0-9][a-z0-9_.-]*, 1 to \(maximumNameBytes) bytes"
   }
 
   /// Checks an id, name or type.

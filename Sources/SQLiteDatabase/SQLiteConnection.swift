@@ -18,8 +18,17 @@ import CSQLite
   let handle: OpaquePointer
   private var statements: [String: SQLiteStatement] = [:]
 
+  /// Switches off SQLite's own account of its memory, which nothing here reads: every allocation of
+  /// every connection would take one lock for it.
+  ///
+  /// Refused where SQLite is in use already; then it counts on.
+  private static let configured: Void = {
+    _ = csqlite_config_flag(SQLITE_CONFIG_MEMSTATUS, 0)
+  }()
+
   /// Opens a file, or a database in memory for `:memory:`.
   public init(path: String, mode: Mode = .create) throws(SQLiteError) {
+    Self.configured
     var opened: OpaquePointer?
     let access =
       switch mode {
