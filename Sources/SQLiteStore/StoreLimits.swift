@@ -14,8 +14,9 @@ public struct StoreLimits: Hashable, Sendable {
   public var maximumPendingBytes = 67_108_864
   /// The writer's page cache in bytes.
   ///
-  /// Default 64 MiB.
-  public var pageCacheBytes = 67_108_864
+  /// Default 8 MiB: what common batches touch, several times over. SQLite looks through all of it
+  /// after most commits, so more costs time and brings nothing; see decision 7.
+  public var pageCacheBytes = 8_388_608
   /// The page cache of each reader in bytes.
   ///
   /// Default 8 MiB.
