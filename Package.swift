@@ -154,6 +154,12 @@ let package = Package(
         "Credentials",
       ]),
     suite(
+      "HotPathTests",
+      [
+        "IntegrationService", "IntegrationAPI", "SQLiteStore", "IntegrationStore",
+        "IntegrationModel", "RPCServer", "RPCInProcess", "RPCWire", "Credentials",
+      ]),
+    suite(
       "IntegrationAgentTests",
       [
         "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCServer", "RPCClient",

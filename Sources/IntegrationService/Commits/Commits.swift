@@ -30,8 +30,25 @@ extension IntegrationService: CommitObserver {
     replies.flush()
     // Want of space refuses a batch as a whole.
     if outcomes.first?.isStorageFull == true { noteFullDisk() }
+    Self.dropDelivered(&available, outcomes)
     if !available.isEmpty { lease(polls.wake(available), now: ServerClock.now) }
     tails.publish(events, catalogue)
+  }
+
+  /// Takes away what a lease of the same batch has delivered: nobody else need be woken for it.
+  private static func dropDelivered(
+    _ available: inout [(integration: Int64, action: String)], _ outcomes: [CommandOutcome]
+  ) {
+    guard !available.isEmpty else { return }
+    var delivered: Set<LogID> = []
+    for case .leased(let lease) in outcomes { delivered.formUnion(lease.requests.map(\.logID)) }
+    guard !delivered.isEmpty else { return }
+    for case .requested(let log, duplicate: false) in outcomes where delivered.contains(log.id) {
+      let place = available.firstIndex {
+        $0.integration == log.integration && $0.action == log.actionType
+      }
+      if let place { available.remove(at: place) }
+    }
   }
 
   /// The store has failed for good: nothing is acknowledged any more.

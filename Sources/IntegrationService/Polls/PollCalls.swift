@@ -46,7 +46,24 @@ extension IntegrationService {
     replies.flush()
   }
 
-  private static func append(
+  /// The poll whose lease joins the batch of a new request, so that both are one commit; nil: none
+  /// waits for it, or it is not to be delivered at once.
+  ///
+  /// Still a hint: the store decides in the order of the batch, and a request that is refused
+  /// leaves the lease with nothing, after which the poll waits on at its place.
+  func takePoll(for command: StoreCommand) -> PollDesk.Poll? {
+    guard case .createRequest(let request) = command, request.notBefore == nil else { return nil }
+    return polls.wake([(request.integration, request.actionType)]).first
+  }
+
+  /// A poll that was woken in vain waits on.
+  func waitOn(_ poll: PollDesk.Poll) {
+    var replies = ReplyWriter()
+    leasedNothing(poll.token, &replies)
+    replies.flush()
+  }
+
+  static func append(
     _ poll: PollDesk.Poll, to batch: inout CommandBatch, now: Instant
   ) {
     let first = UInt32(batch.texts.count)

@@ -39,6 +39,7 @@ extension IntegrationService {
     _ command: StoreCommand, _ call: ServerCall<Response>,
     _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
   ) {
+    let poll = takePoll(for: command)
     let taken = store.submit { batch in
       batch.append(
         command, now: call.now.instant,
@@ -49,8 +50,11 @@ extension IntegrationService {
           }
           call.answer(response)
         })
+      if let poll { Self.append(poll, to: &batch, now: call.now.instant) }
     }
-    if !taken { call.fail(RPCError(.busy)) }
+    guard !taken else { return }
+    call.fail(RPCError(.busy))
+    if let poll { waitOn(poll) }
   }
 }
 

@@ -1,0 +1,60 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteStore
+import Synchronization
+
+/// The real store, which counts what it commits: each commit is a wait for the disk.
+final class CountingStore: IntegrationStore {
+  private let store: SQLiteStore
+  private let total = Atomic<Int>(0)
+
+  /// Commits so far.
+  var commits: Int { total.load(ordering: .acquiring) }
+
+  init(directory: String) throws { store = try SQLiteStore(directory: directory) }
+
+  private final class Observer: CommitObserver {
+    let counting: CountingStore
+    let observer: any CommitObserver
+
+    init(_ counting: CountingStore, _ observer: any CommitObserver) {
+      self.counting = counting
+      self.observer = observer
+    }
+
+    var wantsLogEvents: Bool { observer.wantsLogEvents }
+
+    func committed(
+      _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent]
+    ) {
+      counting.total.add(1, ordering: .acquiringAndReleasing)
+      observer.committed(batch, outcomes, events)
+    }
+
+    func storeFailed(_ error: StoreError) { observer.storeFailed(error) }
+  }
+
+  func start(observer: any CommitObserver) { store.start(observer: Observer(self, observer)) }
+  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { store.submit(fill) }
+  func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
+  func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }
+  func log(
+    _ id: LogID, errorsAfter: Int64, errorLimit: Int
+  ) async throws(StoreError) -> LogDetail? {
+    try await store.log(id, errorsAfter: errorsAfter, errorLimit: errorLimit)
+  }
+  func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage {
+    try await store.openRequests(query)
+  }
+  func counts(
+    _ integrations: [IntegrationID], now: Instant
+  ) async throws(StoreError) -> [IntegrationCounts] {
+    try await store.counts(integrations, now: now)
+  }
+  func agent(
+    _ integration: IntegrationID, _ agentID: String
+  ) async throws(StoreError) -> StoredAgent? {
+    try await store.agent(integration, agentID)
+  }
+  func close() async { await store.close() }
+}
