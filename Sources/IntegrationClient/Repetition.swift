@@ -45,7 +45,7 @@ enum Repetition: Sendable, Equatable {
 
   private static let lossReasons: Set<String> = [
     WireReason.connectionLost, WireReason.keepaliveTimeout, WireReason.shuttingDown,
-    WireReason.slowReader,
+    WireReason.slowReader, WireReason.buffersFull,
   ]
 
   /// Reports carry log id and sequence.

@@ -156,6 +156,12 @@ final class ServerConnection: StreamConnection {
     perform(state.closed(.slowReader(bytes: unsentBytes)), on: reactor)
   }
 
+  override func memoryExceeded(on reactor: isolated Reactor) {
+    let cause = CloseCause.buffersFull(
+      bytes: heldBytes, limit: limits.maximumBufferedBytes)
+    perform(state.closed(cause), on: reactor)
+  }
+
   override func backlogChanged(isHigh: Bool, on reactor: isolated Reactor) {
     guard isHigh != isCongested else { return }
     isCongested = isHigh

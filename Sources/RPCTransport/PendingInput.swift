@@ -6,7 +6,7 @@ import Glibc
 @safe
 struct PendingInput {
   private var pointer: UnsafeMutableRawPointer?
-  private var capacity = 0
+  private(set) var capacity = 0
   private(set) var count = 0
 
   var bytes: UnsafeRawBufferPointer {

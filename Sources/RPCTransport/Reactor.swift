@@ -32,6 +32,8 @@ public actor Reactor {
   var armedTimer = Int64.max
   var dirty: ContiguousArray<EventSource> = []
   var buffers = BufferPool()
+  /// Bytes of memory that connections hold for begun frames and unsent output.
+  var heldBytes = 0
   var isStopped = false
   var stopWaiters: [CheckedContinuation<Void, Never>] = []
 

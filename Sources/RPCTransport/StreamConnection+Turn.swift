@@ -32,12 +32,35 @@ extension StreamConnection {
   final func finishTurn(on reactor: isolated Reactor) {
     if output != nil { write(on: reactor) }
     resumeInput(on: reactor)
+    countBytes(on: reactor)
+    if reactor.heldBytes > limits.maximumBufferedBytes { shedMemory(on: reactor) }
     if stage == .closing && output == nil { linger(on: reactor) }
     guard stage != .closed else { return }
     var interest: UInt32 = 0
     if stage == .lingering || (stage == .open && !isReadingPaused) { interest |= EPOLLIN.rawValue }
     if output != nil { interest |= EPOLLOUT.rawValue }
     reactor.setInterest(self, interest)
+  }
+
+  // MARK: Memory
+
+  /// Tells the reactor what this connection holds now.
+  final func countBytes(on reactor: isolated Reactor) {
+    let held = pending.capacity + (output?.capacity ?? 0)
+    guard held != countedBytes else { return }
+    reactor.heldBytes += held - countedBytes
+    countedBytes = held
+  }
+
+  /// Ends this connection when it is one of those that hold much; one with small frames and replies
+  /// goes on, whoever fills the memory.
+  private func shedMemory(on reactor: isolated Reactor) {
+    guard stage == .open, countedBytes > Self.maximumPrefixBytes else { return }
+    isInTurn = true
+    memoryExceeded(on: reactor)
+    isInTurn = false
+    if output != nil { write(on: reactor) }
+    countBytes(on: reactor)
   }
 
   // MARK: Input

@@ -35,6 +35,8 @@ open class StreamConnection: EventSource {
 
   final var output: OutputBuffer?
   final var pending = PendingInput()
+  /// What of `pending` and `output` the reactor has counted.
+  final var countedBytes = 0
   final var isInTurn = false
   final var isDirty = false
   final var isReadingPaused = false
@@ -75,6 +77,12 @@ open class StreamConnection: EventSource {
     closeNow(on: reactor)
   }
 
+  /// All connections together hold more memory than the limit, this one much of it: say so and
+  /// close.
+  open func memoryExceeded(on reactor: isolated Reactor) {
+    closeNow(on: reactor)
+  }
+
   /// The unsent bytes went above the high-water mark, or have come down to half of it.
   open func backlogChanged(isHigh: Bool, on reactor: isolated Reactor) {}
 
@@ -95,6 +103,9 @@ open class StreamConnection: EventSource {
 
   /// Unsent bytes.
   public final var unsentBytes: Int { output?.count ?? 0 }
+
+  /// Memory that the connection holds for a begun frame and for unsent bytes.
+  public final var heldBytes: Int { countedBytes }
 
   /// A place for `count` bytes at the end of the output; count them with `commitOutput`.
   @inline(__always)
@@ -155,6 +166,7 @@ open class StreamConnection: EventSource {
     end(on: reactor)
     if let output { reactor.buffers.give(output) }
     output = nil
+    countBytes(on: reactor)
     reactor.remove(self)
     connectionClosed(on: reactor)
   }

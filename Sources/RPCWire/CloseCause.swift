@@ -30,6 +30,8 @@ public enum CloseCause: Hashable, Sendable {
   case keepaliveTimeout(milliseconds: Int64)
   /// Too much waits to be read by the peer.
   case slowReader(bytes: Int)
+  /// All connections together hold more than the limit, this one much of it.
+  case buffersFull(bytes: Int, limit: Int)
   /// This side stops.
   case shuttingDown
 
@@ -50,6 +52,7 @@ public enum CloseCause: Hashable, Sendable {
     case .tooManyConnections, .outOfDescriptors: WireReason.tooManyConnections
     case .keepaliveTimeout: WireReason.keepaliveTimeout
     case .slowReader: WireReason.slowReader
+    case .buffersFull: WireReason.buffersFull
     case .shuttingDown: WireReason.shuttingDown
     }
   }
@@ -78,6 +81,9 @@ public enum CloseCause: Hashable, Sendable {
     case .outOfDescriptors: "the server has no descriptor left for a connection; try again later"
     case .keepaliveTimeout(let milliseconds): "no byte came for \(milliseconds) ms"
     case .slowReader(let bytes): "\(bytes) bytes wait to be read"
+    case .buffersFull(let bytes, let limit):
+      "\(bytes) bytes of this connection's frames are under way, and all connections together hold "
+        + "more than \(limit); try again later"
     case .shuttingDown: "the server is shutting down; connect again later"
     }
   }

@@ -29,6 +29,12 @@ public struct TransportLimits: Sendable, Hashable {
   public var highWaterBytes = 1 << 20
   /// Unsent bytes above which the connection is closed: room for some of the longest replies.
   public var hardMarkBytes = 8 << 20
+  /// Memory of begun frames and unsent bytes over all connections of one reactor, above which those
+  /// that hold more than 64 KiB are closed.
+  ///
+  /// 256 MiB: some hundred of the longest frames or replies under way at once, and far below what a
+  /// small machine has; without it every connection could hold its own maximum at the same time.
+  public var maximumBufferedBytes = 256 << 20
   /// How long unsent bytes may wait without the peer taking any of them.
   public var writeStallTimeout: Duration = .seconds(30)
   /// How long a connection that is being closed waits for the peer to have read the last bytes.

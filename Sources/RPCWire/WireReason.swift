@@ -36,6 +36,8 @@ public enum WireReason {
   public static let keepaliveTimeout = "KEEPALIVE_TIMEOUT"
   /// The peer does not read what is sent to it.
   public static let slowReader = "SLOW_READER"
+  /// All connections together hold more memory than the server gives them.
+  public static let buffersFull = "BUFFERS_FULL"
   /// The server is going away.
   public static let shuttingDown = "SHUTTING_DOWN"
   /// The token is not one that the server knows.
@@ -62,7 +64,8 @@ extension StatusCode {
       switch wireReason {
       case WireReason.tokenInvalid, WireReason.tokenMissing, WireReason.tokenRevoked:
         .unauthenticated
-      case WireReason.tooManyConnections, WireReason.slowReader, WireReason.frameTooLong:
+      case WireReason.tooManyConnections, WireReason.slowReader, WireReason.frameTooLong,
+        WireReason.buffersFull:
         .resourceExhausted
       case WireReason.preambleInvalid, WireReason.frameTooShort, WireReason.flagsReserved,
         WireReason.callIDInvalid, WireReason.payloadInvalid:

@@ -136,6 +136,12 @@ enum WireFlags {
     FlagName("high-water-bytes", environment: "INTEGRATIOND_HIGH_WATER_BYTES"),
     .byteCount(4_096...(1 << 30)), default: defaults.highWaterBytes,
     help: "unsent bytes of a connection above which it is not read")
+  static let maximumBufferedBytes = Flag.value(
+    FlagName(
+      "maximum-buffered-bytes", environment: "INTEGRATIOND_MAXIMUM_BUFFERED_BYTES"),
+    .byteCount((1 << 20)...(1 << 40)), default: defaults.maximumBufferedBytes,
+    help: "memory of begun frames and unsent bytes over all connections of a reactor; above it "
+      + "those that hold much are closed with BUFFERS_FULL")
   static let hardMarkBytes = Flag.value(
     FlagName("hard-mark-bytes", environment: "INTEGRATIOND_HARD_MARK_BYTES"),
     .byteCount(65_536...(1 << 30)), default: defaults.hardMarkBytes,
@@ -152,7 +158,7 @@ enum WireFlags {
   static let all: [any DeclaredFlag] = [
     maximumFrameBytes, maximumCalls, maximumConnections, reservedConnections, keepaliveInterval,
     helloTimeout,
-    highWaterBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
+    highWaterBytes, maximumBufferedBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
   ]
 
   static func limits(_ arguments: Arguments) -> TransportLimits {
@@ -164,6 +170,7 @@ enum WireFlags {
     limits.keepaliveInterval = arguments[keepaliveInterval]
     limits.helloTimeout = arguments[helloTimeout]
     limits.highWaterBytes = arguments[highWaterBytes]
+    limits.maximumBufferedBytes = arguments[maximumBufferedBytes]
     limits.hardMarkBytes = arguments[hardMarkBytes]
     limits.writeStallTimeout = arguments[writeStallTimeout]
     limits.drainTimeout = arguments[drainTimeout]
@@ -182,6 +189,7 @@ extension WireFlags {
       "keepalive-interval": arguments[keepaliveInterval].flagText,
       "hello-timeout": arguments[helloTimeout].flagText,
       "high-water-bytes": "\(arguments[highWaterBytes])",
+      "maximum-buffered-bytes": "\(arguments[maximumBufferedBytes])",
       "hard-mark-bytes": "\(arguments[hardMarkBytes])",
       "write-stall-timeout": arguments[writeStallTimeout].flagText,
       "drain-timeout": arguments[drainTimeout].flagText,

@@ -120,6 +120,28 @@ func currentProcessID() -> Int32 { getpid() }
     }
   }
 
+  @Test("Begun frames of all connections together have a limit; small calls go on beside them")
+  func buffersFull() async throws {
+    let running = try RunningServer(.tcp, limits: limits { $0.maximumBufferedBytes = 1 << 20 })
+    let healthy = try await running.connect()
+    let frame = RawFrame(.call, number: 1, call: 1, [UInt8](repeating: 0, count: 2 << 20)).bytes
+    // Each is well below the limit, and at most two have room below it.
+    let sockets = try (0..<4).map { _ in try running.rawSocket() }
+    for socket in sockets {
+      #expect(try socket.nextFrame(.hello) != nil)
+      try socket.send(Array(frame[..<400_000]))
+    }
+    try await eventually("some of the four are closed") {
+      running.server.statistics.connections <= 3 ? true : nil
+    }
+    let greedy = try running.rawSocket()
+    // It may be gone before it has sent all.
+    try? greedy.send(Array(frame[..<1_500_000]))
+    #expect(try greedy.nextFrame(.goAway)?.goAwayReason == WireReason.buffersFull)
+    let reply = try await healthy.call(TinyService.echo, payload: [1], options: CallOptions())
+    #expect(reply == [1])
+  }
+
   @Test("A slow reader that comes back gets everything")
   func slowReaderResumes() throws {
     let running = try RunningServer(.tcp)
