@@ -47,7 +47,8 @@ final class OwnServer {
     throw BenchError(.unreachable, "integrationd was not ready after 10 s; see \(directory)")
   }
 
-  private static func makeDirectory(below parent: String) throws -> String {
+  /// A fresh directory that only this user enters.
+  static func makeDirectory(below parent: String) throws -> String {
     var template = Array((parent + "/integration-bench-XXXXXX").utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw BenchError.system("scratch in \(parent)") }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

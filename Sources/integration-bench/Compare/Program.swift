@@ -71,9 +71,7 @@ enum Program {
   /// A fresh directory below another; others may pass through it, because PostgreSQL runs as a user
   /// of its own.
   static func makeDirectory(below parent: String) throws -> String {
-    var template = Array((parent + "/integration-bench-XXXXXX").utf8CString)
-    guard unsafe mkdtemp(&template) != nil else { throw BenchError.system("scratch in \(parent)") }
-    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let path = try OwnServer.makeDirectory(below: parent)
     guard unsafe chmod(path, 0o711) == 0 else { throw BenchError.system("chmod \(path)") }
     return path
   }
