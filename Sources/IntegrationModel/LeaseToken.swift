@@ -21,13 +21,11 @@ extension LeaseToken: LosslessStringConvertible {
   /// 24 lower-case hexadecimal digits: delivery, then nonce.
   public var description: String {
     unsafe String(unsafeUninitializedCapacity: Self.textBytes) { buffer in
-      for position in 0..<8 {
-        let digit = UInt8(truncatingIfNeeded: delivery >> UInt32(28 - 4 * position)) & 15
-        unsafe buffer[position] = hexDigit(digit)
-      }
-      for position in 0..<16 {
-        let digit = UInt8(truncatingIfNeeded: nonce >> UInt64(60 - 4 * position)) & 15
-        unsafe buffer[8 + position] = hexDigit(digit)
+      let target = UnsafeMutableRawBufferPointer(buffer)
+      let parts = [delivery, UInt32(nonce >> 32), UInt32(truncatingIfNeeded: nonce)]
+      for (index, part) in parts.enumerated() {
+        let digits = HexDigits.digits(part).bigEndian
+        unsafe target.storeBytes(of: digits, toByteOffset: 8 * index, as: UInt64.self)
       }
       return Self.textBytes
     }
@@ -44,16 +42,11 @@ extension LeaseToken: LosslessStringConvertible {
   /// Reads the text form from bytes; nil for anything else.
   public init?(text: UnsafeRawBufferPointer) {
     guard text.count == Self.textBytes else { return nil }
-    var delivery: UInt32 = 0
-    var nonce: UInt64 = 0
-    for position in 0..<Self.textBytes {
-      guard let digit = unsafe hexValue(text[position]) else { return nil }
-      if position < 8 {
-        delivery = delivery << 4 | UInt32(digit)
-      } else {
-        nonce = nonce << 4 | UInt64(digit)
-      }
+    func eight(_ offset: Int) -> UInt64? {
+      let bytes = unsafe text.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      return HexDigits.number(UInt64(bigEndian: bytes))
     }
-    self.init(delivery: delivery, nonce: nonce)
+    guard let delivery = eight(0), let high = eight(8), let low = eight(16) else { return nil }
+    self.init(delivery: UInt32(delivery), nonce: high << 32 | low)
   }
 }

@@ -9,6 +9,9 @@ import CSQLite
   private let sql: String
   /// 16 bytes for each parameter, so that ids can be bound without a copy by SQLite.
   private let scratch: UnsafeMutableRawPointer
+  /// Which of the first 63 parameters are NULL, one bit each: most of the many columns of a log are
+  /// NULL in most logs, and to say so again costs a call.
+  private var nulls: UInt64 = .max
 
   init(connection: SQLiteConnection, sql: String) throws(SQLiteError) {
     var prepared: OpaquePointer?
@@ -57,11 +60,15 @@ import CSQLite
   /// Sets every parameter to NULL.
   public func clearBindings() {
     _ = unsafe sqlite3_clear_bindings(handle)
+    nulls = .max
   }
+
+  private static func bit(_ index: Int) -> UInt64 { index < 64 ? 1 << UInt64(index) : 0 }
 
   // A bind can fail only for an index out of range (own bug), a text above 1 GB (bounded by every
   // caller) or want of memory.
-  private func check(_ code: Int32) {
+  private func check(_ code: Int32, _ index: Int) {
+    nulls &= ~Self.bit(index)
     precondition(code == SQLITE_OK, "bind failed with SQLite code \(code) in: \(sql)")
   }
 }
@@ -71,7 +78,7 @@ import CSQLite
 extension SQLiteStatement {
   /// Binds an integer.
   public func bind(_ index: Int, _ value: Int64) {
-    check(unsafe sqlite3_bind_int64(handle, Int32(index), value))
+    check(unsafe sqlite3_bind_int64(handle, Int32(index), value), index)
   }
 
   /// Binds an integer, or NULL for nil.
@@ -81,12 +88,15 @@ extension SQLiteStatement {
 
   /// Binds a real number.
   public func bind(_ index: Int, _ value: Double) {
-    check(unsafe sqlite3_bind_double(handle, Int32(index), value))
+    check(unsafe sqlite3_bind_double(handle, Int32(index), value), index)
   }
 
   /// Binds NULL.
   public func bindNull(_ index: Int) {
-    check(unsafe sqlite3_bind_null(handle, Int32(index)))
+    let bit = Self.bit(index)
+    if bit != 0, nulls & bit != 0 { return }
+    check(unsafe sqlite3_bind_null(handle, Int32(index)), index)
+    nulls |= bit
   }
 
   /// Binds a copy of a text.
@@ -97,19 +107,20 @@ extension SQLiteStatement {
         unsafe csqlite_bind_text_copy(handle, Int32(index), text.baseAddress, UInt64(text.count))
       }
       // An empty string has no address, which SQLite takes for NULL.
-      check(bytes.isEmpty ? unsafe sqlite3_bind_text(handle, Int32(index), "", 0, nil) : code)
+      check(
+        bytes.isEmpty ? unsafe sqlite3_bind_text(handle, Int32(index), "", 0, nil) : code, index)
     }
   }
 
   /// Binds a copy of bytes.
   public func bind(_ index: Int, blob value: [UInt8]) {
     guard !value.isEmpty else {
-      return check(unsafe sqlite3_bind_zeroblob(handle, Int32(index), 0))
+      return check(unsafe sqlite3_bind_zeroblob(handle, Int32(index), 0), index)
     }
     unsafe value.withUnsafeBytes { bytes in
       check(
         unsafe csqlite_bind_blob_copy(
-          handle, Int32(index), bytes.baseAddress, UInt64(bytes.count)))
+          handle, Int32(index), bytes.baseAddress, UInt64(bytes.count)), index)
     }
   }
 
@@ -120,7 +131,8 @@ extension SQLiteStatement {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return bindNull(index) }
     check(
       unsafe sqlite3_bind_text(
-        handle, Int32(index), base.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil))
+        handle, Int32(index), base.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil),
+      index)
   }
 
   /// Binds bytes without a copy; they stay where they are until the statement is reset.
@@ -128,7 +140,7 @@ extension SQLiteStatement {
   /// Empty: NULL.
   public func bind(_ index: Int, borrowedBlob bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return bindNull(index) }
-    check(unsafe sqlite3_bind_blob(handle, Int32(index), base, Int32(bytes.count), nil))
+    check(unsafe sqlite3_bind_blob(handle, Int32(index), base, Int32(bytes.count), nil), index)
   }
 
   /// Binds 16 bytes, given as two big-endian numbers, as a blob.
@@ -137,7 +149,7 @@ extension SQLiteStatement {
     unsafe place.storeBytes(of: high.bigEndian, as: UInt64.self)
     unsafe place.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
     // The scratch space lives as long as the statement, and each parameter has its own.
-    check(unsafe sqlite3_bind_blob(handle, Int32(index), place, 16, nil))
+    check(unsafe sqlite3_bind_blob(handle, Int32(index), place, 16, nil), index)
   }
 
   /// Binds values from the first parameter on.

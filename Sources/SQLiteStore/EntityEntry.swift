@@ -57,17 +57,21 @@ struct EntityEntry: Hashable, Comparable, Sendable {
   }
 
   /// Writes entries as a blob into a buffer that is used again.
-  static func encode(_ entries: some Collection<EntityEntry>, into blob: inout [UInt8]) {
+  static func encode(_ entries: [EntityEntry], into blob: inout [UInt8]) {
+    let count = entries.count * bytes
     blob.removeAll(keepingCapacity: true)
-    for entry in entries {
-      append(entry.hash, to: &blob)
-      append(entry.integration, to: &blob)
-      append(entry.id.high, to: &blob)
-      append(entry.id.low, to: &blob)
+    blob.append(contentsOf: repeatElement(0, count: count))
+    unsafe blob.withUnsafeMutableBytes { target in
+      for (index, entry) in entries.enumerated() {
+        unsafe entry.write(to: UnsafeMutableRawBufferPointer(rebasing: target[(index * bytes)...]))
+      }
     }
   }
 
-  private static func append(_ number: some FixedWidthInteger, to blob: inout [UInt8]) {
-    unsafe withUnsafeBytes(of: number.littleEndian) { unsafe blob.append(contentsOf: $0) }
+  private func write(to target: UnsafeMutableRawBufferPointer) {
+    unsafe target.storeBytes(of: hash.littleEndian, as: UInt64.self)
+    unsafe target.storeBytes(of: integration.littleEndian, toByteOffset: 8, as: Int32.self)
+    unsafe target.storeBytes(of: id.high.littleEndian, toByteOffset: 12, as: UInt64.self)
+    unsafe target.storeBytes(of: id.low.littleEndian, toByteOffset: 20, as: UInt64.self)
   }
 }

@@ -11,18 +11,26 @@ struct EntityMerge {
   let replaced: [EntitySegment]
   /// The last row of the tail that it replaces; nil: it merges segments.
   let lastTailRow: Int64?
+  private var sources: ContiguousArray<EntitySource>
   /// Sources that have an entry, as a heap by their entry.
-  private var heap: [EntitySource]
+  private var heap: ContiguousArray<Head> = []
   private var chunk: [EntityEntry] = []
   private var blob: [UInt8] = []
   private(set) var isFinished = false
+
+  /// Where a source stands: small, because heads are compared and exchanged several times for each
+  /// entry; the rest of an entry decides only between equal hashes.
+  private struct Head {
+    var hash: UInt64
+    var source: Int
+  }
 
   /// Merges runs of the tail.
   init(level: Int, number: Int64, runs: [[EntityEntry]], lastTailRow: Int64) {
     segment = EntitySegment(number: number, level: level, chunks: 0, entries: 0)
     replaced = []
     self.lastTailRow = lastTailRow
-    heap = runs.filter { !$0.isEmpty }.map { EntitySource(run: $0) }
+    sources = ContiguousArray(runs.filter { !$0.isEmpty }.map { EntitySource(run: $0) })
     arrange()
   }
 
@@ -33,9 +41,9 @@ struct EntityMerge {
     segment = EntitySegment(number: number, level: level, chunks: 0, entries: 0)
     replaced = segments
     lastTailRow = nil
-    heap = []
+    sources = []
     for part in segments where part.chunks > 0 {
-      heap.append(try EntitySource(segment: part, database))
+      sources.append(try EntitySource(segment: part, database))
     }
     arrange()
   }
@@ -43,16 +51,16 @@ struct EntityMerge {
   /// Moves up to `budget` entries into the new segment.
   mutating func advance(_ budget: Int, _ database: SQLiteConnection) throws {
     for _ in 0..<budget {
-      guard !heap.isEmpty else { break }
-      chunk.append(heap[0].entry)
+      guard let source = heap.first?.source else { break }
+      chunk.append(sources[source].entry)
       if chunk.count == Self.chunkEntries { try writeChunk(database) }
-      if try heap[0].advance(database) {
-        sink(0)
+      if try sources[source].advance(database) {
+        heap[0].hash = sources[source].entry.hash
       } else {
-        heap.swapAt(0, heap.count - 1)
+        heap[0] = heap[heap.count - 1]
         heap.removeLast()
-        if !heap.isEmpty { sink(0) }
       }
+      sink(0)
     }
     if heap.isEmpty {
       try writeChunk(database)
@@ -75,20 +83,31 @@ struct EntityMerge {
   }
 
   private mutating func arrange() {
+    for (index, source) in sources.enumerated() {
+      heap.append(Head(hash: source.entry.hash, source: index))
+    }
     for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(index) }
   }
 
+  /// Moves a head down to where none below it comes before it.
   private mutating func sink(_ start: Int) {
+    guard start < heap.count else { return }
+    let head = heap[start]
     var index = start
     while true {
-      var least = index
-      let left = 2 * index + 1
-      if left < heap.count, heap[left].entry < heap[least].entry { least = left }
-      if left + 1 < heap.count, heap[left + 1].entry < heap[least].entry { least = left + 1 }
-      if least == index { return }
-      heap.swapAt(index, least)
-      index = least
+      var child = 2 * index + 1
+      guard child < heap.count else { break }
+      if child + 1 < heap.count, precedes(heap[child + 1], heap[child]) { child += 1 }
+      guard precedes(heap[child], head) else { break }
+      heap[index] = heap[child]
+      index = child
     }
+    heap[index] = head
+  }
+
+  private func precedes(_ left: Head, _ right: Head) -> Bool {
+    if left.hash != right.hash { return left.hash < right.hash }
+    return sources[left.source].entry < sources[right.source].entry
   }
 }
 

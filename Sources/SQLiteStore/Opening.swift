@@ -11,7 +11,11 @@ enum Opening {
     try database.execute("PRAGMA page_size = \(pageBytes)")
     try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     try database.execute("PRAGMA journal_mode = WAL")
-    try database.execute("PRAGMA synchronous = FULL")
+    // Commits become durable by `WriteAheadLog.sync`, before anybody hears of them; SQLite itself
+    // syncs around checkpoints only.
+    try database.execute("PRAGMA synchronous = NORMAL")
+    // What is deleted need not be overwritten, which would write pages that are free.
+    try database.execute("PRAGMA secure_delete = OFF")
     // The writer checkpoints by itself, in steps between commits.
     try database.execute("PRAGMA wal_autocheckpoint = 0")
     try database.execute("PRAGMA journal_size_limit = \(4 * limits.checkpointBytes)")

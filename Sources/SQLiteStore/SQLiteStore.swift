@@ -32,7 +32,7 @@ public final class SQLiteStore: IntegrationStore {
     let directory = try DataDirectory(path: directory)
     do {
       let writer = try Opening.openWriter(directory, limits)
-      loop = WriterLoop(writer: writer, directory: directory, limits: limits)
+      loop = try WriterLoop(writer: writer, directory: directory, limits: limits)
       readers = try ReaderPool(directory, limits)
     } catch {
       throw Opening.storeError(error, directory.path)

@@ -7,17 +7,11 @@ extension Writer {
   func report(
     _ report: ReportCommand, _ batch: borrowing CommandBatch, now: Instant
   ) throws -> CommandOutcome {
-    if mayBegin(report), let outcome = try insertNew(report, batch, now: now) { return outcome }
+    if report.mayBegin, let outcome = try insertNew(report, batch, now: now) { return outcome }
     guard
       let row = try LogRow.find(database, integration: report.integration, id: report.logID)
     else { return .failed(unknown(report)) }
     return try reportExisting(report, row, batch, now: now)
-  }
-
-  /// Whether the report looks like a log's first; then the insert finds out without a look-up.
-  private func mayBegin(_ report: ReportCommand) -> Bool {
-    report.sequence <= 1 && report.leaseToken.isEmpty && !report.actionType.isEmpty
-      && report.status != .queued
   }
 
   private func unknown(_ report: ReportCommand) -> StoreFailure {

@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   private var counts: CountDeltas
+  private var order = BatchOrder()
   let hot: HotStatements
   let names: NameCache
 
@@ -39,14 +40,15 @@ import SQLiteDatabase
   ///
   /// Throws `SQLiteError` when a statement or the commit fails; the transaction is rolled back
   /// then.
-  func perform(
-    _ batch: borrowing CommandBatch, mode: BatchMode, wantsLogEvents: Bool,
-    into outcomes: inout [CommandOutcome]
-  ) throws {
+  ///
+  /// The commit is in the write-ahead log then, not yet on disk. Outcomes and events are left in
+  /// `commit`.
+  func perform(_ commit: Commit, mode: BatchMode, wantsLogEvents: Bool) throws {
     begin(wantsLogEvents: wantsLogEvents)
+    commit.outcomes.removeAll(keepingCapacity: true)
     do {
       try database.statement("BEGIN IMMEDIATE").run()
-      try performAll(batch, mode: mode, into: &outcomes)
+      try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try counts.flush(to: database)
       try index.flush(to: database)
       try database.statement("COMMIT").run()
@@ -55,6 +57,7 @@ import SQLiteDatabase
       throw error
     }
     finishEvents()
+    swap(&events, &commit.events)
   }
 
   private func begin(wantsLogEvents: Bool) {
@@ -70,9 +73,11 @@ import SQLiteDatabase
     try unsafe bytes.withUnsafeBytes { buffer in
       unsafe text = buffer
       defer { unsafe text = UnsafeRawBufferPointer(start: nil, count: 0) }
-      for position in 0..<batch.count {
-        let entry = batch.entries[position]
-        outcomes.append(try perform(entry, batch, mode: mode))
+      // Whoever hears of changed logs hears of them in the order of the commands.
+      if wantsLogEvents || mode == .oneByOne { order.keep(batch) } else { order.arrange(batch) }
+      outcomes.append(contentsOf: repeatElement(.done, count: batch.count))
+      for position in order.positions {
+        outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
     }
   }
@@ -153,14 +158,8 @@ import SQLiteDatabase
     counts.move(action: action, from: from, to: to, at: now)
   }
 
-  /// Forgets the events of a batch that was not stored.
-  func forgetEvents() { events.removeAll(keepingCapacity: true) }
-
   /// About how many pages went into the write-ahead log since the last call.
-  func takeWrittenPages() -> Int {
-    let written = database.takeWrittenPages()
-    return written
-  }
+  func takeWrittenPages() -> Int { database.takeWrittenPages() }
 
   /// Remembers a deadline.
   func noteDue(_ due: Instant?) {

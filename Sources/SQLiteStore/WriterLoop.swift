@@ -1,12 +1,10 @@
 import Dispatch
-import IntegrationModel
 import IntegrationStore
 import SQLiteDatabase
-import Synchronization
 
-/// Runs batches through the writer, one after the other, and tells the observer.
+/// Runs batches through the writer, one after the other, and hands them on to be made durable.
 final class WriterLoop: @unchecked Sendable {
-  // Safe: everything but the constants and the atomic is used on `queue` only.
+  // Safe: everything but the constants is used on `queue` only.
 
   let queue = DispatchQueue(label: "store.writer", qos: .userInitiated)
   private let path: String
@@ -14,94 +12,92 @@ final class WriterLoop: @unchecked Sendable {
   private var directory: DataDirectory?
   private let limits: StoreLimits
   private var writer: Writer?
-  private var observer: (any CommitObserver)?
-  private var spare = CommandBatch()
-  private var outcomes: [CommandOutcome] = []
+  private let teller = CommitTeller()
+  private let syncs: SyncLoop
   private var walPages = 0
-  private let failed = Atomic<Bool>(false)
 
-  init(writer: Writer, directory: DataDirectory, limits: StoreLimits) {
+  /// From how many commands on a batch is made durable beside the next one.
+  ///
+  /// 64 take the writer about as long as the disk; of fewer, one commit after the other makes
+  /// larger batches and costs less.
+  private static let handedCommands = 64
+  init(writer: Writer, directory: DataDirectory, limits: StoreLimits) throws {
     self.writer = writer
     self.directory = directory
     path = directory.path
     self.limits = limits
+    syncs = SyncLoop(try WriteAheadLog(database: directory.database), teller)
   }
 
   /// Whether nothing is acknowledged any more.
-  var hasFailed: Bool { failed.load(ordering: .acquiring) }
+  var hasFailed: Bool { teller.hasFailed }
 
-  func start(observer: any CommitObserver) {
-    queue.async { self.observer = observer }
-  }
+  func start(observer: any CommitObserver) { teller.start(observer: observer) }
 
   /// Does batch after batch until `next` has none.
   func run(_ next: (inout CommandBatch) -> Bool) {
-    while next(&spare) {
-      perform()
-      spare.removeAll()
+    while true {
+      let commit = syncs.takePlace()
+      guard next(&commit.batch) else { return syncs.leavePlace(commit) }
+      perform(commit)
     }
   }
 
-  private func perform() {
-    guard let writer, !hasFailed else { return refuseAll(.unavailable) }
+  private func perform(_ commit: Commit) {
+    guard let writer, !hasFailed else { return refuse(commit) }
     do {
-      try commit(writer)
+      try self.commit(commit, writer)
     } catch let error as SQLiteError where error.isFull {
-      refuse(writer)
+      refuse(commit, forWantOfSpaceIn: writer)
     } catch {
-      return fail(error)
+      return fail(error, commit)
     }
-    guard !hasFailed else { return }
-    report(writer.events)
+    guard !hasFailed else { return refuse(commit) }
+    handOn(commit)
     checkpoint(writer)
   }
 
-  private func commit(_ writer: Writer) throws {
-    let wantsLogEvents = observer?.wantsLogEvents ?? false
-    outcomes.removeAll(keepingCapacity: true)
+  private func commit(_ commit: Commit, _ writer: Writer) throws {
+    let wantsLogEvents = teller.wantsLogEvents
     do {
-      try writer.perform(
-        spare, mode: .together, wantsLogEvents: wantsLogEvents, into: &outcomes)
+      try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
     } catch let error as SQLiteError where !error.endsStore && !error.isFull {
       // One command hit a rule of the database; the others shall not suffer from it.
-      outcomes.removeAll(keepingCapacity: true)
       try writer.reload()
-      try writer.perform(
-        spare, mode: .oneByOne, wantsLogEvents: wantsLogEvents, into: &outcomes)
+      try writer.perform(commit, mode: .oneByOne, wantsLogEvents: wantsLogEvents)
       try writer.reload()
+    }
+  }
+
+  /// The disk's turn: here, or beside the next batch where that is worth a change of threads.
+  private func handOn(_ commit: Commit) {
+    if commit.batch.count < Self.handedCommands {
+      syncs.finishHere(commit)
+    } else {
+      syncs.hand(commit)
     }
   }
 
   /// Answers every command that there is no space, and goes on.
-  private func refuse(_ writer: Writer) {
+  private func refuse(_ commit: Commit, forWantOfSpaceIn writer: Writer) {
     do {
       try writer.reload()
     } catch {
-      return fail(error)
+      return teller.fail(Opening.storeError(error, path))
     }
-    writer.forgetEvents()
-    outcomes.removeAll(keepingCapacity: true)
-    for _ in 0..<spare.count { outcomes.append(.failed(.storageFull)) }
+    commit.events.removeAll(keepingCapacity: true)
+    commit.outcomes.removeAll(keepingCapacity: true)
+    for _ in 0..<commit.batch.count { commit.outcomes.append(.failed(.storageFull)) }
   }
 
-  private func fail(_ error: any Error) {
-    failed.store(true, ordering: .releasing)
-    refuseAll(.unavailable)
-    observer?.storeFailed(Opening.storeError(error, path))
+  private func fail(_ error: any Error, _ commit: Commit) {
+    teller.fail(Opening.storeError(error, path))
+    refuse(commit)
   }
 
-  /// Ends the wait of completions; calls by token get nothing, because nothing is known.
-  private func refuseAll(_ failure: StoreFailure) {
-    for entry in spare.entries {
-      if case .completion(let completion) = entry.origin { completion(.failed(failure)) }
-    }
-  }
-
-  private func report(_ events: [StoreEvent]) {
-    observer?.committed(spare, outcomes, events)
-    for (position, entry) in spare.entries.enumerated() {
-      if case .completion(let completion) = entry.origin { completion(outcomes[position]) }
-    }
+  private func refuse(_ commit: Commit) {
+    commit.refuse()
+    syncs.leavePlace(commit)
   }
 
   /// Copies the write-ahead log into the database when it has grown enough.
@@ -115,7 +111,7 @@ final class WriterLoop: @unchecked Sendable {
     } catch let error where error.isFull {
       walPages = 0
     } catch {
-      fail(error)
+      teller.fail(Opening.storeError(error, path))
     }
   }
 
@@ -123,8 +119,9 @@ final class WriterLoop: @unchecked Sendable {
   func close() async {
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
       queue.async {
+        self.syncs.drain()
         self.writer = nil
-        self.observer = nil
+        self.teller.stop()
         self.directory = nil
         continuation.resume()
       }

@@ -49,6 +49,24 @@ import Testing
     #expect(LogID(text) == nil)
   }
 
+  @Test("Every byte at every place of an id is read as a digit or a hyphen, or refused")
+  func everyByte() {
+    let good = Array("01234567-89ab-7cde-8f01-23456789abcd".utf8)
+    for place in good.indices {
+      for byte in UInt8.min ... .max {
+        var text = good
+        text[place] = byte
+        let isHyphen = good[place] == UInt8(ascii: "-")
+        let isDigit = Character(Unicode.Scalar(byte)).isHexDigit && byte < 0x80
+        let read = text.withUnsafeBytes { LogID(text: $0) }
+        let isGood = isHyphen ? byte == UInt8(ascii: "-") : isDigit
+        #expect((read != nil) == isGood, "byte \(byte) at \(place)")
+        let written = read?.description
+        #expect(written == (isGood ? String(decoding: text, as: UTF8.self).lowercased() : nil))
+      }
+    }
+  }
+
   @Test("Ids that agents make are checked against version and clock")
   func idComplaints() {
     let now = Instant(milliseconds: 1_790_000_000_000)

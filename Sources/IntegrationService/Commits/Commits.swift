@@ -199,29 +199,6 @@ extension CommandBatch {
   }
 }
 
-extension LogID {
-  /// The length of the text form.
-  static let textBytes = 36
-
-  /// Writes the text form without allocating.
-  func write(into target: UnsafeMutableRawBufferPointer) {
-    precondition(target.count >= Self.textBytes)
-    var position = 0
-    for half in [high, low] {
-      for shift in stride(from: UInt64(60), through: 0, by: -4) {
-        if position == 8 || position == 13 || position == 18 || position == 23 {
-          unsafe target[position] = UInt8(ascii: "-")
-          position += 1
-        }
-        let digit = UInt8(truncatingIfNeeded: half >> shift) & 15
-        unsafe target[position] =
-          digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-        position += 1
-      }
-    }
-  }
-}
-
 extension CommandOutcome {
   /// Whether the command was refused for want of space.
   fileprivate var isStorageFull: Bool {

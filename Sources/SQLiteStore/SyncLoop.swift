@@ -1,0 +1,92 @@
+import Dispatch
+import IntegrationStore
+import Synchronization
+
+/// Makes commits durable, all that wait with one fdatasync, and has them told in their order.
+///
+/// Its queue waits for the disk while the writer does the next batch.
+final class SyncLoop: Sendable {
+  /// Commits that are handed over and not yet told: those that are being synced and those behind.
+  ///
+  /// Four: the writer has something to do while the disk works, and what arrives meanwhile gathers
+  /// in few batches.
+  static let maximumCommits = 4
+
+  private struct State {
+    var waiting: [Commit] = []
+    var spare: [Commit] = []
+    /// Whether the queue has been asked to come, or is at work.
+    var isRunning = false
+  }
+
+  private let queue = DispatchQueue(label: "store.sync", qos: .userInitiated)
+  private let places = DispatchSemaphore(value: maximumCommits)
+  private let state = Mutex(State())
+  private let log: WriteAheadLog
+  private let teller: CommitTeller
+
+  init(_ log: WriteAheadLog, _ teller: CommitTeller) {
+    self.log = log
+    self.teller = teller
+  }
+
+  /// An empty commit to fill; waits while `maximumCommits` are under way.
+  func takePlace() -> Commit {
+    places.wait()
+    return state.withLock { $0.spare.popLast() } ?? Commit()
+  }
+
+  /// Gives back a commit that nobody waits for.
+  func leavePlace(_ commit: Commit) {
+    commit.removeAll()
+    state.withLock { $0.spare.append(commit) }
+    places.signal()
+  }
+
+  /// Takes over a commit that the writer has done.
+  func hand(_ commit: Commit) {
+    let isFirst = state.withLock { state in
+      state.waiting.append(commit)
+      defer { state.isRunning = true }
+      return !state.isRunning
+    }
+    if isFirst { queue.async { self.run() } }
+  }
+
+  /// Makes a commit durable on the caller's queue, where nothing else is under way: for a batch of
+  /// one another thread would cost more than it brings.
+  func finishHere(_ commit: Commit) {
+    // The writer alone hands over, and it is the caller: so none comes in between.
+    guard !state.withLock({ $0.isRunning }) else { return hand(commit) }
+    sync()
+    finish(commit)
+  }
+
+  private func run() {
+    while true {
+      let commits = state.withLock { state in
+        if state.waiting.isEmpty { state.isRunning = false }
+        defer { state.waiting.removeAll(keepingCapacity: true) }
+        return state.waiting
+      }
+      guard !commits.isEmpty else { return }
+      sync()
+      for commit in commits { finish(commit) }
+    }
+  }
+
+  private func sync() {
+    guard !teller.hasFailed else { return }
+    do throws(StoreError) { try log.sync() } catch { teller.fail(error) }
+  }
+
+  private func finish(_ commit: Commit) {
+    teller.tell(commit)
+    leavePlace(commit)
+  }
+
+  /// Returns when everything that was handed over has been told.
+  func drain() {
+    queue.sync {}
+  }
+}
