@@ -90,6 +90,7 @@ void cbl_echo_stop(struct cbl_echo *echo);
 // `path`; the file stays. Returns 0, or -1 with errno set.
 int cbl_append(const char *path, uint32_t bytes, double seconds, struct cbl_histogram *latency);
 
+#include "dispatch.h"
 #include "peers.h"
 
 #endif
