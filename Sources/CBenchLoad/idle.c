@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,14 +12,6 @@ struct cbl_idle {
   uint32_t count;
   int descriptors[];
 };
-
-// Two thousand agents need as many descriptors, more than the usual soft limit.
-static void raise_descriptor_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static int send_poll(int descriptor, uint32_t agent, char *error) {
   uint8_t frame[128], *end = frame + HEADER;
@@ -36,7 +27,7 @@ static int send_poll(int descriptor, uint32_t agent, char *error) {
 }
 
 struct cbl_idle *cbl_idle_open(const struct cbl_load_options *options, char *error) {
-  raise_descriptor_limit();
+  cbl_raise_descriptor_limit();
   error[0] = 0;
   struct cbl_idle *idle = calloc(1, sizeof *idle + options->connections * sizeof(int));
   if (idle == NULL) {

@@ -10,6 +10,7 @@
 enum { HEADER = 16 };
 enum { KIND_HELLO = 1, KIND_CALL = 2, KIND_REPLY = 3, KIND_PING = 6, KIND_GOAWAY = 8 };
 enum { METHOD_REPORT = 2, METHOD_POLL = 3, METHOD_HEARTBEAT = 4 };
+enum { STATUS_COMPLETED = 3, STATUS_FAILED = 4 };
 
 uint64_t cbl_now_ns(clockid_t clock);
 

@@ -26,7 +26,11 @@ struct BenchOptions {
   let warmup = Flag.value(
     FlagName("warmup"), .integer(0...600), default: 1, help: "seconds before that")
   let agents = Flag.value(
-    FlagName("agents"), .integer(1...60_000), default: 2000, help: "how many agents wait in idle")
+    FlagName("agents"), .integer(1...60_000), default: 2000,
+    help: "how many agents wait in idle, and in dispatch at a rate")
+  let rate = Flag.value(
+    FlagName("rate"), .integer(0...100_000), default: 0,
+    help: "requests a second in dispatch, whatever the server does; 0: one at a time")
   let client = Flag.value(
     FlagName("client"), .choice("CLIENT"), default: LoadClient.raw,
     help: "who makes the load: prebuilt frames, or the Swift client")
@@ -37,7 +41,10 @@ struct BenchOptions {
   /// The flags of `compare` alone.
   let compare = CompareOptions()
 
-  /// The commands, each with its sentence; `compare` has flags of its own.
+  /// The flags of `costs` alone.
+  let costs = CostsOptions()
+
+  /// The commands, each with its sentence; `compare` and `costs` have flags of their own.
   static let names: [(name: String, summary: String)] = [
     ("heartbeat", "phone home, beside the raw echo"),
     ("report", "durable reports, beside a bare append; checks that all of them are stored"),
@@ -51,7 +58,7 @@ struct BenchOptions {
   var command: Command {
     let flags: [any DeclaredFlag] = [
       server, token, operatorAddress, scratch, connections, inFlight, seconds, warmup, agents,
-      client, output,
+      rate, client, output,
     ]
     return Command("integration-bench", "load on a real server", flags: flags)
       .withDiscussion(
@@ -67,7 +74,8 @@ struct BenchOptions {
           "integration-bench heartbeat --server tcp:127.0.0.1:7300 --token KEY --output json",
           "one benchmark on a running server"),
       ])
-      .withSubcommands(Self.names.map { Command($0.name, $0.summary) } + [compare.command])
+      .withSubcommands(
+        Self.names.map { Command($0.name, $0.summary) } + [compare.command, costs.command])
   }
 }
 

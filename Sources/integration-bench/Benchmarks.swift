@@ -6,6 +6,7 @@ struct Benchmarks {
   private let name: String
   private let shape: LoadShape
   private let agents: Int
+  private let rate: Int
   private let client: LoadClient
   private let session: Session.Options
 
@@ -15,6 +16,7 @@ struct Benchmarks {
       connections: arguments[options.connections], inFlight: arguments[options.inFlight],
       warmup: Double(arguments[options.warmup]), seconds: Double(arguments[options.seconds]))
     agents = arguments[options.agents]
+    rate = arguments[options.rate]
     client = arguments[options.client]
     session = Session.Options(
       server: arguments[options.server], token: arguments[options.token],
@@ -36,9 +38,22 @@ struct Benchmarks {
     switch name {
     case "heartbeat": return try await calls.heartbeat()
     case "report": return try await calls.report()
+    case "dispatch" where rate > 0: return try await pacedDispatch(session)
     case "dispatch": return try await DispatchBenchmark(session: session, shape: shape).run()
     default: return try await IdleBenchmark(session: session, agents: agents).run()
     }
+  }
+
+  private func pacedDispatch(_ session: Session) async throws -> Measurement {
+    var shape = shaped(agents, 1)
+    let load = DispatchLoad(session: session, shape: shape, requestsPerSecond: Double(rate))
+    let (outcome, faults) = try await load.run()
+    shape.seconds = outcome.load.seconds
+    var measurement = Measurement("dispatch", load: shape)
+    measurement.take(outcome.load.histogram, seconds: shape.seconds)
+    measurement.failures = outcome.load.failed + outcome.load.unanswered
+    measurement.faults = faults
+    return measurement
   }
 
   /// Each on a fresh server, so that no benchmark measures what another left behind.

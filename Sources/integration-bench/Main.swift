@@ -12,6 +12,9 @@ import RPCWire
       if arguments.path == ["compare"] {
         exit(try await CompareProgram(options.compare, options, arguments).run() ? 0 : 1)
       }
+      if arguments.path == ["costs"] {
+        exit(try await CostsProgram(options.costs, options, arguments).run() ? 0 : 1)
+      }
       let measurements = try await Benchmarks(options, arguments).run()
       StandardStream.output.write(arguments[options.output].text(measurements))
       exit(measurements.allSatisfy { $0.faults.isEmpty && $0.failures == 0 } ? 0 : 1)

@@ -26,11 +26,12 @@ struct RawLoadOutcome {
 
 /// The C load, echo, append and idle connections, with Swift values.
 enum Native {
-  /// Runs a raw-frame load on the calling thread.
-  static func load(_ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape)
-    -> RawLoadOutcome
-  {
-    unsafe withOptions(kind, on: target, shape) { options in
+  /// Runs a raw-frame load on the calling thread: for the shape's time, or exactly `calls` calls
+  /// within it.
+  static func load(
+    _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0
+  ) -> RawLoadOutcome {
+    unsafe withOptions(kind, on: target, shape, calls: calls) { options in
       let histogram = Histogram()
       return unsafe histogram.fill { storage in
         var result = unsafe cbl_load_result()
@@ -42,6 +43,9 @@ enum Native {
       }
     }
   }
+
+  /// Lets this program and those that it starts open thousands of connections.
+  static func raiseDescriptorLimit() { cbl_raise_descriptor_limit() }
 
   /// Opens connections that wait in PollRequests, for as long as `body` runs; `body` is given a
   /// function that counts the polls that were answered too early.
@@ -75,7 +79,7 @@ enum Native {
   }
 
   static func withOptions<Result>(
-    _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape,
+    _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0,
     body: (UnsafePointer<cbl_load_options>) -> Result
   ) -> Result {
     var options = unsafe cbl_load_options()
@@ -84,6 +88,7 @@ enum Native {
     unsafe options.in_flight = UInt32(shape.inFlight)
     unsafe options.warmup_seconds = shape.warmup
     unsafe options.seconds = shape.seconds
+    unsafe options.calls = calls
     unsafe options.seed = UInt64.random(in: 1...UInt64.max)
     let texts =
       switch target.address {

@@ -9,18 +9,18 @@ final class OwnServer {
   private(set) var unixAddress = ListenAddress.unix(path: "")
   private(set) var tcpAddress = ListenAddress.tcp(host: "127.0.0.1", port: 0)
 
-  /// Starts the server that stands beside this program, and waits until it takes calls.
-  init(scratch: String) throws {
-    let executable = Self.executableDirectory + "/integrationd"
-    guard unsafe access(executable, X_OK) == 0 else {
-      throw BenchError(
-        .usage, "expected \(executable); build it with swift build -c release, or name --server")
-    }
+  /// Starts the server that stands beside this program, by itself or under the program whose
+  /// command line `launcher` begins, and waits until it takes calls.
+  init(scratch: String, launcher: [String] = []) throws {
+    let executable = try Self.executable()
     directory = try Self.makeDirectory(below: scratch)
     let socket = directory + "/server.sock"
+    let command = launcher.isEmpty ? [executable] : launcher
     process = try ChildProcess(
-      executable,
-      ["--data", directory + "/data", "--listen", "unix:\(socket)", "--listen", "tcp:127.0.0.1:0"],
+      command[0],
+      command.dropFirst() + [
+        "--data", directory + "/data", "--listen", "unix:\(socket)", "--listen", "tcp:127.0.0.1:0",
+      ],
       errorFile: directory + "/server.log")
     unixAddress = .unix(path: socket)
     tcpAddress = try waitUntilReady()
@@ -52,6 +52,16 @@ final class OwnServer {
     var template = Array((parent + "/integration-bench-XXXXXX").utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw BenchError.system("scratch in \(parent)") }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// The server's program, beside this one.
+  static func executable() throws -> String {
+    let executable = executableDirectory + "/integrationd"
+    guard unsafe access(executable, X_OK) == 0 else {
+      throw BenchError(
+        .usage, "expected \(executable); build it with swift build -c release, or name --server")
+    }
+    return executable
   }
 
   static var executableDirectory: String {

@@ -16,6 +16,8 @@ final class Session {
     var operatorAddress: ListenAddress?
     /// Where an own server keeps its data and the bare append its file.
     var scratch: String
+    /// What an own server is started with, itself included; empty: it is started as it is.
+    var launcher: [String] = []
   }
 
   static let integration = "bench"
@@ -26,16 +28,21 @@ final class Session {
   let scratch: String
   /// The process of an own server.
   let serverPID: pid_t?
+  /// Where operators' calls go; nil when it is not known.
+  let operatorAddress: ListenAddress?
   private let own: OwnServer?
   private let operatorConnection: RPCConnection?
 
   /// Starts or reaches the server, creates the integration on an own one, registers the actions.
   init(_ options: Options) async throws {
-    let server = try options.server == nil ? OwnServer(scratch: options.scratch) : nil
+    let server =
+      try options.server == nil
+      ? OwnServer(scratch: options.scratch, launcher: options.launcher) : nil
     own = server
     serverPID = server?.process.pid
     scratch = server?.directory ?? options.scratch
     let operatorAddress = server?.unixAddress ?? options.operatorAddress
+    self.operatorAddress = operatorAddress
     operatorConnection =
       if let operatorAddress { try await connect(to: operatorAddress, token: "") } else { nil }
     guard let address = server?.tcpAddress ?? options.server else {
@@ -47,6 +54,12 @@ final class Session {
     }
     target = LoadTarget(address: address, token: token)
     try await registerActions()
+  }
+
+  /// Ends an own server now, and waits until it has written what it writes at its end.
+  func end() {
+    operatorConnection?.close()
+    own?.process.stop()
   }
 
   /// Opens a connection as the integration's agent.
@@ -70,7 +83,7 @@ final class Session {
     return integrations.integrations.reduce(0) { $0 + $1.logs }
   }
 
-  private static func createIntegration(over connection: RPCConnection) async throws -> String {
+  static func createIntegration(over connection: RPCConnection) async throws -> String {
     var request = CreateIntegrationRequest()
     request.name = integration
     request.author = "integration-bench"

@@ -1,5 +1,6 @@
 import CommandLineOptions
 import Credentials
+import Dispatch
 import Glibc
 import IntegrationService
 import IntegrationStore
@@ -34,9 +35,20 @@ enum IntegrationServerProgram {
           "for operators on this machine and agents everywhere"),
       ]))
 
-  static func main() async {
+  /// The main thread only waits: an asynchronous main would end it in `dispatchMain`, whose wait
+  /// for signals valgrind 3.19 does not survive, and costs are measured under valgrind.
+  static func main() {
     let arguments = commandLine.parseOrExit()
     signal(SIGPIPE, SIG_IGN)
+    let ended = DispatchSemaphore(value: 0)
+    Task.detached {
+      await run(arguments)
+      ended.signal()
+    }
+    ended.wait()
+  }
+
+  private static func run(_ arguments: Arguments) async {
     let log = ServerLog()
     do {
       let program = try await RunningServer.start(arguments, log: log)

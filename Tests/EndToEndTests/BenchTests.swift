@@ -13,7 +13,8 @@ extension EndToEnd {
 
     static let loads: [[String]] = [
       ["heartbeat"], ["heartbeat", "--client", "swift"], ["report"],
-      ["report", "--client", "swift"], ["dispatch"], ["idle", "--agents", "50"], ["echo"],
+      ["report", "--client", "swift"], ["dispatch"],
+      ["dispatch", "--rate", "100", "--agents", "20"], ["idle", "--agents", "50"], ["echo"],
       ["fsync"],
     ]
 

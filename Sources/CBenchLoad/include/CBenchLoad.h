@@ -43,6 +43,7 @@ struct cbl_load_options {
   double warmup_seconds;  // counted in answered and failed only
   double seconds;
   uint64_t seed;          // of the log ids
+  uint64_t calls;         // 0: as many as the time allows; else exactly so many, within the time
 };
 
 struct cbl_load_result {
@@ -57,6 +58,10 @@ struct cbl_load_result {
   struct cbl_histogram *latency;  // set by the caller
   char error[CBL_ERROR_ROOM];  // empty, or why the load could not go on
 };
+
+// Lets this process and those that it starts open as many descriptors as the hard limit allows:
+// thousands of connections need more than the usual soft limit.
+void cbl_raise_descriptor_limit(void);
 
 // Runs the load on the calling thread. Returns 0, or -1 with `error` set.
 int cbl_load(const struct cbl_load_options *options, struct cbl_load_result *result);
@@ -85,6 +90,7 @@ void cbl_echo_stop(struct cbl_echo *echo);
 // `path`; the file stays. Returns 0, or -1 with errno set.
 int cbl_append(const char *path, uint32_t bytes, double seconds, struct cbl_histogram *latency);
 
+#include "dispatch.h"
 #include "peers.h"
 
 #endif

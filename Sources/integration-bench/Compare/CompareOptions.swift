@@ -30,13 +30,16 @@ struct CompareOptions {
       it; one that is not installed is reported as skipped. Scripts/bench installs and builds all \
       of them first. Medians of the rounds, with the slowest and the fastest. Works: \
       \((ComparedWorks.usual + OwnFigures.names).joined(separator: ", ")); on request \
-      \((ComparedWorks.onRequest + OwnFigures.onRequest).joined(separator: ", ")).
+      \((ComparedWorks.onRequest + OwnFigures.onRequest + Growth.names).joined(separator: ", ")). \
+      growth is how costs grow: with connections, beside the peers, and with stored logs; \
+      growth-10m adds ten million of them, which takes minutes.
       """
     )
     .withExamples([
       CommandExample("Scripts/bench --svg comparison.svg", "everything, and a chart"),
       CommandExample(
         "integration-bench compare --works heartbeat-16x16 --rounds 5", "one work, five rounds"),
+      CommandExample("Scripts/bench --works growth", "how costs grow"),
     ])
   }
 }

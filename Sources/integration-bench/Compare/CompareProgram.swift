@@ -26,7 +26,10 @@ struct CompareProgram {
 
   /// Returns whether all results were right; goals that were missed are no fault.
   func run() async throws -> Bool {
-    let names = try wanted()
+    let named = try wanted()
+    let growth = Growth(named: named)
+    let names = named.union(growth.works)
+    Native.raiseDescriptorLimit()
     let directory = try Program.makeDirectory(below: scratch)
     defer { Program.removeDirectory(directory) }
     StartedPrograms.endOnSignals(removing: directory)
@@ -36,16 +39,18 @@ struct CompareProgram {
     let comparison = Comparison(
       works: works.all.filter { names.contains($0.name) }, rounds: arguments[options.rounds],
       directory: directory, progress: progress)
-    let results = await comparison.run()
-    let figures = await OwnFigures(directory: directory, seconds: seconds, progress: progress)
+    var report = ComparisonReport(
+      rounds: arguments[options.rounds], seconds: seconds, warmup: warmup,
+      works: await comparison.run())
+    report.onlyGrowing = growth.works.subtracting(named)
+    report.figures = await OwnFigures(directory: directory, seconds: seconds, progress: progress)
       .run(names)
-    let report = ComparisonReport(
-      rounds: arguments[options.rounds], seconds: seconds, warmup: warmup, works: results,
-      figures: figures)
+    report.growth = await growth.run(
+      report.works, LogGrowth(directory: directory, seconds: seconds, progress: progress))
     StandardStream.output.write(output == .table ? report.table : try report.json())
     if let path = arguments[options.json] { try write(report.json(), to: path) }
     if let path = arguments[options.svg] {
-      try write(ComparisonChart(results: results).svg, to: path)
+      try write(ComparisonChart(report: report).svg, to: path)
     }
     return report.isRight
   }
@@ -54,7 +59,7 @@ struct CompareProgram {
     let given = arguments[options.works]
     let usual = ComparedWorks.usual + OwnFigures.names
     guard !given.isEmpty else { return Set(usual) }
-    let known = usual + ComparedWorks.onRequest + OwnFigures.onRequest
+    let known = usual + ComparedWorks.onRequest + OwnFigures.onRequest + Growth.names
     for name in given where !known.contains(name) {
       throw BenchError(
         .usage, "expected works of \(known.joined(separator: ", ")); there is no \(name)")

@@ -20,6 +20,11 @@ struct ComparedWorks {
   /// Those that run only when named.
   static let onRequest = ["heartbeat-16x1", "heartbeat-4096x1"]
 
+  /// From one connection to many, in this order.
+  static let overConnections = [
+    "heartbeat-1x1", "heartbeat-16x1", "heartbeat-256x1", "heartbeat-4096x1",
+  ]
+
   private func shape(_ connections: Int, _ inFlight: Int) -> LoadShape {
     LoadShape(connections: connections, inFlight: inFlight, warmup: warmup, seconds: seconds)
   }
@@ -105,7 +110,7 @@ struct ComparedWorks {
       connections: 8, inFlight: 1)
   }
 
-  /// How calls grow with connections; named, because they are not among the goals.
+  /// How calls grow with connections; the other two are among the goals.
   private var growth: [ComparedWork] {
     [(16, 1), (4096, 1)].map { connections, inFlight in
       ComparedWork(

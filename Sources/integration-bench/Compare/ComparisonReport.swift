@@ -7,10 +7,28 @@ struct ComparisonReport: Encodable {
   let seconds: Double
   let warmup: Double
   let works: [ComparedResult]
-  let figures: [OwnFigure]
+  var figures: [OwnFigure] = []
+  var growth: GrowthResult?
+  /// Works that are shown in the table of growth alone.
+  var onlyGrowing: Set<String> = []
   let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+  /// The processor's name as the kernel has it; empty when it has none.
+  let processor = Self.processorName
 
-  var isRight: Bool { works.allSatisfy(\.isRight) && figures.allSatisfy { $0.fault == nil } }
+  private enum CodingKeys: CodingKey {
+    case rounds, seconds, warmup, works, figures, growth, processors, processor
+  }
+
+  var isRight: Bool {
+    works.allSatisfy(\.isRight) && figures.allSatisfy { $0.fault == nil }
+      && growth?.logs.allSatisfy { $0.fault == nil } ?? true
+  }
+
+  private static var processorName: String {
+    let lines = readFile("/proc/cpuinfo").split(separator: "\n")
+    let line = lines.first { $0.hasPrefix("model name") }
+    return line?.split(separator: ":").last.map { String($0.drop { $0 == " " }) } ?? ""
+  }
 
   func json() throws -> String {
     let encoder = JSONEncoder()
@@ -18,21 +36,29 @@ struct ComparisonReport: Encodable {
     return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
   }
 
-  var table: String {
+  /// The conditions, in a sentence for tables and charts.
+  var conditions: String {
     let times = rounds == 1 ? "1 round" : "\(rounds) rounds"
-    let head =
-      "\(times) of \(decimal(seconds)) s after \(decimal(warmup)) s of warm-up; "
-      + "\(processors) processors, the load beside the server\n"
-    let works = works.map { "\n" + WorkTable(result: $0).text }
-    guard !figures.isEmpty else { return head + works.joined() }
+    return "\(times) of \(decimal(seconds)) s after \(decimal(warmup)) s of warm-up; "
+      + "\(processors) processors, the load beside the server"
+  }
+
+  var table: String {
+    let shown = works.filter { !onlyGrowing.contains($0.name) }
+    let tables = shown.map { WorkTable(result: $0).text }
+    let parts = tables + [ownTable, growth?.table].compactMap { $0 }
+    return conditions + "\n" + parts.map { "\n" + $0 }.joined()
+  }
+
+  private var ownTable: String? {
+    guard !figures.isEmpty else { return nil }
     let rows = figures.map { figure in
       [
         figure.name, figure.text, figure.goalText,
         figure.fault.map { "WRONG: \($0)" } ?? figure.met.map { $0 ? "met" : "missed" } ?? "",
       ]
     }
-    return head + works.joined() + "\n"
-      + TextColumns(head: ["OURS ALONE", "FIGURE", "GOAL", ""], numbers: []).text(rows)
+    return TextColumns(head: ["OURS ALONE", "FIGURE", "GOAL", ""], numbers: []).text(rows)
   }
 }
 

@@ -27,11 +27,12 @@ extension Native {
     return String(decoding: reply.prefix(Int(count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  private static func outcome(
-    on target: LoadTarget, _ shape: LoadShape,
+  /// What a load brought that counts other than single calls.
+  static func outcome(
+    on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0,
     load: (UnsafePointer<cbl_load_options>, UnsafeMutablePointer<cbl_load_result>) -> Void
   ) -> RawLoadOutcome {
-    unsafe withOptions(CBL_LOAD_REPORT, on: target, shape) { options in
+    unsafe withOptions(CBL_LOAD_REPORT, on: target, shape, calls: calls) { options in
       let histogram = Histogram()
       return unsafe histogram.fill { storage in
         var result = unsafe cbl_load_result()

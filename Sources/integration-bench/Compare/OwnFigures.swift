@@ -22,7 +22,7 @@ struct OwnFigures {
   let seconds: Double
   let progress: (String) -> Void
 
-  static let names = ["dispatch", "idle", "logs-1m"]
+  static let names = ["dispatch", "dispatch-1000", "idle", "logs-1m"]
   /// Those that run only when named: it takes minutes.
   static let onRequest = ["logs-10k", "logs-10m"]
 
@@ -42,6 +42,8 @@ struct OwnFigures {
   private func run(_ name: String) async throws -> [OwnFigure] {
     switch name {
     case "dispatch": try await dispatch()
+    case "dispatch-1000":
+      try await DispatchFigures(directory: directory, seconds: seconds).run()
     case "idle": try await idle()
     case "logs-10k": try await logs(10_000)
     case "logs-1m": try await logs(1_000_000)
