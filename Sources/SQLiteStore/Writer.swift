@@ -10,6 +10,7 @@ import SQLiteDatabase
   let limits: StoreLimits
   var directory: Directory
   var index: EntityIndex
+  var digests: LogDigests
   private var counts: CountDeltas
   let hot: HotStatements
   let names: NameCache
@@ -28,6 +29,7 @@ import SQLiteDatabase
     self.limits = limits
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -49,6 +51,7 @@ import SQLiteDatabase
       try performAll(batch, mode: mode, into: &outcomes)
       try counts.flush(to: database)
       try index.flush(to: database)
+      try digests.flush(to: database)
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -121,6 +124,7 @@ import SQLiteDatabase
   func reload() throws {
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
     names.removeAll()
   }
