@@ -15,7 +15,6 @@ final class LogCursor {
   private(set) var isAtRow = false
   private let range: LogRange
   private var digests: DigestScan?
-  private let density: DigestScan.Density
   /// Through which id rows are to be visited without asking digests again; nil: none.
   private var clearThrough: LogID?
 
@@ -27,11 +26,11 @@ final class LogCursor {
     self.range = range
     let isNewestFirst = range.order == .newestFirst
     id = isNewestFirst ? range.to : range.from
-    density = source == .all ? .dense : .sparse
     let filter = matcher.digests(for: source)
     if !filter.isEmpty {
       digests = try DigestScan(
-        database, filter, integration: integration, order: range.order, density: density)
+        database, filter, integration: integration, order: range.order,
+        density: source == .all ? .dense : .sparse)
     }
     statement = try database.prepare(
       """
@@ -53,7 +52,7 @@ final class LogCursor {
   func advance(_ budget: inout PageBudget) throws -> Bool {
     if !isAtRow {
       // Where rows are few, the next one is found first.
-      if density == .dense, digests != nil {
+      if digests?.density == .dense {
         guard try ask(&budget) else { return false }
         if clearThrough == nil { return true }
       }

@@ -248,4 +248,62 @@ private struct Place: Equatable, CustomStringConvertible {
     #expect(page.logs.map(\.message) == ["Needle 4711"])
     #expect(page.next == nil)
   }
+
+  @Test("Logs that arrive or change while older ones are read into digests are found")
+  func duringCatchUp() async throws {
+    let limits = RandomStore.limits(visitedRows: 100_000, digestLogs: 1_024)
+    let store = try await RandomStore(seed: 21, limits)
+    let begin = store.harness.now
+    for _ in 0..<250 { try await store.write() }
+    let end = store.harness.now
+    try await store.restart(limits, forgetting: true)
+    var needles: [String: LogID] = [:]
+    for number in 0..<40 {
+      let place = Int64(store.random.number(0..<Int(end.milliseconds - begin.milliseconds)))
+      let id = LogID(
+        at: begin.adding(milliseconds: place), random: (store.random.numbers.next(), 0))
+      try await store.harness.report(id, .inProgress, sequence: 1)
+      try await store.harness.report(
+        id, .inProgress, sequence: 2, Report(message: "needle-\(number)-end"))
+      needles["needle-\(number)-end"] = id
+    }
+    for _ in 0..<60 {
+      try await store.harness.report(store.harness.newID(), .completed, sequence: 1)
+    }
+    for (text, id) in needles {
+      var selection = LogSelection()
+      selection.text = text
+      #expect(try await store.pages(LogQuery(selection)).map(\.id) == [id])
+    }
+    #expect(try await store.digests() >= 1)
+  }
+
+  @Test(
+    "Texts that can be written in several ways are found in digests", arguments: RandomLogs.words)
+  func spellings(word: String) async throws {
+    let store = try await RandomStore(seed: 31, RandomStore.limits(visitedRows: 100_000))
+    let harness = store.harness
+    for word in RandomLogs.words + ["plain"] {
+      let now = harness.now
+      let ids = (0..<40).map { _ in harness.newID() }
+      #expect(
+        harness.store.submit { batch in
+          for (number, id) in ids.enumerated() {
+            let report = Report(message: number == 20 ? "<\(word)>" : "-")
+            let command = report.command(
+              id, .completed, sequence: 1, integration: harness.integration, in: &batch)
+            batch.append(report: command, now: now, origin: .none)
+          }
+        })
+      harness.advance(milliseconds: 10)
+    }
+    try await harness.expire()
+    let all = try await store.allLogs(.newestFirst)
+    for text in [word, word.uppercased(), word.lowercased(), String(word.dropFirst())] {
+      var selection = LogSelection()
+      selection.text = text
+      let expected = all.filter { selection.wants($0) }.map(Place.init)
+      #expect(try await store.pages(LogQuery(selection)).map(Place.init) == expected, "\(text)")
+    }
+  }
 }

@@ -7,8 +7,9 @@ import SQLiteDatabase
 struct DigestFilter {
   /// Facts; of each group a log has at least one.
   private(set) var groups: [[UInt32]] = []
-  /// Positions of the runs of bytes that the text has, by part of the table: element n is part
-  /// n + 1, counted within the part.
+  /// Bits of the runs of bytes that the text has.
+  private var bits: [Int] = []
+  /// Positions of those runs by part of the table, counted within the part.
   private(set) var grams = [[Int]](repeating: [], count: LogDigest.gramParts)
 
   /// Asks for one of some numbers.
@@ -29,12 +30,17 @@ struct DigestFilter {
 
   /// Asks for a text in messages and names.
   mutating func require(_ text: TextSearch) {
-    var found = Set<Int>()
+    var (found, bits) = (Set<Int>(), Set<Int>())
     for run in text.sureRuns {
       unsafe run.withUnsafeBytes { bytes in
-        unsafe DigestGrams.forEach(bytes) { found.insert($0) }
+        unsafe DigestGrams.forEach(bytes) {
+          found.insert($0)
+        } bit: {
+          bits.insert($0)
+        }
       }
     }
+    self.bits = bits.sorted()
     for position in found.sorted() {
       grams[position / LogDigest.partPositions].append(position % LogDigest.partPositions)
     }
@@ -45,17 +51,29 @@ struct DigestFilter {
 
   /// The parts that it asks, the cheapest first.
   var parts: [Int] {
-    (groups.isEmpty ? [] : [0]) + (1...LogDigest.gramParts).filter { !grams[$0 - 1].isEmpty }
+    var parts = groups.isEmpty ? [] : [0]
+    if !bits.isEmpty { parts.append(LogDigest.bitsPart) }
+    // Those that ask most refuse most.
+    let asking = grams.indices.filter { !grams[$0].isEmpty }
+    return parts
+      + asking.sorted { grams[$0].count > grams[$1].count }.map { LogDigest.firstGramPart + $0 }
   }
 
   /// The cells that may hold a wanted log as far as one part can say.
   func mask(part number: Int, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
-    guard number == 0 else {
-      var mask = UInt32.max
-      for position in grams[number - 1] { mask &= unsafe LogDigest.gram(bytes, position) }
+    var mask = UInt32.max
+    if number == LogDigest.bitsPart {
+      let hasAll = bits.allSatisfy {
+        unsafe LogDigest.word(bytes, $0 / 64) >> UInt64($0 % 64) & 1 != 0
+      }
+      return hasAll ? mask : 0
+    }
+    if number > 0 {
+      for position in grams[number - LogDigest.firstGramPart] {
+        mask &= unsafe LogDigest.gram(bytes, position)
+      }
       return mask
     }
-    var mask = UInt32.max
     for group in groups where mask != 0 {
       mask &= group.reduce(0) { cells, token in
         let found = unsafe Self.find(token, bytes)

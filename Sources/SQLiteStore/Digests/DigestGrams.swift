@@ -1,36 +1,41 @@
 /// Which runs of bytes stand in texts: every three and every five neighbours, in lower case.
 ///
-/// One table of cells' masks; a run has one position. Three tell words apart, five numbers, whose
-/// runs of three stand nearly everywhere.
+/// Runs of three tell words apart, runs of five numbers, whose runs of three stand nearly
+/// everywhere. Each has one position in a table of cells' masks; runs of three have a bit besides
+/// that says whether any cell has them, so that most digests are refused by one look.
 enum DigestGrams {
   /// The number of positions, a power of two.
-  static let positions = 4_096
-  private static let shift: UInt64 = 52
+  static let positions = 1 << 13
+  /// The number of bits, a power of two.
+  static let bits = 1 << 15
   private static let three: UInt64 = 0x9e37_79b9_7f4a_7c15
   private static let five: UInt64 = 0xd1b5_4a32_d192_ed03
 
-  /// Calls `body` with the position of each run of a text.
+  /// Calls `place` with the position of each run of a text, and `bit` with the bits of those that
+  /// have one.
   @inline(__always)
-  static func forEach(_ text: UnsafeRawBufferPointer, _ body: (Int) -> Void) {
+  static func forEach(
+    _ text: UnsafeRawBufferPointer, place: (Int) -> Void, bit: (Int) -> Void
+  ) {
     let count = text.count
     guard count >= 3 else { return }
     var window = unsafe UInt64(lower(text[0])) << 8 | UInt64(lower(text[1]))
-    for position in 2..<min(count, 4) {
-      window = window << 8 | UInt64(unsafe lower(text[position]))
-      body(Int(truncatingIfNeeded: ((window & 0xff_ffff) &* three) >> shift))
-    }
-    guard count > 4 else { return }
-    for position in 4..<count {
-      window = window << 8 | UInt64(unsafe lower(text[position]))
-      body(Int(truncatingIfNeeded: ((window & 0xff_ffff) &* three) >> shift))
-      body(Int(truncatingIfNeeded: ((window & 0xff_ffff_ffff) &* five) >> shift))
+    for index in 2..<count {
+      window = window << 8 | UInt64(unsafe lower(text[index]))
+      let ofThree = (window & 0xff_ffff) &* three
+      place(Int(truncatingIfNeeded: ofThree >> (64 - 13)))
+      bit(Int(truncatingIfNeeded: ofThree >> 32) & (bits - 1))
+      if index >= 4 {
+        let ofFive = (window & 0xff_ffff_ffff) &* five
+        place(Int(truncatingIfNeeded: ofFive >> (64 - 13)))
+      }
     }
   }
 
   /// The four positions that a fact has when the facts are full.
   static func positions(ofFact token: UInt32) -> [Int] {
     let mixed = Hashing.mix(UInt64(token))
-    return (0..<4).map { Int(truncatingIfNeeded: mixed >> (12 * UInt64($0))) & (positions - 1) }
+    return (0..<4).map { Int(truncatingIfNeeded: mixed >> (16 * UInt64($0))) & (positions - 1) }
   }
 
   /// ASCII's capitals in lower case, all other bytes as they are.

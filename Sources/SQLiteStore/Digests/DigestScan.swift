@@ -4,8 +4,8 @@ import SQLiteDatabase
 
 /// Says which rows of an integration a search has to visit, by its digests.
 ///
-/// Where most ids hold rows of the source, digests are walked in the page's order; where rows are
-/// few, only those that cover a row are looked up.
+/// Where nearly every digest covers rows of the source, digests are walked in the page's order;
+/// where rows are few, only those that cover a row are looked up.
 struct DigestScan {
   /// How dense the rows of a source are.
   enum Density {
@@ -15,7 +15,11 @@ struct DigestScan {
 
   private let filter: DigestFilter
   private let order: LogOrder
-  private let density: Density
+  /// How dense the rows are; sparse ones of one digest after the other are dense after all.
+  private(set) var density: Density
+  /// How many digests that were asked lay side by side.
+  private var neighbours = 0
+  private static let neighboursOfDense = 4
   /// The last key of the last digest; nil: there is none.
   private let frontier: Int64?
   private let parts: DigestParts
@@ -73,6 +77,12 @@ struct DigestScan {
         queue.change(part: part)
       }
     }
+    if let asked, asked.after == digest.last || asked.last == digest.after {
+      neighbours += 1
+      if neighbours == Self.neighboursOfDense { density = .dense }
+    } else {
+      neighbours = 0
+    }
     asked = digest
   }
 
@@ -86,7 +96,7 @@ struct DigestScan {
         for position in DigestGrams.positions(ofFact: token) where unsure != 0 {
           budget.spend(PageBudget.Cost.lookup)
           let (part, place) = position.quotientAndRemainder(dividingBy: LogDigest.partPositions)
-          unsure &= try unsafe parts.look(part + 1, digest.last) {
+          unsure &= try unsafe parts.look(LogDigest.firstGramPart + part, digest.last) {
             unsafe LogDigest.gram($0, place)
           }
         }

@@ -38,15 +38,21 @@ extension LogID {
 /// round. A digest covers all ids above the one before it and up to its own last, so logs that
 /// arrive late have their place.
 ///
-/// On disk it is five rows: part 0 holds bounds and facts, parts 1 to 4 a quarter of the table of
-/// runs each, so that a search reads what it asks for.
+/// On disk it is ten rows: part 0 holds bounds and facts, part 1 the bits of runs, parts 2 to 9 an
+/// eighth of their table each, so that a search reads what it asks for.
 final class LogDigest {
   /// How many cells it has: the bits of a mask.
   static let cells = 32
+  /// The part that holds the bits of runs.
+  static let bitsPart = 1
+  /// The first part of the table of runs.
+  static let firstGramPart = 2
   /// Parts of the table of runs.
-  static let gramParts = 4
-  /// Positions of one part.
-  static let partPositions = DigestGrams.positions / gramParts
+  static let gramParts = DigestGrams.positions / partPositions
+  /// Positions of one part, 4 KiB: one page of the database beside the row.
+  static let partPositions = 1_024
+  /// Bytes of each part but 0.
+  private static let partBytes = 4 * partPositions
   /// Bytes of part 0 before the facts: the key before, and the last keys of all cells but one.
   static let headBytes = 8 * cells
 
@@ -58,6 +64,7 @@ final class LogDigest {
   private let bounds: [Int64]
   private var facts: DigestFacts
   private var grams: [UInt32]
+  private var bits: [UInt64]
   /// Parts that are not stored as they are now; bit n is part n.
   private var changed: UInt32
 
@@ -70,7 +77,8 @@ final class LogDigest {
     self.bounds = bounds
     facts = DigestFacts()
     grams = [UInt32](repeating: 0, count: DigestGrams.positions)
-    changed = 0b1_1111
+    bits = [UInt64](repeating: 0, count: DigestGrams.bits / 64)
+    changed = Self.bit(ofPart: Self.firstGramPart + Self.gramParts) - 1
   }
 
   /// The bit of the cell that has a key.
@@ -118,19 +126,31 @@ final class LogDigest {
   /// Takes in a text.
   func add(text: UnsafeRawBufferPointer, _ mask: UInt32) {
     unsafe grams.withUnsafeMutableBufferPointer { table in
-      var touched: UInt32 = 0
-      unsafe DigestGrams.forEach(text) { position in
-        let before = unsafe table[position]
-        unsafe table[position] = before | mask
-        if before & mask == 0 { touched |= 2 << UInt32(position / Self.partPositions) }
+      unsafe bits.withUnsafeMutableBufferPointer { bits in
+        var touched: UInt32 = 0
+        unsafe DigestGrams.forEach(text) { position in
+          let before = unsafe table[position]
+          unsafe table[position] = before | mask
+          if before & mask == 0 { touched |= Self.bit(ofPosition: position) }
+        } bit: { number in
+          let (word, bit) = (number / 64, UInt64(1) << UInt64(number % 64))
+          if unsafe bits[word] & bit == 0 { touched |= Self.bit(ofPart: Self.bitsPart) }
+          unsafe bits[word] |= bit
+        }
+        changed |= touched
       }
-      changed |= touched
     }
   }
 
   private func set(_ position: Int, _ mask: UInt32) {
     grams[position] |= mask
-    changed |= 2 << UInt32(position / Self.partPositions)
+    changed |= Self.bit(ofPosition: position)
+  }
+
+  private static func bit(ofPart number: Int) -> UInt32 { 1 << UInt32(number) }
+
+  private static func bit(ofPosition position: Int) -> UInt32 {
+    bit(ofPart: firstGramPart + position / partPositions)
   }
 
   // MARK: - On disk
@@ -147,13 +167,18 @@ final class LogDigest {
       return unsafe (keys[0], Array(keys[1...]), DigestFacts(facts))
     }
     grams = []
-    for number in 1...Self.gramParts {
+    bits = []
+    for number in 1..<Self.firstGramPart + Self.gramParts {
       let part = try Self.part(number, database, integration, last) ?? []
-      guard part.count == 4 * Self.partPositions else {
+      guard part.count == Self.partBytes else {
         throw SQLiteError(extendedCode: 11, message: "a digest of logs misses part \(number)")
       }
       unsafe part.withUnsafeBytes { bytes in
-        for position in 0..<Self.partPositions { grams.append(unsafe Self.gram(bytes, position)) }
+        if number == Self.bitsPart {
+          bits = (0..<Self.partBytes / 8).map { unsafe Self.word(bytes, $0) }
+        } else {
+          for place in 0..<Self.partPositions { grams.append(unsafe Self.gram(bytes, place)) }
+        }
       }
     }
   }
@@ -184,12 +209,18 @@ final class LogDigest {
       littleEndian: part.loadUnaligned(fromByteOffset: 4 * position, as: UInt32.self))
   }
 
+  /// 64 of the bits of runs.
+  static func word(_ part: UnsafeRawBufferPointer, _ index: Int) -> UInt64 {
+    unsafe UInt64(littleEndian: part.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+  }
+
   /// Writes the parts that have changed.
   func store(_ database: SQLiteConnection) throws {
     guard changed != 0 else { return }
     let store = try database.statement("REPLACE INTO log_digests VALUES(?, ?, ?, ?)")
     var bytes: [UInt8] = []
-    for number in 0...Self.gramParts where changed & 1 << UInt32(number) != 0 {
+    for number in 0..<Self.firstGramPart + Self.gramParts
+    where changed & Self.bit(ofPart: number) != 0 {
       bytes.removeAll(keepingCapacity: true)
       encode(part: number, into: &bytes)
       store.bind(1, integration)
@@ -209,8 +240,11 @@ final class LogDigest {
         unsafe withUnsafeBytes(of: key.littleEndian) { unsafe bytes.append(contentsOf: $0) }
       }
       facts.encode(into: &bytes)
+    } else if number == Self.bitsPart {
+      let words = bits.map(\.littleEndian)
+      unsafe words.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     } else {
-      let first = (number - 1) * Self.partPositions
+      let first = (number - Self.firstGramPart) * Self.partPositions
       let masks = grams[first..<first + Self.partPositions].map(\.littleEndian)
       unsafe masks.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
     }
