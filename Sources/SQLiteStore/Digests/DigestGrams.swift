@@ -6,8 +6,8 @@
 enum DigestGrams {
   /// The number of positions, a power of two.
   static let positions = 1 << 13
-  /// The number of bits, a power of two.
-  static let bits = 1 << 15
+  /// The number of bits: as many as a row holds without a page of its own.
+  static let bits = 7 * 1_024
   private static let three: UInt64 = 0x9e37_79b9_7f4a_7c15
   private static let five: UInt64 = 0xd1b5_4a32_d192_ed03
 
@@ -24,7 +24,8 @@ enum DigestGrams {
       window = window << 8 | UInt64(unsafe lower(text[index]))
       let ofThree = (window & 0xff_ffff) &* three
       place(Int(truncatingIfNeeded: ofThree >> (64 - 13)))
-      bit(Int(truncatingIfNeeded: ofThree >> 32) & (bits - 1))
+      // The lower half of the product's upper bits, brought into the range.
+      bit(Int(truncatingIfNeeded: ((ofThree >> 16 & 0xffff_ffff) &* UInt64(bits)) >> 32))
       if index >= 4 {
         let ofFive = (window & 0xff_ffff_ffff) &* five
         place(Int(truncatingIfNeeded: ofFive >> (64 - 13)))

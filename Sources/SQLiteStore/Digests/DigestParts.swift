@@ -154,7 +154,7 @@ struct DigestQueue {
     while try rows.step() {
       digests.append(
         (rows.integer(0), unsafe rows.withBlob(1) { unsafe filter.mask(part: part, $0) }))
-      budget.spend(PageBudget.Cost.part)
+      budget.spend(PageBudget.Cost.next(part: part))
     }
     isExhausted = digests.count - before < ahead
     ahead = min(2 * ahead, Self.maximumAhead)
@@ -165,10 +165,13 @@ struct DigestQueue {
 struct PageBudget {
   /// What other work costs in rows, as measured.
   enum Cost {
-    /// The next of several parts of digests, read in their order.
-    static let part = 2
-    /// A part of a digest, or a row, that has to be looked up.
+    /// A row, or a part of a digest that has no page of its own, that has to be looked up.
     static let lookup = 4
+    /// A part of the table of runs that has to be looked up.
+    static let gramLookup = 8
+
+    /// The next of several parts of digests, read in their order.
+    static func next(part: Int) -> Int { part < LogDigest.firstGramPart ? 2 : 6 }
     /// A row that is wanted: all of it is read, with its names.
     static let found = 8
   }

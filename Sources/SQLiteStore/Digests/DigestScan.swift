@@ -69,7 +69,8 @@ struct DigestScan {
     var digest = try parts.ask(filter, last)
     if digest.hasOverflow { try narrow(&digest, &budget) }
     for (rank, part) in ranking.enumerated() where part > 0 && digest.mask != 0 {
-      budget.spend(PageBudget.Cost.lookup)
+      budget.spend(
+        part < LogDigest.firstGramPart ? PageBudget.Cost.lookup : PageBudget.Cost.gramLookup)
       digest.mask &= try unsafe parts.look(part, last) { unsafe filter.mask(part: part, $0) }
       if digest.mask == 0, rank > 0 {
         ranking.remove(at: rank)
@@ -94,7 +95,7 @@ struct DigestScan {
         let found = try unsafe parts.look(0, digest.last) { unsafe DigestFilter.find(token, $0) }
         var unsure = found.overflow
         for position in DigestGrams.positions(ofFact: token) where unsure != 0 {
-          budget.spend(PageBudget.Cost.lookup)
+          budget.spend(PageBudget.Cost.gramLookup)
           let (part, place) = position.quotientAndRemainder(dividingBy: LogDigest.partPositions)
           unsure &= try unsafe parts.look(LogDigest.firstGramPart + part, digest.last) {
             unsafe LogDigest.gram($0, place)

@@ -51,8 +51,6 @@ final class LogDigest {
   static let gramParts = DigestGrams.positions / partPositions
   /// Positions of one part, 4 KiB: one page of the database beside the row.
   static let partPositions = 1_024
-  /// Bytes of each part but 0.
-  private static let partBytes = 4 * partPositions
   /// Bytes of part 0 before the facts: the key before, and the last keys of all cells but one.
   static let headBytes = 8 * cells
 
@@ -170,12 +168,13 @@ final class LogDigest {
     bits = []
     for number in 1..<Self.firstGramPart + Self.gramParts {
       let part = try Self.part(number, database, integration, last) ?? []
-      guard part.count == Self.partBytes else {
+      let isOfBits = number == Self.bitsPart
+      guard part.count == (isOfBits ? DigestGrams.bits / 8 : 4 * Self.partPositions) else {
         throw SQLiteError(extendedCode: 11, message: "a digest of logs misses part \(number)")
       }
       unsafe part.withUnsafeBytes { bytes in
-        if number == Self.bitsPart {
-          bits = (0..<Self.partBytes / 8).map { unsafe Self.word(bytes, $0) }
+        if isOfBits {
+          bits = (0..<DigestGrams.bits / 64).map { unsafe Self.word(bytes, $0) }
         } else {
           for place in 0..<Self.partPositions { grams.append(unsafe Self.gram(bytes, place)) }
         }

@@ -46,7 +46,7 @@ struct LogDigests {
     guard log.id.key > tail.frontier else { return try late.add(log, database) }
     if isNew {
       tail.logs += 1
-      if tail.logs == size.ripeLogs, !tail.isComplete { waiting.append(tail) }
+      if tail.logs == size.ripeLogs { wait(for: tail) }
     }
     if tail.holds(log.id) { append(log, to: tail) }
   }
@@ -82,7 +82,12 @@ struct LogDigests {
     bytes -= tail.buffer.bytes
     ripe.removeAll { $0 === tail }
     tail.forget()
-    if tail.logs >= size.ripeLogs { waiting.append(tail) }
+    if tail.logs >= size.ripeLogs { wait(for: tail) }
+  }
+
+  /// Has the logs read that are not in memory.
+  private mutating func wait(for tail: DigestTail) {
+    if !tail.isComplete, !waiting.contains(where: { $0 === tail }) { waiting.append(tail) }
   }
 
   // MARK: - With each commit
@@ -119,9 +124,7 @@ struct LogDigests {
     let tail = try tails[integration] ?? DigestTail(integration, size, database)
     tails[integration] = tail
     try tail.countLogs(database)
-    if tail.logs >= size.ripeLogs, !tail.isComplete, !waiting.contains(where: { $0 === tail }) {
-      waiting.append(tail)
-    }
+    if tail.logs >= size.ripeLogs { wait(for: tail) }
   }
 
   /// Reads rows of the first that waits.
