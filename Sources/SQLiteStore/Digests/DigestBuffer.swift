@@ -16,6 +16,11 @@ struct DigestBuffer {
     var messageBytes: UInt32
     var nameBytes: UInt32
     var labelsBytes: UInt32
+    func hasFacts(of other: Entry?) -> Bool {
+      guard let other else { return false }
+      return action == other.action && status == other.status && trigger == other.trigger
+        && entityType == other.entityType
+    }
     var textBytes: Int { Int(messageBytes) + Int(nameBytes) + Int(labelsBytes) }
   }
 
@@ -88,24 +93,35 @@ struct DigestBuffer {
   /// Facts first that few logs have differently, so that there is room for them.
   private func fill(_ digest: LogDigest, _ indices: [Int]) {
     unsafe text.withUnsafeBytes { text in
+      var (cell, before, maskBefore) = (0, Entry?.none, UInt32(0))
       for index in indices {
         let entry = entries[index]
-        let mask = digest.mask(of: entry.key)
-        addFacts(of: entry, to: digest, mask)
+        let mask = digest.mask(of: entry.key, from: &cell)
+        if mask != maskBefore || !entry.hasFacts(of: before) {
+          addFacts(of: entry, to: digest, mask)
+        }
         unsafe addTexts(of: entry, text, to: digest, mask)
+        (before, maskBefore) = (entry, mask)
       }
-      for index in indices where entries[index].agent != 0 {
-        let entry = entries[index]
-        digest.add(
-          fact: DigestFact.token(.agent, Int64(entry.agent)), digest.mask(of: entry.key))
-      }
-      for index in indices where entries[index].labelsBytes > 0 {
-        let entry = entries[index]
-        let start = Int(entry.offset) + Int(entry.messageBytes) + Int(entry.nameBytes)
-        let labels = unsafe UnsafeRawBufferPointer(
-          rebasing: text[start..<start + Int(entry.labelsBytes)])
-        unsafe digest.add(labels: labels, digest.mask(of: entry.key))
-      }
+      unsafe addAgentsAndLabels(of: indices, text, to: digest)
+    }
+  }
+
+  private func addAgentsAndLabels(
+    of indices: [Int], _ text: UnsafeRawBufferPointer, to digest: LogDigest
+  ) {
+    var cell = 0
+    for index in indices where entries[index].agent != 0 {
+      let mask = digest.mask(of: entries[index].key, from: &cell)
+      digest.add(fact: DigestFact.token(.agent, Int64(entries[index].agent)), mask)
+    }
+    cell = 0
+    for index in indices where entries[index].labelsBytes > 0 {
+      let entry = entries[index]
+      let start = Int(entry.offset) + Int(entry.messageBytes) + Int(entry.nameBytes)
+      let labels = unsafe UnsafeRawBufferPointer(
+        rebasing: text[start..<start + Int(entry.labelsBytes)])
+      unsafe digest.add(labels: labels, digest.mask(of: entry.key, from: &cell))
     }
   }
 

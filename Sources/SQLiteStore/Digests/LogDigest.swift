@@ -76,11 +76,17 @@ final class LogDigest {
     facts = DigestFacts()
     grams = [UInt32](repeating: 0, count: DigestGrams.positions)
     bits = [UInt64](repeating: 0, count: DigestGrams.bits / 64)
-    changed = Self.bit(ofPart: Self.firstGramPart + Self.gramParts) - 1
+    changed = Self.allParts
   }
 
   /// The bit of the cell that has a key.
   func mask(of key: Int64) -> UInt32 { 1 << UInt32(Self.cell(of: key, bounds)) }
+
+  /// The bit of the cell that has a key; `cell` is one that is not behind it, and moves on.
+  func mask(of key: Int64, from cell: inout Int) -> UInt32 {
+    while cell < bounds.count, bounds[cell] < key { cell += 1 }
+    return 1 << UInt32(cell)
+  }
 
   static func cell(of key: Int64, _ bounds: [Int64]) -> Int {
     var (low, high) = (0, bounds.count)
@@ -123,19 +129,26 @@ final class LogDigest {
 
   /// Takes in a text.
   func add(text: UnsafeRawBufferPointer, _ mask: UInt32) {
-    unsafe grams.withUnsafeMutableBufferPointer { table in
+    if changed == Self.allParts { return unsafe addToNew(text: text, mask) }
+    unsafe DigestGrams.forEach(text) { position in
+      if grams[position] & mask == 0 { set(position, mask) }
+    } bit: { number in
+      let bit = UInt64(1) << UInt64(number % 64)
+      guard bits[number / 64] & bit == 0 else { return }
+      bits[number / 64] |= bit
+      changed |= Self.bit(ofPart: Self.bitsPart)
+    }
+  }
+
+  /// The same where all parts count as changed: for each report, so without asking what was there.
+  private func addToNew(text: UnsafeRawBufferPointer, _ mask: UInt32) {
+    unsafe grams.withUnsafeMutableBufferPointer { grams in
       unsafe bits.withUnsafeMutableBufferPointer { bits in
-        var touched: UInt32 = 0
         unsafe DigestGrams.forEach(text) { position in
-          let before = unsafe table[position]
-          unsafe table[position] = before | mask
-          if before & mask == 0 { touched |= Self.bit(ofPosition: position) }
+          unsafe grams[position] |= mask
         } bit: { number in
-          let (word, bit) = (number / 64, UInt64(1) << UInt64(number % 64))
-          if unsafe bits[word] & bit == 0 { touched |= Self.bit(ofPart: Self.bitsPart) }
-          unsafe bits[word] |= bit
+          unsafe bits[number / 64] |= 1 << UInt64(number % 64)
         }
-        changed |= touched
       }
     }
   }
@@ -144,6 +157,8 @@ final class LogDigest {
     grams[position] |= mask
     changed |= Self.bit(ofPosition: position)
   }
+
+  private static let allParts = bit(ofPart: firstGramPart + gramParts) - 1
 
   private static func bit(ofPart number: Int) -> UInt32 { 1 << UInt32(number) }
 
