@@ -88,6 +88,7 @@ extension Writer {
     change.row.updated = now
     if let entry { try append(entry, to: &change) }
     try change.row.update(database)
+    try digest(change.row, isNew: false)
     if let request = change.request { try request.update(database, for: change.row) }
     count(action: change.row.action, from: before.status, to: change.row.status, at: now)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }

@@ -68,6 +68,19 @@ struct LogMatcher {
       .joined(separator: ", ")
   }
 
+  /// What digests can say about the logs of a source.
+  func digests(for source: LogSource) -> DigestFilter {
+    var filter = DigestFilter()
+    if let statuses, source == .all { filter.require(.status, statuses) }
+    if let actions { filter.require(.action, actions) }
+    if let agents { filter.require(.agent, agents) }
+    if let entityType { filter.require(.entityType, [entityType]) }
+    if let triggers { filter.require(.trigger, triggers) }
+    for (key, value) in labels { filter.require(label: key, value) }
+    if let text { filter.require(text) }
+    return filter
+  }
+
   /// Whether the current row of a statement that selects `LogRow.columns` is wanted.
   func matches(_ row: SQLiteStatement) -> Bool {
     if let statuses, !statuses.contains(row.integer(3)) { return false }

@@ -2,26 +2,41 @@ import IntegrationModel
 import IntegrationStore
 import SQLiteDatabase
 
-/// One statement that walks the logs of one integration in the order of their ids.
+/// Goes through the logs of one integration in the order of a page.
 ///
-/// It reads only the columns that decide whether a log is wanted.
+/// It stands on a row, or at a place: then nothing before that is wanted, and what follows is not
+/// known yet. Its statement reads only the columns that decide whether a log is wanted.
 final class LogCursor {
   let statement: SQLiteStatement
   let integration: IntegrationID
-  /// The id of the row that it stands on.
-  private(set) var id = LogID.lowest
+  /// The id of the row that it stands on, or the place.
+  private(set) var id: LogID
+  /// Whether it stands on a row.
+  private(set) var isAtRow = false
+  private let range: LogRange
+  private var digests: DigestScan?
+  /// Through which id rows are to be visited without asking digests again; nil: none.
+  private var clearThrough: LogID?
 
   init(
     _ database: SQLiteConnection, _ range: LogRange, integration: IntegrationID,
-    source: LogSource, columns: String
+    source: LogSource, matcher: LogMatcher
   ) throws {
     self.integration = integration
-    let order = range.order == .newestFirst ? "DESC" : "ASC"
+    self.range = range
+    let isNewestFirst = range.order == .newestFirst
+    id = isNewestFirst ? range.to : range.from
+    let filter = matcher.digests(for: source)
+    if !filter.isEmpty {
+      digests = try DigestScan(
+        database, filter, integration: integration, order: range.order,
+        density: source == .all ? .dense : .sparse)
+    }
     statement = try database.prepare(
       """
-      SELECT \(columns) FROM logs \(source.index)
+      SELECT \(matcher.columns) FROM logs \(source.index)
       WHERE integration = ?1 AND id >= ?2 AND id <= ?3 AND id <> ?4 \(source.condition)
-      ORDER BY id \(order)
+      ORDER BY id \(isNewestFirst ? "DESC" : "ASC")
       """)
     statement.bind(1, integration)
     statement.bind(2, range.from)
@@ -33,16 +48,60 @@ final class LogCursor {
     }
   }
 
-  /// Goes to the next row; false: there is none.
-  func advance() throws -> Bool {
+  /// Goes to the next row that may be wanted, or some way towards it; false: there is none.
+  func advance(_ budget: inout PageBudget) throws -> Bool {
+    if !isAtRow {
+      // Where rows are few, the next one is found first.
+      if digests?.density == .dense {
+        guard try ask(&budget) else { return false }
+        if clearThrough == nil { return true }
+      }
+      seek(&budget)
+    }
     guard try statement.step() else { return false }
+    budget.spend(1)
     id = statement.logID(1) ?? .lowest
+    isAtRow = true
+    guard digests != nil else { return true }
+    if let clearThrough, !isBehind(clearThrough) { return true }
+    return try ask(&budget)
+  }
+
+  /// Asks the digests about where it stands: it stays, leaves the row for a place further on, or
+  /// there is nothing more (false).
+  private func ask(_ budget: inout PageBudget) throws -> Bool {
+    guard let verdict = try digests?.verdict(at: id, &budget) else { return true }
+    switch verdict {
+    case .visit(let through):
+      clearThrough = through
+    case .skip(let place):
+      clearThrough = nil
+      isAtRow = false
+      id = place
+      return range.order == .newestFirst ? place >= range.from : place <= range.to
+    case .end:
+      return false
+    }
     return true
+  }
+
+  private func isBehind(_ other: LogID) -> Bool {
+    range.order == .newestFirst ? id < other : id > other
+  }
+
+  /// Makes the statement begin at its place.
+  private func seek(_ budget: inout PageBudget) {
+    budget.spend(PageBudget.Cost.lookup)
+    statement.reset()
+    switch range.order {
+    case .newestFirst: statement.bind(3, min(id, range.to))
+    case .oldestFirst: statement.bind(2, max(id, range.from))
+    }
   }
 }
 
 /// Which rows a cursor walks.
-enum LogSource {
+enum LogSource: Equatable {
   /// All of the integration.
   case all
   /// Those in one open status.
@@ -110,6 +169,12 @@ struct LogRange {
     case .newestFirst: return integration >= after.integration ? after.logID : nil
     case .oldestFirst: return integration <= after.integration ? after.logID : nil
     }
+  }
+
+  /// The place right before a position: a page that goes on there begins with the position.
+  func place(before position: LogPosition) -> LogPosition {
+    let step: IntegrationID = order == .newestFirst ? 1 : -1
+    return LogPosition(logID: position.logID, integration: position.integration + step)
   }
 
   /// Whether a log comes before another.

@@ -36,20 +36,19 @@ extension Reader {
     }
     var integrations = query.selection.integrations
     if integrations.isEmpty { integrations = try integrationIDs() }
-    var merge = try LogMerge(query, Array(Set(integrations)), database, columns: matcher.columns)
+    var merge = try LogMerge(query, Array(Set(integrations)), database, matcher)
+    var budget = PageBudget(rows: limits.maximumVisitedRows)
     var rows: [LogRow] = []
-    var visited = 0
     while let cursor = merge.first {
-      if rows.count == limit || visited == limits.maximumVisitedRows {
-        return (rows, merge.last)
-      }
-      visited += 1
-      if matcher.matches(cursor.statement), filter(cursor.statement),
+      if rows.count == limit { return (rows, merge.last) }
+      if budget.isSpent { return (rows, merge.resumption) }
+      if cursor.isAtRow, matcher.matches(cursor.statement), filter(cursor.statement),
         let row = try LogRow.find(database, integration: cursor.integration, id: cursor.id)
       {
         rows.append(row)
+        budget.spend(PageBudget.Cost.found)
       }
-      try merge.advance()
+      try merge.advance(&budget)
     }
     return (rows, nil)
   }
@@ -77,7 +76,7 @@ extension Reader {
   }
 }
 
-/// Merges the cursors of several integrations into one order; a heap of those with a row.
+/// Merges the cursors of several integrations into one order: a heap by where they stand.
 struct LogMerge {
   private let range: LogRange
   private var heap: [LogCursor] = []
@@ -86,28 +85,33 @@ struct LogMerge {
 
   init(
     _ query: LogQuery, _ integrations: [IntegrationID], _ database: SQLiteConnection,
-    columns: String
+    _ matcher: LogMatcher
   ) throws {
     range = LogRange(query)
     last = query.after
+    var opening = PageBudget(rows: 0)
     for integration in integrations {
       for source in LogSource.sources(query.selection.statuses) {
         let cursor = try LogCursor(
-          database, range, integration: integration, source: source, columns: columns)
-        if try cursor.advance() { heap.append(cursor) }
+          database, range, integration: integration, source: source, matcher: matcher)
+        // Each moves once, whatever the budget, so that every page comes nearer to the end.
+        if try cursor.advance(&opening) { heap.append(cursor) }
       }
     }
     for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(index) }
   }
 
-  /// The cursor whose log comes next; nil: there is none.
+  /// The cursor that stands first; nil: there is none.
   var first: LogCursor? { heap.first }
 
-  /// Leaves the log that comes next.
-  mutating func advance() throws {
+  /// Where a page goes on that ends here: all that is wanted before the first cursor was found.
+  var resumption: LogPosition? { heap.first.map { range.place(before: position($0)) } }
+
+  /// Moves the first cursor on.
+  mutating func advance(_ budget: inout PageBudget) throws {
     guard let cursor = heap.first else { return }
-    last = position(cursor)
-    if try !cursor.advance() {
+    if cursor.isAtRow { last = position(cursor) }
+    if try !cursor.advance(&budget) {
       heap[0] = heap[heap.count - 1]
       heap.removeLast()
     }

@@ -9,7 +9,7 @@ enum Schema {
   /// Migration n is element n - 1.
   ///
   /// A published one is never changed.
-  static let migrations: [String] = [first]
+  static let migrations: [String] = [first, second]
 
   /// The number of the last migration.
   static var version: Int { migrations.count }
@@ -110,5 +110,12 @@ enum Schema {
       segment INTEGER PRIMARY KEY, level INTEGER NOT NULL, chunks INTEGER NOT NULL,
       entries INTEGER NOT NULL);
     CREATE TABLE entity_chunks(id INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+    """
+
+  /// Digests of logs; see `LogDigest`.
+  private static let second = """
+    CREATE TABLE log_digests(
+      integration INTEGER NOT NULL, part INTEGER NOT NULL, last INTEGER NOT NULL,
+      bits BLOB NOT NULL, PRIMARY KEY(integration, part, last)) WITHOUT ROWID;
     """
 }

@@ -33,10 +33,10 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Above it writes fail with STORAGE_FULL.
   public var maximumDatabaseBytes: Int64 = 0
-  /// Rows that one page of a list may visit.
+  /// Rows that one page of a list may visit; other work on a page counts as so many rows.
   ///
-  /// Default 100,000, less than 0.1 s.
-  public var maximumVisitedRows = 100_000
+  /// Default 10,000, about 8 ms.
+  public var maximumVisitedRows = 10_000
   /// Agents of one integration.
   ///
   /// Default 10,000.
@@ -49,6 +49,16 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Default 65,536.
   public var entityTailEntries = 65_536
+
+  /// How many logs of an integration one digest covers; searches pass by digests.
+  ///
+  /// Default 4,096: a search visits the rows that no digest covers yet, up to some 5,000.
+  public var digestLogs = 4_096
+  /// Memory for logs that are collected for the next digests of their integrations, in bytes.
+  ///
+  /// Default 32 MiB, some 50 integrations that report without pause; those beyond are read from the
+  /// database when there are enough of their logs.
+  public var digestBufferBytes = 33_554_432
 
   /// Makes the default limits.
   public init() {}

@@ -15,6 +15,28 @@ struct TextSearch {
     pattern = isASCII ? wanted.utf8.map(Self.lower) : nil
   }
 
+  /// Runs of bytes that a text has wherever it holds the wanted one, in lower case.
+  ///
+  /// ASCII is looked for byte by byte, so it is one run. Else strings are compared by characters,
+  /// which may be written in several ways: a letter before another than ASCII's may be one
+  /// character with it, and `k`, `;` and `` ` `` have a second code (U+212A, U+037E, U+1FEF).
+  var sureRuns: [[UInt8]] {
+    if let pattern { return [pattern] }
+    var runs: [[UInt8]] = []
+    var run: [UInt8] = []
+    for byte in wanted.utf8 {
+      let isDoubtful = byte == UInt8(ascii: "k") || byte == UInt8(ascii: ";") || byte == 0x60
+      if byte < 0x80, !isDoubtful {
+        run.append(byte)
+        continue
+      }
+      if byte >= 0x80, !run.isEmpty { run.removeLast() }
+      runs.append(run)
+      run = []
+    }
+    return runs + [run]
+  }
+
   /// Whether a column of the current row holds the text.
   func matches(_ row: SQLiteStatement, _ column: Int) -> Bool {
     guard let pattern else { return row.text(column).lowercased().contains(wanted) }

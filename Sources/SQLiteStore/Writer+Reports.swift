@@ -44,7 +44,7 @@ extension Writer {
     let created = min(report.logID.time, now)
     bindNew(report, status: status, action: action, agent: agent, created: created, now: now)
     bindEntity(report)
-    try bindNames(report)
+    let entityType = try bindNames(report)
     try hot.insertLog.run()
     guard database.changes > 0 else { return nil }
 
@@ -52,6 +52,7 @@ extension Writer {
     if !report.entityID.isEmpty {
       unsafe index.add(bytes(report.entityID), integration: report.integration, id: report.logID)
     }
+    try digest(report, action: action, agent: agent, entityType: entityType, status: status)
     if report.recordErrorCount > 0 { try insertErrors(of: report, batch, after: 0) }
     if status == .failed, report.isRetryable { try retryNew(report, now: now) }
     try logChanged(newRow(report))
@@ -100,12 +101,15 @@ extension Writer {
     unsafe insert.bind(17, borrowedText: bytes(report.entityURL))
   }
 
-  private func bindNames(_ report: ReportCommand) throws {
-    if report.entityType.isEmpty {
+  /// Returns the entity type's number; 0: there is none.
+  private func bindNames(_ report: ReportCommand) throws -> Int64 {
+    guard !report.entityType.isEmpty else {
       hot.insertLog.bindNull(6)
-    } else {
-      hot.insertLog.bind(6, try unsafe directory.name(bytes(report.entityType), database))
+      return 0
     }
+    let entityType = try unsafe directory.name(bytes(report.entityType), database)
+    hot.insertLog.bind(6, entityType)
+    return entityType
   }
 
   private func newRow(_ report: ReportCommand) throws -> LogRow {

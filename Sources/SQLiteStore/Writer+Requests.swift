@@ -56,6 +56,7 @@ extension Writer {
     row.flags |= LogRow.Flag.request
     row.due = wait.available > now ? wait.available : queueBy
     try row.insert(database)
+    try digest(row, isNew: true)
     try request.insert(database, for: row, input: input)
     count(action: row.action, from: nil, to: .queued, at: now)
     noteDue(row.due)

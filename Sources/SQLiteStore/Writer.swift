@@ -10,6 +10,7 @@ import SQLiteDatabase
   let limits: StoreLimits
   var directory: Directory
   var index: EntityIndex
+  var digests: LogDigests
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -29,6 +30,7 @@ import SQLiteDatabase
     self.limits = limits
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -51,6 +53,7 @@ import SQLiteDatabase
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try counts.flush(to: database)
       try index.flush(to: database)
+      try digests.flush(to: database)
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -126,6 +129,7 @@ import SQLiteDatabase
   func reload() throws {
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
+    digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
     names.removeAll()
   }

@@ -2,6 +2,7 @@ import CBenchLoad
 import FoundationEssentials
 import Glibc
 import IntegrationAPI
+import IntegrationClient
 import RPCWire
 
 /// What many stored logs do to the server: its start, pages under each filter, the rate of reports,
@@ -26,6 +27,7 @@ struct LogFigures {
     do {
       let session = try await session(server, token)
       figures += try await pages(session)
+      figures += try await rarePages(session)
     }
     figures.append(try await reports(server, token))
     return figures
@@ -56,9 +58,10 @@ struct LogFigures {
     let session = try await session(server, token)
     let shape = LoadShape(
       connections: 16, inFlight: 16, warmup: 0, seconds: logs < 100_000 ? 0.05 : 1)
-    for _ in 0..<3600 {
+    for number in 0..<3600 {
       let outcome = Native.load(CBL_LOAD_REPORT, on: session.target, shape)
       if let fault = outcome.fault { throw BenchError(.refused, fault) }
+      if number == 0 { try await RareLogs.report(in: session) }
       if let stored = try await session.storedLogs(), stored >= logs { return stored }
     }
     throw BenchError(.refused, "expected \(logs) logs within an hour")
@@ -125,6 +128,39 @@ struct LogFigures {
     return figures
   }
 
+  /// The p99 of a page under each filter that leaves few logs, deep below the newest, while the
+  /// list is followed to its end.
+  private func rarePages(_ session: Session) async throws -> [OwnFigure] {
+    let client = try session.operatorClient()
+    var figures: [OwnFigure] = []
+    for (filterName, filter, expected) in RareLogs.filters {
+      let histogram = Histogram()
+      var (lists, pages, found) = (0, 0, 0)
+      while pages < Self.pages {
+        var request = ListLogsRequest()
+        request.filter = filter
+        request.pageSize = 50
+        repeat {
+          let before = ContinuousClock.now
+          let page = try await client.listLogs(request)
+          histogram.record(ContinuousClock.now - before)
+          found += page.logs.count
+          pages += 1
+          request.pageToken = page.nextPageToken
+        } while !request.pageToken.isEmpty
+        lists += 1
+      }
+      let wanted = expected * lists
+      let steps = (pages + lists - 1) / lists
+      figures.append(
+        OwnFigure(
+          name: "\(name): page by \(filterName), p99 (\(steps) to the end)",
+          value: histogram.latency.p99, unit: " ms", goal: Self.pageGoal,
+          fault: found == wanted ? nil : "\(found) logs found, not \(wanted)"))
+    }
+    return figures
+  }
+
   private var filters: [(String, (Int) -> LogFilter)] {
     func filter(_ change: (inout LogFilter) -> Void) -> LogFilter {
       var filter = LogFilter()
@@ -162,5 +198,77 @@ struct LogFigures {
     return OwnFigure(
       name: "\(name): reports at 64 x 16 beside them (server \(decimal(memory)) MiB)",
       value: sample.perSecond, unit: "/s", goal: nil, fault: sample.faults.first)
+  }
+}
+
+/// A few logs that differ from all others, stored among the first.
+enum RareLogs {
+  private static let count = 5
+  private static let agent = "bench-rare"
+  private static let action = "bench_rare"
+  private static let label = ["bench": "rare"]
+  private static let message = "Declined by the customs officer, form KX-90317"
+
+  static func report(in session: Session) async throws {
+    let connection = try await session.connectAgent()
+    defer { connection.close() }
+    let client = AgentServiceClient(channel: connection)
+    var definition = ActionDefinition()
+    definition.type = action
+    definition.name = "Bench Rare"
+    var registration = RegisterActionRequest()
+    registration.agentID = Session.agentID
+    registration.actions = [definition]
+    _ = try await client.registerAction(registration)
+    let changes: [(inout ReportLogRequest) -> Void] = [
+      { $0.agentID = agent },
+      { $0.report?.actionType = action },
+      { $0.report?.labels = label },
+      { $0.report?.statusMessage = message },
+      {
+        $0.report?.statusMessage = message
+        $0.report?.status = .failed
+      },
+    ]
+    for change in changes {
+      for _ in 0..<count {
+        var request = ReportLogRequest()
+        request.agentID = "bench-1"
+        var report = LogReport()
+        report.logID = LogIDMaker.shared.make()
+        report.sequence = 1
+        report.actionType = session.target.action
+        report.status = .completed
+        report.statusMessage = "Exported the order to CustomSoft as SO-204711; 12 lines"
+        request.report = report
+        change(&request)
+        _ = try await client.reportLog(request)
+      }
+    }
+  }
+
+  /// Filters, and how many logs each leaves.
+  static var filters: [(String, LogFilter, Int)] {
+    func filter(_ change: (inout LogFilter) -> Void) -> LogFilter {
+      var filter = LogFilter()
+      change(&filter)
+      return filter
+    }
+    return [
+      ("rare text", filter { $0.text = "customs OFFICER" }, 2 * count),
+      ("rare number", filter { $0.text = "90317" }, 2 * count),
+      ("a text that no log has", filter { $0.text = "CustomSoft as SO-318204" }, 0),
+      ("rare agent", filter { $0.agentIds = [agent] }, count),
+      ("rare action", filter { $0.actionTypes = [action] }, count),
+      ("label", filter { $0.labels = label }, count),
+      (
+        "status, action and rare text",
+        filter {
+          $0.statuses = [.failed]
+          $0.actionTypes = ["bench_export"]
+          $0.text = "customs officer"
+        }, count
+      ),
+    ]
   }
 }
