@@ -54,6 +54,31 @@ struct DigestBuffer {
     unsafe text.append(contentsOf: log.labels)
   }
 
+  /// Adds what came later; what a digest covers goes there instead.
+  mutating func append(_ newer: DigestBuffer, for digest: LogDigest?) {
+    let limit = digest?.last ?? -1
+    for entry in newer.entries {
+      let start = Int(entry.offset)
+      if let digest, entry.key <= limit {
+        unsafe newer.text.withUnsafeBytes { unsafe newer.add(entry, $0, to: digest) }
+        continue
+      }
+      var copy = entry
+      copy.offset = UInt32(text.count)
+      text.append(contentsOf: newer.text[start..<start + entry.textBytes])
+      entries.append(copy)
+    }
+  }
+
+  /// Takes one entry into a digest that covers it.
+  private func add(_ entry: Entry, _ text: UnsafeRawBufferPointer, to digest: LogDigest) {
+    let mask = digest.mask(of: entry.key)
+    addFacts(of: entry, to: digest, mask)
+    if entry.agent != 0 { digest.add(fact: DigestFact.token(.agent, Int64(entry.agent)), mask) }
+    unsafe addTexts(of: entry, text, to: digest, mask)
+    unsafe addLabels(of: entry, text, to: digest, mask)
+  }
+
   // MARK: - Making a digest
 
   /// Makes a digest of the oldest entries, none above `limit`, and forgets those; nil: there are
@@ -117,12 +142,19 @@ struct DigestBuffer {
     }
     cell = 0
     for index in indices where entries[index].labelsBytes > 0 {
-      let entry = entries[index]
-      let start = Int(entry.offset) + Int(entry.messageBytes) + Int(entry.nameBytes)
-      let labels = unsafe UnsafeRawBufferPointer(
-        rebasing: text[start..<start + Int(entry.labelsBytes)])
-      unsafe digest.add(labels: labels, digest.mask(of: entry.key, from: &cell))
+      let mask = digest.mask(of: entries[index].key, from: &cell)
+      unsafe addLabels(of: entries[index], text, to: digest, mask)
     }
+  }
+
+  private func addLabels(
+    of entry: Entry, _ text: UnsafeRawBufferPointer, to digest: LogDigest, _ mask: UInt32
+  ) {
+    guard entry.labelsBytes > 0 else { return }
+    let start = Int(entry.offset) + Int(entry.messageBytes) + Int(entry.nameBytes)
+    let labels = unsafe UnsafeRawBufferPointer(
+      rebasing: text[start..<start + Int(entry.labelsBytes)])
+    unsafe digest.add(labels: labels, mask)
   }
 
   private func addFacts(of entry: Entry, to digest: LogDigest, _ mask: UInt32) {

@@ -27,6 +27,8 @@ struct LogDigests {
   private var waiting: [DigestTail] = []
   /// Those whose buffers are ripe.
   private var ripe: [DigestTail] = []
+  /// Those whose next digest is being made.
+  private var working: [DigestTail] = []
   private var bytes = 0
   private var added = 0
 
@@ -68,10 +70,10 @@ struct LogDigests {
   }
 
   private mutating func append(_ log: DigestedLog, to tail: DigestTail) {
-    let before = tail.buffer.bytes
+    let before = tail.bytes
     let wasRipe = tail.buffer.isRipe
     tail.buffer.append(log)
-    bytes += tail.buffer.bytes - before
+    bytes += tail.bytes - before
     if tail.buffer.isRipe, !wasRipe { ripe.append(tail) }
     // What is read from the database has its room besides: one integration at a time.
     if bytes > maximumBytes, waiting.first !== tail { forget(tail) }
@@ -79,8 +81,9 @@ struct LogDigests {
 
   /// Gives up a buffer; its logs are read again when there are enough.
   private mutating func forget(_ tail: DigestTail) {
-    bytes -= tail.buffer.bytes
+    bytes -= tail.bytes
     ripe.removeAll { $0 === tail }
+    working.removeAll { $0 === tail }
     tail.forget()
     if tail.logs >= size.ripeLogs { wait(for: tail) }
   }
@@ -94,7 +97,12 @@ struct LogDigests {
 
   /// Makes the digests that are due and advances those of older logs, inside the open transaction.
   mutating func flush(to database: SQLiteConnection) throws {
-    for tail in ripe { try makeDigests(of: tail, database) }
+    for tail in working where tail.isDigestDone { try takeOver(tail, database) }
+    for tail in ripe {
+      // One at a time: what has come as fast as this waits for the one before.
+      if tail.isWorking { try takeOver(tail, database) }
+      begin(tail)
+    }
     ripe.removeAll(keepingCapacity: true)
     try late.flush(to: database)
     if let next = uncounted.popLast() {
@@ -105,15 +113,40 @@ struct LogDigests {
     added = 0
   }
 
+  /// Has the next digest of an integration made.
+  private mutating func begin(_ tail: DigestTail) {
+    guard tail.buffer.isRipe, !tail.isWorking else { return }
+    tail.beginDigest()
+    working.append(tail)
+  }
+
+  /// Stores a digest that was being made.
+  private mutating func takeOver(_ tail: DigestTail, _ database: SQLiteConnection) throws {
+    working.removeAll { $0 === tail }
+    let before = tail.bytes
+    if let digest = tail.finishDigest() {
+      try digest.store(database)
+      late.keep(digest)
+    }
+    bytes += tail.bytes - before
+    if tail.buffer.count > size.stuckLogs {
+      bytes -= tail.bytes
+      tail.giveUp()
+    } else if !ripe.contains(where: { $0 === tail }) {
+      begin(tail)
+    }
+  }
+
+  /// Makes digests of logs that were read.
   private mutating func makeDigests(of tail: DigestTail, _ database: SQLiteConnection) throws {
-    let before = tail.buffer.bytes
+    let before = tail.bytes
     while tail.buffer.isRipe, let digest = tail.takeDigest() {
       try digest.store(database)
       late.keep(digest)
     }
-    bytes += tail.buffer.bytes - before
+    bytes += tail.bytes - before
     if tail.buffer.count > size.stuckLogs {
-      bytes -= tail.buffer.bytes
+      bytes -= tail.bytes
       tail.giveUp()
     }
   }
@@ -131,9 +164,9 @@ struct LogDigests {
   private mutating func read(
     _ tail: DigestTail, _ rows: Int, _ database: SQLiteConnection
   ) throws {
-    let before = tail.buffer.bytes
+    let before = tail.bytes
     try tail.read(rows, database)
-    bytes += tail.buffer.bytes - before
+    bytes += tail.bytes - before
     try makeDigests(of: tail, database)
     if tail.isComplete || tail.isGivenUp { waiting.removeFirst() }
   }
@@ -154,6 +187,8 @@ final class DigestTail {
   private(set) var isComplete = false
   /// Whether no digest can be made any more.
   private(set) var isGivenUp = false
+  /// The next digest while it is being made; the buffer then has what came since.
+  private var work: DigestWork?
 
   init(_ integration: IntegrationID, _ size: DigestSize, _ database: SQLiteConnection) throws {
     self.integration = integration
@@ -174,8 +209,36 @@ final class DigestTail {
     return heldThrough.map { id <= $0 } ?? false
   }
 
+  /// About how much memory its logs take.
+  var bytes: Int { buffer.bytes + (work?.bytes ?? 0) }
+  /// Whether the next digest is being made.
+  var isWorking: Bool { work != nil }
+  /// Whether it is made and waits to be taken over.
+  var isDigestDone: Bool { work?.isDone ?? false }
+
+  /// Begins to make a digest of what is in the buffer, which has all logs above the frontier.
+  func beginDigest() {
+    precondition(isComplete && work == nil, "one digest of all that is known at a time")
+    work = DigestWork(buffer, of: integration, after: frontier)
+    buffer = DigestBuffer(size)
+  }
+
+  /// The digest that was begun, with what has come for it since; nil: there were too few logs.
+  func finishDigest() -> LogDigest? {
+    guard let work else { return nil }
+    work.wait()
+    self.work = nil
+    var known = work.buffer
+    known.append(buffer, for: work.digest)
+    buffer = known
+    if let digest = work.digest { frontier = digest.last }
+    logs = buffer.count
+    return work.digest
+  }
+
   /// Forgets the buffer.
   func forget() {
+    work = nil
     buffer = DigestBuffer(size)
     heldThrough = nil
     isComplete = false
