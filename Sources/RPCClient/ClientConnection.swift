@@ -6,16 +6,11 @@ import RPCWire
 ///
 /// Lives on one reactor.
 final class ClientConnection: StreamConnection {
-  /// What waits for a reply.
-  enum Receiver {
-    case completion(RPCConnection.Completion)
-    case stream(StreamBuffer)
-  }
-
   struct OpenCall {
     var deadline: Int64
+    var tag: UInt64
     var ticket: UInt64
-    var receiver: Receiver
+    var receiver: any CallReceiver
   }
 
   let shared: ConnectionShared
@@ -27,6 +22,8 @@ final class ClientConnection: StreamConnection {
   var helloDeadline = Int64.max
   /// What ended the connection, as far as it is known.
   var endCause: RPCError?
+  /// The reactor's, once `start` has succeeded.
+  var scratch: ClientScratch?
   /// The frame limit that the server's HELLO named.
   var peerMaximumFrameBytes: Int
 
@@ -43,6 +40,7 @@ final class ClientConnection: StreamConnection {
   /// Sends the preamble and HELLO; calls may follow at once.
   func start(on reactor: isolated Reactor) throws(SystemError) {
     try open(on: reactor)
+    scratch = ClientScratch.shared(on: reactor)
     helloDeadline = reactor.now.monotonicNanoseconds + limits.helloTimeout.wholeNanoseconds
     reactor.setDeadline(self, helloDeadline)
     var hello = ClientHello()
@@ -66,6 +64,7 @@ final class ClientConnection: StreamConnection {
   override func consume(
     _ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) -> Int {
+    scratch?.now = reactor.now.monotonicNanoseconds
     var offset = 0
     while !shouldStopConsuming(on: reactor) {
       let step = unsafe FrameParser.next(
@@ -148,7 +147,7 @@ final class ClientConnection: StreamConnection {
     let open = calls
     calls = CallTable()
     shared.ended(error)
-    open.forEach { _, call in Self.fail(call.receiver, error) }
+    open.forEach { _, call in Self.fail(call, error) }
   }
 
   // MARK: Frames
