@@ -44,7 +44,8 @@ public struct MessageReference {
   }
 
   init(_ descriptor: MessageDescriptor, in arena: UnsafeMutablePointer<ArenaState>) {
-    let record = unsafe arena.pointee.allocate(bytes: descriptor.pointer.pointee.sizeof_message)
+    // The initialiser fills every byte.
+    let record = unsafe arena.pointee.reserve(bytes: descriptor.pointer.pointee.sizeof_message)
     unsafe protobuf_c_message_init(descriptor.pointer, record)
     unsafe self.init(pointer: record, arena: arena)
   }
@@ -105,8 +106,9 @@ extension MessageReference {
   }
 
   private func cString(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {
-    let target = unsafe arena.pointee.allocate(bytes: bytes.count + 1)
+    let target = unsafe arena.pointee.reserve(bytes: bytes.count + 1)
     let characters = unsafe target.assumingMemoryBound(to: CChar.self)
+    unsafe characters[bytes.count] = 0
     guard bytes.count > 0, let source = bytes.baseAddress else { return unsafe characters }
     if unsafe memchr(source, 0, bytes.count) != nil {
       let repaired = unsafe bytes.flatMap { $0 == 0 ? [0xef, 0xbf, 0xbd] : [$0] }
@@ -199,15 +201,21 @@ extension MessageReference {
     return unsafe protobuf_c_message_pack(base, start.assumingMemoryBound(to: UInt8.self))
   }
 
-  /// Decodes a message: a scan refuses what protobuf-c would take without limit, then protobuf-c
-  /// unpacks into the arena.
+  /// Decodes a message into the arena: in one pass where its fields allow that; else a scan refuses
+  /// what protobuf-c would take without limit, then protobuf-c unpacks.
   public init(
     decoding bytes: UnsafeRawBufferPointer, as descriptor: MessageDescriptor, in arena: Arena,
     limits: DecodingLimits
   ) throws(DecodingError) {
+    let state = unsafe arena.state
+    if let record = unsafe DirectDecoding.record(
+      of: bytes, as: descriptor.pointer, in: state, limits: limits)
+    {
+      unsafe self.init(pointer: record, arena: state)
+      return
+    }
     var scan = unsafe MessageScan(bytes: bytes, limits: limits)
     unsafe try scan.run(descriptor.pointer)
-    let state = unsafe arena.state
     let (end, overflow) = unsafe state.pointee.allocated.addingReportingOverflow(
       limits.maximumMemoryBytes)
     unsafe state.pointee.allocatedLimit = overflow ? Int.max : end
