@@ -23,44 +23,16 @@ extension RPCChannel {
   }
 }
 
-extension RPCConnection {
-  /// Makes a method ready to be called very often.
-  func caller<Request: ProtobufView, Response: ProtobufView>(
-    _ method: MethodDescriptor, _ options: CallOptions,
-    _ onReply: @escaping @Sendable (CallReply<Request, Response>) -> Void
-  ) -> MethodCaller<Request, Response> {
-    MethodCaller(
-      RawCaller(self, method, options) { reply in
-        onReply(CallReply(reply, decodeReply(reply, method)))
-      })
-  }
-}
-
-/// The reply's view in the reactor's arena.
-private func decodeReply<Response: ProtobufView>(
-  _ reply: borrowing RawReply, _ method: MethodDescriptor
-) -> Result<Response, RPCError> {
-  if let error = reply.error { return .failure(error) }
-  do throws(DecodingError) {
-    return .success(Response(reference: try reply.decode(as: Response.descriptor)))
-  } catch {
-    return .failure(undecodable("answer to \(method.name)", error))
-  }
-}
-
 private func decodeReply<Response: ProtobufMessage>(
   _ bytes: [UInt8]
 ) throws(RPCError) -> Response {
   do throws(DecodingError) {
     return try Response(serializedBytes: bytes)
   } catch {
-    throw undecodable(Response.messageName, error)
+    throw RPCError(
+      .internalError,
+      "the server's reply is no \(Response.messageName) at byte \(error.offset): "
+        + error.description,
+      reason: WireReason.payloadInvalid)
   }
-}
-
-private func undecodable(_ expected: String, _ error: DecodingError) -> RPCError {
-  RPCError(
-    .internalError,
-    "the server's reply is no \(expected) at byte \(error.offset): " + error.description,
-    reason: WireReason.payloadInvalid)
 }

@@ -25,20 +25,22 @@ final class ClientScratch {
   let replies = Arena()
   /// When the bytes that are being read came, in nanoseconds of the monotonic clock.
   var now: Int64 = 0
-  private var requests: Arena? = Arena()
+  private let requests = Arena()
+  private var isBuilding = false
 
   /// An arena to build a request in; a fresh one for a request that is built inside another's
   /// building.
   func takeRequestArena() -> Arena {
-    guard let arena = requests else { return Arena(initialBytes: 1024) }
-    requests = nil
-    return arena
+    guard !isBuilding else { return Arena(initialBytes: 1024) }
+    isBuilding = true
+    return requests
   }
 
   /// Takes an arena back once its request is encoded.
   func give(_ arena: Arena) {
+    guard arena === requests else { return }
     arena.reset()
-    requests = arena
+    isBuilding = false
   }
 
   /// The one of this reactor.

@@ -17,6 +17,8 @@ extension ClientConnection {
   private func start(
     _ call: OutgoingCall, _ payload: OutgoingPayload, on reactor: isolated Reactor
   ) -> UInt32 {
+    // In a local variable the state needs no exclusivity check around the call.
+    var state = self.state
     guard scratch != nil, phase == .open, let id = state.nextCallID() else {
       return refuse(call, notStarted(), on: reactor)
     }
@@ -24,6 +26,7 @@ extension ClientConnection {
     guard payloadBytes + FrameHeader.countedBytes <= peerMaximumFrameBytes else {
       return refuse(call, tooLong(payloadBytes), on: reactor)
     }
+    self.state = state
     var deadline = Int64.max
     if call.deadlineMs > 0 {
       deadline = reactor.now.monotonicNanoseconds + Int64(call.deadlineMs) * 1_000_000
@@ -34,7 +37,8 @@ extension ClientConnection {
     }
     calls.insert(
       id,
-      OpenCall(deadline: deadline, tag: call.tag, ticket: call.ticket, receiver: call.receiver))
+      OpenCalls.Call(
+        deadline: deadline, tag: call.tag, ticket: call.ticket, receiver: call.receiver))
     let target = unsafe reserveOutput(FrameHeader.byteCount + payloadBytes, on: reactor)
     unsafe FrameHeader(
       .call, number: call.methodID, call: id, time: call.deadlineMs, payloadBytes: payloadBytes
@@ -77,9 +81,7 @@ extension ClientConnection {
   /// The id of an open call; nil when it is over.
   private func find(_ ticket: CallTicket) -> UInt32? {
     if let id = ticket.callID { return calls[id] == nil ? nil : id }
-    var found: UInt32?
-    calls.forEach { id, call in if call.ticket == ticket.number { found = id } }
-    return found
+    return calls.ids { _, call in call.ticket == ticket.number }.first
   }
 
   /// Ends a call that the caller no longer wants, here and at the server.
@@ -149,7 +151,7 @@ extension ClientConnection {
       endCause
       ?? RPCError(.unavailable, "the server is going away", reason: WireReason.shuttingDown)
     error = error.markedNotStarted()
-    for id in calls.callIDs where id > last {
+    for id in calls.ids(where: { id, _ in id > last }) {
       if let call = calls.remove(id) { Self.fail(call, error) }
     }
   }
@@ -164,9 +166,9 @@ extension ClientConnection {
   func expireCalls(on reactor: isolated Reactor) {
     let now = reactor.now.monotonicNanoseconds
     var nearest = Int64.max
-    var expired: [UInt32] = []
-    calls.forEach { id, call in
-      if call.deadline <= now { expired.append(id) } else { nearest = min(nearest, call.deadline) }
+    let expired = calls.ids { _, call in
+      if call.deadline > now { nearest = min(nearest, call.deadline) }
+      return call.deadline <= now
     }
     nearestDeadline = nearest
     let error = RPCError(
@@ -178,7 +180,7 @@ extension ClientConnection {
     closeWhenDone(on: reactor)
   }
 
-  static func fail(_ call: OpenCall, _ error: RPCError) {
+  static func fail(_ call: OpenCalls.Call, _ error: RPCError) {
     call.receiver.failed(call.tag, error)
   }
 }

@@ -6,17 +6,10 @@ import RPCWire
 ///
 /// Lives on one reactor.
 final class ClientConnection: StreamConnection {
-  struct OpenCall {
-    var deadline: Int64
-    var tag: UInt64
-    var ticket: UInt64
-    var receiver: any CallReceiver
-  }
-
   let shared: ConnectionShared
   let identity: ClientIdentity
   var state = ClientConnectionState()
-  var calls = CallTable<OpenCall>()
+  let calls = OpenCalls()
   /// The earliest deadline of the open calls, or an earlier time.
   var nearestDeadline = Int64.max
   var helloDeadline = Int64.max
@@ -84,7 +77,10 @@ final class ClientConnection: StreamConnection {
   private func receive(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
+    // In a local variable the state needs no exclusivity check around the call.
+    var state = self.state
     let effect = state.frameReceived(header)
+    self.state = state
     switch effect {
     case .completeCall(let id, let code): unsafe complete(id, code: code, payload, on: reactor)
     case .deliverMessage(let id): unsafe deliver(id, payload, on: reactor)
@@ -144,10 +140,9 @@ final class ClientConnection: StreamConnection {
         .unavailable,
         "the connection ended before the reply; whether the call was done is not known",
         reason: WireReason.connectionLost)
-    let open = calls
-    calls = CallTable()
+    let open = calls.removeAll()
     shared.ended(error)
-    open.forEach { _, call in Self.fail(call, error) }
+    for call in open { Self.fail(call, error) }
   }
 
   // MARK: Frames

@@ -28,9 +28,20 @@ public import RPCWire
 public struct MethodCaller<Request: ProtobufView, Response: ProtobufView>: Sendable {
   @usableFromInline let raw: RawCaller
 
-  /// Wraps a caller of a method with these types.
+  /// Makes a method with these types ready; each call's outcome goes to `onReply`, once, on the
+  /// connection's reactor, where it must not block.
+  public init(
+    _ connection: RPCConnection, _ method: MethodDescriptor,
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<Request, Response>) -> Void
+  ) {
+    raw = RawCaller(connection, method, options, response: Response.descriptor) {
+      onReply(CallReply(raw: $0))
+    }
+  }
+
   @inlinable
-  public init(_ raw: RawCaller) {
+  init(raw: RawCaller) {
     self.raw = raw
   }
 
@@ -44,10 +55,10 @@ public struct MethodCaller<Request: ProtobufView, Response: ProtobufView>: Senda
   @discardableResult
   @inlinable
   public func call(tag: UInt64 = 0, _ build: (Request) -> Void) -> CallTicket {
-    let arena = raw.takeArena()
-    let request = Request(in: arena)
+    let space = raw.takeSpace()
+    let request = Request(in: space.arena)
     build(request)
-    return raw.start(request.reference, tag: tag, from: arena)
+    return raw.start(request.reference, tag: tag, in: space)
   }
 
   /// Starts a call with a request that is a value.
@@ -63,25 +74,34 @@ public struct MethodCaller<Request: ProtobufView, Response: ProtobufView>: Senda
 
 /// The outcome of one call of a `MethodCaller`.
 public struct CallReply<Request: ProtobufView, Response: ProtobufView> {
+  @usableFromInline let raw: RawReply
+
+  init(raw: RawReply) {
+    self.raw = raw
+  }
+
   /// What made the call; for starting the next one.
-  public let caller: MethodCaller<Request, Response>
+  @inlinable
+  public var caller: MethodCaller<Request, Response> { MethodCaller(raw: raw.caller) }
+
   /// What the call was given when it was started.
-  public let tag: UInt64
+  @inlinable
+  public var tag: UInt64 { raw.tag }
+
   /// The reply, or why there is none.
   ///
   /// The view is valid while the function that hears of it runs; `makeMessage()` makes a copy that
   /// stays.
-  public let result: Result<Response, RPCError>
+  @inlinable
+  public var result: Result<Response, RPCError> {
+    switch raw.outcome {
+    case .message(let message): .success(Response(reference: message))
+    case .failure(let failure): .failure(failure.error)
+    }
+  }
+
   /// When the reply came, in nanoseconds of the monotonic clock, read once for all that came
   /// together; 0 for a failure.
-  public let receivedNanoseconds: Int64
-
-  /// Makes the outcome of a call.
   @inlinable
-  public init(_ raw: borrowing RawReply, _ result: Result<Response, RPCError>) {
-    caller = MethodCaller(raw.caller)
-    tag = raw.tag
-    receivedNanoseconds = raw.receivedNanoseconds
-    self.result = result
-  }
+  public var receivedNanoseconds: Int64 { raw.receivedNanoseconds }
 }

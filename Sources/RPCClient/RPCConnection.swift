@@ -1,5 +1,4 @@
 import Glibc
-import ProtobufRuntime
 import RPCTransport
 import RPCWire
 
@@ -134,6 +133,11 @@ public final class RPCConnection: RPCChannel {
   /// started right here.
   var isCurrent: Bool { unsafe reactor.isCurrent && connection.scratch != nil }
 
+  /// What the connections of the reactor share; nil until the connection has begun.
+  ///
+  /// On the reactor's own thread only.
+  var scratchOfReactor: ClientScratch? { unsafe connection.scratch }
+
   /// Starts a call from any thread; from the reactor's own it is in the output when this returns.
   @discardableResult
   func start(_ call: OutgoingCall, _ payload: [UInt8]) -> CallTicket {
@@ -166,19 +170,5 @@ extension CallOptions {
   func deadlineMs(for method: MethodDescriptor) -> UInt32 {
     guard let deadline else { return method.defaultDeadlineMs }
     return UInt32(clamping: max(1, deadline.wholeNanoseconds / 1_000_000))
-  }
-}
-
-// MARK: - Memory of the reactor
-
-extension RPCConnection {
-  /// An arena to build a request in; on the reactor's own thread only.
-  func takeRequestArena() -> Arena {
-    unsafe connection.scratch?.takeRequestArena() ?? Arena(initialBytes: 1024)
-  }
-
-  /// Takes a request's arena back; on the reactor's own thread only.
-  func give(_ arena: Arena) {
-    unsafe connection.scratch?.give(arena)
   }
 }

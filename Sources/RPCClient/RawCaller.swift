@@ -6,100 +6,120 @@ public import RPCWire
 ///
 /// From any thread.
 public final class RawCaller: CallReceiver {
-  /// Hears how calls end; on the connection's reactor, must not block.
-  public typealias Receive = @Sendable (borrowing RawReply) -> Void
-
   /// The connection that carries the calls.
   public let connection: RPCConnection
   private let methodID: UInt16
   private let deadlineMs: UInt32
-  private let receive: Receive
+  private let methodName: String
+  private let response: MessageDescriptor
+  private let receive: @Sendable (RawReply) -> Void
 
-  /// Makes the method ready; each call's outcome goes to `receive`, once.
+  /// Makes the method ready; the outcome of each call goes to `receive`, once, on the connection's
+  /// reactor.
   public init(
     _ connection: RPCConnection, _ method: MethodDescriptor, _ options: CallOptions,
-    receive: @escaping Receive
+    response: MessageDescriptor, receive: @escaping @Sendable (RawReply) -> Void
   ) {
     precondition(!method.isServerStreaming, "\(method.fullName) answers with a stream")
     self.connection = connection
     methodID = method.id
+    methodName = method.name
     deadlineMs = options.deadlineMs(for: method)
+    self.response = response
     self.receive = receive
   }
 
-  /// An arena to build one request in, which `start` takes back.
-  public func takeArena() -> Arena {
-    connection.isCurrent
-      ? connection.takeRequestArena() : Arena(initialBytes: 1024)
+  /// A place to build one request in, which `start` takes back.
+  public func takeSpace() -> RequestSpace {
+    if connection.isCurrent, let scratch = connection.scratchOfReactor {
+      return RequestSpace(arena: scratch.takeRequestArena(), scratch: scratch)
+    }
+    return RequestSpace(arena: Arena(initialBytes: 1024), scratch: nil)
   }
 
-  /// Starts a call with a request from `takeArena`'s arena.
+  /// Starts a call with a request that was built in the space.
   ///
   /// On the connection's own reactor the request is encoded in the connection's output: no lock, no
   /// allocation. On another thread it is encoded here and handed over.
-  public func start(_ request: MessageReference, tag: UInt64, from arena: Arena) -> CallTicket {
+  public func start(
+    _ request: MessageReference, tag: UInt64, in space: RequestSpace
+  ) -> CallTicket {
     let call = OutgoingCall(methodID, deadlineMs: deadlineMs, receiver: self, tag: tag)
-    guard connection.isCurrent else {
+    guard let scratch = space.scratch else {
       let count = request.encodedByteCount
       let payload = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         initialized = unsafe request.encode(into: UnsafeMutableRawBufferPointer(buffer))
       }
-      withExtendedLifetime(arena) {}
+      withExtendedLifetime(space) {}
       return connection.start(call, payload)
     }
     let ticket = connection.startNow(call, .message(request))
-    connection.give(arena)
+    scratch.give(space.arena)
     return ticket
   }
 
   func replied(_ tag: UInt64, _ payload: UnsafeRawBufferPointer, _ scratch: ClientScratch) {
-    unsafe receive(RawReply(caller: self, tag: tag, payload: payload, scratch: scratch))
+    scratch.replies.reset()
+    let outcome: RawReply.Outcome
+    do throws(DecodingError) {
+      let message = try unsafe MessageReference(
+        decoding: payload, as: response, in: scratch.replies, limits: .standard)
+      outcome = .message(message)
+    } catch {
+      outcome = .failure(CallFailure(undecodable: error, of: methodName))
+    }
+    receive(
+      RawReply(caller: self, tag: tag, outcome: outcome, receivedNanoseconds: scratch.now))
   }
 
   func failed(_ tag: UInt64, _ error: RPCError) {
-    receive(RawReply(caller: self, tag: tag, error: error))
+    receive(
+      RawReply(
+        caller: self, tag: tag, outcome: .failure(CallFailure(error)), receivedNanoseconds: 0))
   }
 }
 
-/// The outcome of one call of a `RawCaller`; valid while its `Receive` runs.
-@safe
+/// Where one request is built: from `RawCaller.takeSpace` to `RawCaller.start`, on one thread.
+public struct RequestSpace {
+  /// The memory of the request.
+  public let arena: Arena
+  /// Whose arena it is; nil off the connection's reactor.
+  let scratch: ClientScratch?
+}
+
+/// The outcome of one call of a `RawCaller`; valid while the function that is told of it runs.
 public struct RawReply {
+  /// The reply in the reactor's arena, or why there is none.
+  @usableFromInline
+  enum Outcome {
+    case message(MessageReference)
+    case failure(CallFailure)
+  }
+
   /// What made the call.
   public let caller: RawCaller
   /// What the caller gave the call.
   public let tag: UInt64
-  /// Why the call failed; nil: it did not.
-  public let error: RPCError?
-  private let payload: UnsafeRawBufferPointer
-  private let scratch: ClientScratch?
-
-  init(
-    caller: RawCaller, tag: UInt64, payload: UnsafeRawBufferPointer, scratch: ClientScratch
-  ) {
-    self.caller = caller
-    self.tag = tag
-    error = nil
-    unsafe self.payload = payload
-    self.scratch = scratch
-  }
-
-  init(caller: RawCaller, tag: UInt64, error: RPCError) {
-    self.caller = caller
-    self.tag = tag
-    self.error = error
-    unsafe payload = UnsafeRawBufferPointer(start: nil, count: 0)
-    scratch = nil
-  }
-
+  @usableFromInline let outcome: Outcome
   /// When the reply came, in nanoseconds of the monotonic clock; 0 for a failure.
-  public var receivedNanoseconds: Int64 { scratch?.now ?? 0 }
+  public let receivedNanoseconds: Int64
+}
 
-  /// The reply in the reactor's arena, valid until the next reply is read.
-  /// - Throws: `DecodingError` when the bytes are no such message or pass a limit.
-  public func decode(as descriptor: MessageDescriptor) throws(DecodingError) -> MessageReference {
-    let arena = scratch?.replies ?? Arena(initialBytes: 256)
-    arena.reset()
-    return try unsafe MessageReference(
-      decoding: payload, as: descriptor, in: arena, limits: .standard)
+/// An error behind a reference, so that a reply that is none costs no more than a pointer.
+@usableFromInline
+final class CallFailure: Sendable {
+  @usableFromInline let error: RPCError
+
+  init(_ error: RPCError) {
+    self.error = error
+  }
+
+  convenience init(undecodable error: DecodingError, of method: String) {
+    self.init(
+      RPCError(
+        .internalError,
+        "the server's reply to \(method) is not valid at byte \(error.offset): "
+          + error.description,
+        reason: WireReason.payloadInvalid))
   }
 }

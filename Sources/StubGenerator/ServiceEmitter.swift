@@ -105,7 +105,9 @@ struct ServiceEmitter {
     out.line("  options: CallOptions = CallOptions(),")
     out.line("  onReply: @escaping @Sendable (CallReply\(types)) -> Void")
     out.block(") -> MethodCaller\(types)") { out in
-      out.line("connection.caller(\(service.name)Methods.\(name(method)), options, onReply)")
+      out.line("MethodCaller(")
+      out.line(
+        "  connection, \(service.name)Methods.\(name(method)), options: options, onReply: onReply)")
     }
   }
 

@@ -37,17 +37,7 @@ private func makeCaller(
   _ connection: RPCConnection, _ method: MethodDescriptor = TinyService.echo,
   options: CallOptions = CallOptions(), onReply: @escaping @Sendable (EchoReply) -> Void
 ) -> EchoCaller {
-  MethodCaller(
-    RawCaller(connection, method, options) { reply in
-      if let error = reply.error { return onReply(CallReply(reply, .failure(error))) }
-      do throws(DecodingError) {
-        let reference = try reply.decode(as: ServerHelloView.descriptor)
-        onReply(CallReply(reply, .success(ServerHelloView(reference: reference))))
-      } catch {
-        let error = RPCError(.internalError, "\(error)", reason: WireReason.payloadInvalid)
-        onReply(CallReply(reply, .failure(error)))
-      }
-    })
+  MethodCaller(connection, method, options: options, onReply: onReply)
 }
 
 @Suite struct CallerTests {

@@ -101,7 +101,8 @@ public struct AgentServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<RegisterActionRequestView, RegisterActionResponseView>) -> Void
   ) -> MethodCaller<RegisterActionRequestView, RegisterActionResponseView> {
-    connection.caller(AgentServiceMethods.registerAction, options, onReply)
+    MethodCaller(
+      connection, AgentServiceMethods.registerAction, options: options, onReply: onReply)
   }
 
   /// Creates or moves on one log. The reply means that the report is on disk.
@@ -111,7 +112,8 @@ public struct AgentServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ReportLogRequestView, ReportLogResponseView>) -> Void
   ) -> MethodCaller<ReportLogRequestView, ReportLogResponseView> {
-    connection.caller(AgentServiceMethods.reportLog, options, onReply)
+    MethodCaller(
+      connection, AgentServiceMethods.reportLog, options: options, onReply: onReply)
   }
 
   /// Waits for requests and leases them to the caller.
@@ -121,7 +123,8 @@ public struct AgentServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<PollRequestsRequestView, PollRequestsResponseView>) -> Void
   ) -> MethodCaller<PollRequestsRequestView, PollRequestsResponseView> {
-    connection.caller(AgentServiceMethods.pollRequests, options, onReply)
+    MethodCaller(
+      connection, AgentServiceMethods.pollRequests, options: options, onReply: onReply)
   }
 
   /// Phones home, renews leases, and brings back what the operators want.
@@ -131,7 +134,8 @@ public struct AgentServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<HeartbeatRequestView, HeartbeatResponseView>) -> Void
   ) -> MethodCaller<HeartbeatRequestView, HeartbeatResponseView> {
-    connection.caller(AgentServiceMethods.heartbeat, options, onReply)
+    MethodCaller(
+      connection, AgentServiceMethods.heartbeat, options: options, onReply: onReply)
   }
 
   /// Many reports in one call, each with its own outcome; for transports that do not pipeline.
@@ -141,7 +145,8 @@ public struct AgentServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ReportLogBatchRequestView, ReportLogBatchResponseView>) -> Void
   ) -> MethodCaller<ReportLogBatchRequestView, ReportLogBatchResponseView> {
-    connection.caller(AgentServiceMethods.reportLogBatch, options, onReply)
+    MethodCaller(
+      connection, AgentServiceMethods.reportLogBatch, options: options, onReply: onReply)
   }
 }
 

@@ -295,7 +295,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<GetServerInfoRequestView, GetServerInfoResponseView>) -> Void
   ) -> MethodCaller<GetServerInfoRequestView, GetServerInfoResponseView> {
-    connection.caller(OperatorServiceMethods.getServerInfo, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.getServerInfo, options: options, onReply: onReply)
   }
 
   /// What is wrong first, then every integration with its health and counts.
@@ -305,7 +306,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<GetStatusRequestView, GetStatusResponseView>) -> Void
   ) -> MethodCaller<GetStatusRequestView, GetStatusResponseView> {
-    connection.caller(OperatorServiceMethods.getStatus, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.getStatus, options: options, onReply: onReply)
   }
 
   /// Creates an integration and its first key, which is shown once.
@@ -315,7 +317,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<CreateIntegrationRequestView, CreateIntegrationResponseView>) -> Void
   ) -> MethodCaller<CreateIntegrationRequestView, CreateIntegrationResponseView> {
-    connection.caller(OperatorServiceMethods.createIntegration, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.createIntegration, options: options, onReply: onReply)
   }
 
   /// All integrations, by name.
@@ -325,7 +328,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListIntegrationsRequestView, ListIntegrationsResponseView>) -> Void
   ) -> MethodCaller<ListIntegrationsRequestView, ListIntegrationsResponseView> {
-    connection.caller(OperatorServiceMethods.listIntegrations, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listIntegrations, options: options, onReply: onReply)
   }
 
   /// One integration with its agents, actions and keys (without secrets).
@@ -335,7 +339,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<GetIntegrationRequestView, GetIntegrationResponseView>) -> Void
   ) -> MethodCaller<GetIntegrationRequestView, GetIntegrationResponseView> {
-    connection.caller(OperatorServiceMethods.getIntegration, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.getIntegration, options: options, onReply: onReply)
   }
 
   /// Changes what people see of an integration.
@@ -345,7 +350,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<UpdateIntegrationRequestView, UpdateIntegrationResponseView>) -> Void
   ) -> MethodCaller<UpdateIntegrationRequestView, UpdateIntegrationResponseView> {
-    connection.caller(OperatorServiceMethods.updateIntegration, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.updateIntegration, options: options, onReply: onReply)
   }
 
   /// Tells the integration's agents to take nothing new; queued work waits.
@@ -355,7 +361,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<PauseIntegrationRequestView, PauseIntegrationResponseView>) -> Void
   ) -> MethodCaller<PauseIntegrationRequestView, PauseIntegrationResponseView> {
-    connection.caller(OperatorServiceMethods.pauseIntegration, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.pauseIntegration, options: options, onReply: onReply)
   }
 
   /// Ends a pause.
@@ -365,7 +372,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ResumeIntegrationRequestView, ResumeIntegrationResponseView>) -> Void
   ) -> MethodCaller<ResumeIntegrationRequestView, ResumeIntegrationResponseView> {
-    connection.caller(OperatorServiceMethods.resumeIntegration, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.resumeIntegration, options: options, onReply: onReply)
   }
 
   /// Makes another key; at most two of an integration are live at once.
@@ -375,7 +383,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<CreateKeyRequestView, CreateKeyResponseView>) -> Void
   ) -> MethodCaller<CreateKeyRequestView, CreateKeyResponseView> {
-    connection.caller(OperatorServiceMethods.createKey, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.createKey, options: options, onReply: onReply)
   }
 
   /// Keys without their secrets.
@@ -385,7 +394,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListKeysRequestView, ListKeysResponseView>) -> Void
   ) -> MethodCaller<ListKeysRequestView, ListKeysResponseView> {
-    connection.caller(OperatorServiceMethods.listKeys, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listKeys, options: options, onReply: onReply)
   }
 
   /// Ends a key at once, also on connections that are open.
@@ -395,7 +405,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<RevokeKeyRequestView, RevokeKeyResponseView>) -> Void
   ) -> MethodCaller<RevokeKeyRequestView, RevokeKeyResponseView> {
-    connection.caller(OperatorServiceMethods.revokeKey, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.revokeKey, options: options, onReply: onReply)
   }
 
   /// What integrations can do, with what waits for it and who serves it.
@@ -405,7 +416,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListActionsRequestView, ListActionsResponseView>) -> Void
   ) -> MethodCaller<ListActionsRequestView, ListActionsResponseView> {
-    connection.caller(OperatorServiceMethods.listActions, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listActions, options: options, onReply: onReply)
   }
 
   /// A page of logs under a filter.
@@ -415,7 +427,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListLogsRequestView, ListLogsResponseView>) -> Void
   ) -> MethodCaller<ListLogsRequestView, ListLogsResponseView> {
-    connection.caller(OperatorServiceMethods.listLogs, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listLogs, options: options, onReply: onReply)
   }
 
   /// One log with its timeline and the first of its record errors.
@@ -425,7 +438,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<GetLogRequestView, GetLogResponseView>) -> Void
   ) -> MethodCaller<GetLogRequestView, GetLogResponseView> {
-    connection.caller(OperatorServiceMethods.getLog, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.getLog, options: options, onReply: onReply)
   }
 
   /// A new log for the same work, linked by retry_of.
@@ -435,7 +449,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<RetryLogRequestView, RetryLogResponseView>) -> Void
   ) -> MethodCaller<RetryLogRequestView, RetryLogResponseView> {
-    connection.caller(OperatorServiceMethods.retryLog, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.retryLog, options: options, onReply: onReply)
   }
 
   /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
@@ -445,7 +460,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<CreateRequestRequestView, CreateRequestResponseView>) -> Void
   ) -> MethodCaller<CreateRequestRequestView, CreateRequestResponseView> {
-    connection.caller(OperatorServiceMethods.createRequest, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.createRequest, options: options, onReply: onReply)
   }
 
   /// Open requests: who waits, who holds what until when.
@@ -455,7 +471,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListRequestsRequestView, ListRequestsResponseView>) -> Void
   ) -> MethodCaller<ListRequestsRequestView, ListRequestsResponseView> {
-    connection.caller(OperatorServiceMethods.listRequests, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listRequests, options: options, onReply: onReply)
   }
 
   /// Withdraws a queued request at once; asks the agent to stop one that runs.
@@ -465,7 +482,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<CancelRequestRequestView, CancelRequestResponseView>) -> Void
   ) -> MethodCaller<CancelRequestRequestView, CancelRequestResponseView> {
-    connection.caller(OperatorServiceMethods.cancelRequest, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.cancelRequest, options: options, onReply: onReply)
   }
 
   /// Agents with their three clocks.
@@ -475,7 +493,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<ListAgentsRequestView, ListAgentsResponseView>) -> Void
   ) -> MethodCaller<ListAgentsRequestView, ListAgentsResponseView> {
-    connection.caller(OperatorServiceMethods.listAgents, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.listAgents, options: options, onReply: onReply)
   }
 
   /// Asks an agent to finish what it holds and stop.
@@ -485,7 +504,8 @@ public struct OperatorServiceCallers: Sendable {
     options: CallOptions = CallOptions(),
     onReply: @escaping @Sendable (CallReply<DrainAgentRequestView, DrainAgentResponseView>) -> Void
   ) -> MethodCaller<DrainAgentRequestView, DrainAgentResponseView> {
-    connection.caller(OperatorServiceMethods.drainAgent, options, onReply)
+    MethodCaller(
+      connection, OperatorServiceMethods.drainAgent, options: options, onReply: onReply)
   }
 }
 
