@@ -29,7 +29,7 @@ struct BenchOptions {
     FlagName("agents"), .integer(1...60_000), default: 2000, help: "how many agents wait in idle")
   let client = Flag.value(
     FlagName("client"), .choice("CLIENT"), default: LoadClient.raw,
-    help: "who makes the load: prebuilt frames, or the Swift client")
+    help: "who makes the load: prebuilt frames, the Swift client, or its async stubs")
   let output = Flag.value(
     FlagName("output", short: "o"), .choice("FORM"), default: OutputForm.table,
     help: "a table for people or JSON for programs")

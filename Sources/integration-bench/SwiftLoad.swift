@@ -8,11 +8,19 @@ import RPCClient
 import RPCWire
 import Synchronization
 
-/// The same load through the generated callers: what a Swift program gets that makes very many
-/// calls.
+/// The same load through the Swift client.
 struct SwiftLoad {
+  /// How a program calls.
+  enum Form {
+    /// Through the generated callers: what a program does that makes very many calls.
+    case callers
+    /// Through the generated stubs, with a task for each call in flight.
+    case stubs
+  }
+
   let session: Session
   let shape: LoadShape
+  var form = Form.callers
 
   func run(_ kind: cbl_load_kind) async throws -> RawLoadOutcome {
     var connections: [RPCConnection] = []
@@ -25,16 +33,11 @@ struct SwiftLoad {
       for (index, connection) in connections.enumerated() {
         let tally = LoadTally(inFlight: shape.inFlight, within: window)
         tallies.append(tally)
-        let agent = "bench-\(index)"
+        let load = ConnectionLoad(
+          kind: kind, form: form, connection: connection, agent: "bench-\(index)")
         group.addTask {
-          await tally.run { kind == CBL_LOAD_REPORT ? report($0) : heartbeat($0) }
+          await load.run(tally)
           connection.close()
-        }
-        func heartbeat(_ tally: LoadTally) {
-          HeartbeatLoad(agent: agent).start(over: connection, tally)
-        }
-        func report(_ tally: LoadTally) {
-          ReportLoad(agent: agent).start(over: connection, tally)
         }
       }
     }
@@ -56,6 +59,31 @@ struct SwiftLoad {
     return RawLoadOutcome(
       histogram: histogram, seconds: shape.seconds, answered: answered, failed: failed,
       unanswered: 0, fault: fault)
+  }
+}
+
+/// What one connection does.
+private struct ConnectionLoad: Sendable {
+  let kind: cbl_load_kind
+  let form: SwiftLoad.Form
+  let connection: RPCConnection
+  let agent: String
+
+  func run(_ tally: LoadTally) async {
+    let isReport = kind == CBL_LOAD_REPORT
+    switch form {
+    case .callers:
+      await tally.run { tally in
+        if isReport {
+          ReportLoad(agent: agent).start(over: connection, tally)
+        } else {
+          HeartbeatLoad(agent: agent).start(over: connection, tally)
+        }
+      }
+    case .stubs:
+      let load = StubLoad(client: AgentServiceClient(channel: connection), agent: agent)
+      await isReport ? load.report(tally) : load.heartbeat(tally)
+    }
   }
 }
 
@@ -118,7 +146,7 @@ private struct ReportLoad {
 }
 
 /// What came of the calls of one connection.
-private final class LoadTally: Sendable {
+final class LoadTally: Sendable {
   struct Counts {
     let histogram = Histogram()
     var answered: UInt64 = 0
@@ -190,13 +218,13 @@ private final class LoadTally: Sendable {
 
 extension LoadTally.Counts {
   /// One call fewer is open; returns who waits for the last one.
-  fileprivate mutating func end() -> CheckedContinuation<Void, Never>? {
+  mutating func end() -> CheckedContinuation<Void, Never>? {
     open -= 1
     return open == 0 ? finished : nil
   }
 }
 
-private func monotonicNanoseconds() -> Int64 {
+func monotonicNanoseconds() -> Int64 {
   var time = timespec()
   unsafe clock_gettime(CLOCK_MONOTONIC, &time)
   return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
