@@ -15,6 +15,13 @@ import RPCWire
 /// that a repeat cannot do twice (see `ReportLog`'s log id and sequence); any other fails with
 /// UNAVAILABLE, reason CONNECTION_LOST, and its outcome is unknown.
 ///
+/// A program that makes hundreds of thousands of calls a second makes them without tasks, on the
+/// connection itself, and repeats what is lost by its own rules:
+///
+/// ```swift
+/// let reports = AgentServiceCallers(try await client.connect()).reportLog { reply in … }
+/// ```
+///
 /// - Important: A `ReportLog` with sequence 0 is repeated too and its record errors may then be
 ///   stored twice; count reports from 1.
 public final class IntegrationClient: RPCChannel {

@@ -84,13 +84,21 @@ struct ArenaState {
 
   /// Zero-filled memory, aligned for every C type that a message holds.
   mutating func allocate(bytes: Int) -> UnsafeMutableRawPointer {
+    let result = unsafe reserve(bytes: bytes)
+    let rounded = (max(bytes, 1) &+ 7) & ~7
+    unsafe result.initializeMemory(as: UInt8.self, repeating: 0, count: rounded)
+    return unsafe result
+  }
+
+  /// Memory that the caller fills, aligned for every C type that a message holds.
+  @inline(__always)
+  mutating func reserve(bytes: Int) -> UnsafeMutableRawPointer {
     let rounded = (max(bytes, 1) &+ 7) & ~7
     if rounded > remaining { addBlock(atLeast: rounded) }
     guard let result = unsafe cursor else { fatalError("an arena's block has no memory") }
     unsafe cursor = unsafe result + rounded
     remaining &-= rounded
     allocated &+= rounded
-    unsafe result.initializeMemory(as: UInt8.self, repeating: 0, count: rounded)
     return unsafe result
   }
 

@@ -44,7 +44,8 @@ public struct MessageReference {
   }
 
   init(_ descriptor: MessageDescriptor, in arena: UnsafeMutablePointer<ArenaState>) {
-    let record = unsafe arena.pointee.allocate(bytes: descriptor.pointer.pointee.sizeof_message)
+    // The initialiser fills every byte.
+    let record = unsafe arena.pointee.reserve(bytes: descriptor.pointer.pointee.sizeof_message)
     unsafe protobuf_c_message_init(descriptor.pointer, record)
     unsafe self.init(pointer: record, arena: arena)
   }
@@ -105,15 +106,47 @@ extension MessageReference {
   }
 
   private func cString(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {
-    let target = unsafe arena.pointee.allocate(bytes: bytes.count + 1)
+    let target = unsafe arena.pointee.reserve(bytes: bytes.count + 1)
     let characters = unsafe target.assumingMemoryBound(to: CChar.self)
+    unsafe characters[bytes.count] = 0
     guard bytes.count > 0, let source = bytes.baseAddress else { return unsafe characters }
-    if unsafe memchr(source, 0, bytes.count) != nil {
+    guard unsafe Self.copyText(from: source, to: target, count: bytes.count) else {
       let repaired = unsafe bytes.flatMap { $0 == 0 ? [0xef, 0xbf, 0xbd] : [$0] }
       return unsafe repaired.withUnsafeBufferPointer { unsafe cString($0) }
     }
-    unsafe target.copyMemory(from: source, byteCount: bytes.count)
     return unsafe characters
+  }
+
+  /// Copies text; false when a NUL is in it.
+  ///
+  /// Eight bytes at once, because most texts have a few of these: looking for a NUL and copying by
+  /// the C library's functions takes two calls.
+  @inline(__always)
+  private static func copyText(
+    from source: UnsafePointer<UInt8>, to target: UnsafeMutableRawPointer, count: Int
+  ) -> Bool {
+    if count > 64 {
+      unsafe target.copyMemory(from: source, byteCount: count)
+      return unsafe memchr(source, 0, count) == nil
+    }
+    let raw = unsafe UnsafeRawPointer(source)
+    var position = 0
+    var zeros: UInt64 = 0
+    while position &+ 8 <= count {
+      let word = unsafe raw.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+      unsafe target.storeBytes(of: word, toByteOffset: position, as: UInt64.self)
+      // The high bit of each byte that is 0, and perhaps of those behind it.
+      zeros |= (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+      position &+= 8
+    }
+    var hasZero = zeros != 0
+    while position < count {
+      let byte = unsafe source[position]
+      unsafe target.storeBytes(of: byte, toByteOffset: position, as: UInt8.self)
+      if byte == 0 { hasZero = true }
+      position &+= 1
+    }
+    return !hasZero
   }
 
   /// A timestamp field's value; nil when it is not set.
@@ -199,15 +232,21 @@ extension MessageReference {
     return unsafe protobuf_c_message_pack(base, start.assumingMemoryBound(to: UInt8.self))
   }
 
-  /// Decodes a message: a scan refuses what protobuf-c would take without limit, then protobuf-c
-  /// unpacks into the arena.
+  /// Decodes a message into the arena: in one pass where its fields allow that; else a scan refuses
+  /// what protobuf-c would take without limit, then protobuf-c unpacks.
   public init(
     decoding bytes: UnsafeRawBufferPointer, as descriptor: MessageDescriptor, in arena: Arena,
     limits: DecodingLimits
   ) throws(DecodingError) {
+    let state = unsafe arena.state
+    if let record = unsafe DirectDecoding.record(
+      of: bytes, as: descriptor.pointer, in: state, limits: limits)
+    {
+      unsafe self.init(pointer: record, arena: state)
+      return
+    }
     var scan = unsafe MessageScan(bytes: bytes, limits: limits)
     unsafe try scan.run(descriptor.pointer)
-    let state = unsafe arena.state
     let (end, overflow) = unsafe state.pointee.allocated.addingReportingOverflow(
       limits.maximumMemoryBytes)
     unsafe state.pointee.allocatedLimit = overflow ? Int.max : end

@@ -47,7 +47,7 @@ struct MessageScan {
       }
       let value = position
       let length = try skip(wireType: tag & 7, at: &position, end: end, tagOffset: tagOffset)
-      guard let field = unsafe find(tag >> 3, in: descriptor, guess: &guess) else { continue }
+      guard let field = unsafe Self.find(tag >> 3, in: descriptor, guess: &guess) else { continue }
       unsafe try check(
         field, wireType: tag & 7, from: position - length, to: position, at: value, depth: depth)
     }
@@ -142,9 +142,9 @@ extension MessageScan {
   ///
   /// Fields come mostly in order, so the one after the last is looked at first.
   @inline(__always)
-  private func find(
+  static func find(
     _ number: UInt32, in descriptor: UnsafePointer<ProtobufCMessageDescriptor>, guess: inout Int
-  ) -> UnsafePointer<Field>? {
+  ) -> UnsafePointer<ProtobufCFieldDescriptor>? {
     let count = unsafe Int(descriptor.pointee.n_fields)
     guard let fields = unsafe descriptor.pointee.fields else { return nil }
     var low = guess
@@ -216,7 +216,7 @@ extension MessageScan {
   }
 
   @inline(__always)
-  private static func wireType(of type: ProtobufCType) -> UInt32 {
+  static func wireType(of type: ProtobufCType) -> UInt32 {
     switch type {
     case PROTOBUF_C_TYPE_STRING, PROTOBUF_C_TYPE_BYTES, PROTOBUF_C_TYPE_MESSAGE: 2
     case PROTOBUF_C_TYPE_FIXED32, PROTOBUF_C_TYPE_SFIXED32, PROTOBUF_C_TYPE_FLOAT: 5

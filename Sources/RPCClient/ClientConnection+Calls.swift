@@ -4,41 +4,61 @@ import RPCTransport
 import RPCWire
 
 extension ClientConnection {
-  /// A call that is about to be sent.
-  struct Outgoing: Sendable {
-    var method: MethodDescriptor
-    var payload: [UInt8]
-    var deadlineMs: UInt32
-    var ticket: UInt64
+  /// Sends a call; its receiver hears its end, also when it cannot be sent.
+  ///
+  /// Returns its id, 0 when it was not sent.
+  static func start(
+    _ reactor: isolated Reactor, _ connection: ClientConnection, _ call: OutgoingCall,
+    _ payload: OutgoingPayload
+  ) -> UInt32 {
+    connection.start(call, payload, on: reactor)
   }
 
-  /// Sends a call; `receiver` hears its end, also when it cannot be sent.
-  func startCall(
-    _ outgoing: Outgoing, _ receiver: Receiver, on reactor: isolated Reactor
-  ) {
-    guard phase == .open, let id = state.nextCallID() else {
-      return Self.fail(receiver, notStarted())
+  private func start(
+    _ call: OutgoingCall, _ payload: OutgoingPayload, on reactor: isolated Reactor
+  ) -> UInt32 {
+    // In a local variable the state needs no exclusivity check around the call.
+    var state = self.state
+    guard scratch != nil, phase == .open, let id = state.nextCallID() else {
+      return refuse(call, notStarted(), on: reactor)
     }
-    guard outgoing.payload.count + FrameHeader.countedBytes <= peerMaximumFrameBytes else {
-      return Self.fail(receiver, tooLong(outgoing.payload.count))
+    let payloadBytes = payload.byteCount
+    guard payloadBytes + FrameHeader.countedBytes <= peerMaximumFrameBytes else {
+      return refuse(call, tooLong(payloadBytes), on: reactor)
     }
+    self.state = state
     var deadline = Int64.max
-    if outgoing.deadlineMs > 0 {
-      // From the clock itself: on its way here the call may have waited for its turn.
-      deadline = reactor.now.monotonicNanoseconds + Int64(outgoing.deadlineMs) * 1_000_000
+    if call.deadlineMs > 0 {
+      deadline = reactor.now.monotonicNanoseconds + Int64(call.deadlineMs) * 1_000_000
       if deadline < nearestDeadline {
         nearestDeadline = deadline
         reactor.setDeadline(self, deadline)
       }
     }
-    calls.insert(id, OpenCall(deadline: deadline, ticket: outgoing.ticket, receiver: receiver))
-    let header = FrameHeader(
-      .call, number: outgoing.method.id, call: id, time: outgoing.deadlineMs)
-    writeFrame(header, outgoing.payload, on: reactor)
-    if case .stream(let buffer) = receiver {
-      writeFrame(
-        FrameHeader(.credit, call: id, time: buffer.window), [], on: reactor)
+    calls.insert(
+      id,
+      OpenCalls.Call(
+        deadline: deadline, tag: call.tag, ticket: call.ticket, receiver: call.receiver))
+    let target = unsafe reserveOutput(FrameHeader.byteCount + payloadBytes, on: reactor)
+    unsafe FrameHeader(
+      .call, number: call.methodID, call: id, time: call.deadlineMs, payloadBytes: payloadBytes
+    ).write(to: target)
+    unsafe payload.write(to: target + FrameHeader.byteCount, byteCount: payloadBytes)
+    commitOutput(FrameHeader.byteCount + payloadBytes, on: reactor)
+    if call.window > 0 {
+      writeFrame(FrameHeader(.credit, call: id, time: call.window), [], on: reactor)
     }
+    return id
+  }
+
+  /// Tells the receiver later, because it may hold a lock that its answer to a failure needs, or
+  /// start the call again and again.
+  private func refuse(
+    _ call: OutgoingCall, _ error: RPCError, on reactor: isolated Reactor
+  ) -> UInt32 {
+    let (receiver, tag) = (call.receiver, call.tag)
+    reactor.post { _ in receiver.failed(tag, error) }
+    return 0
   }
 
   private func notStarted() -> RPCError {
@@ -58,23 +78,24 @@ extension ClientConnection {
     ).markedNotStarted()
   }
 
+  /// The id of an open call; nil when it is over.
+  private func find(_ ticket: CallTicket) -> UInt32? {
+    if let id = ticket.callID { return calls[id] == nil ? nil : id }
+    return calls.ids { _, call in call.ticket == ticket.number }.first
+  }
+
   /// Ends a call that the caller no longer wants, here and at the server.
-  func cancel(ticket: UInt64, on reactor: isolated Reactor) {
-    var found: UInt32?
-    calls.forEach { id, call in if call.ticket == ticket { found = id } }
-    guard let id = found, let call = calls.remove(id) else { return }
+  func cancel(_ ticket: CallTicket, on reactor: isolated Reactor) {
+    guard let id = find(ticket), let call = calls.remove(id) else { return }
     writeFrame(FrameHeader(.cancel, call: id), [], on: reactor)
     Self.fail(
-      call.receiver,
-      RPCError(.cancelled, "the call was cancelled here", reason: WireReason.callCancelled))
+      call, RPCError(.cancelled, "the call was cancelled here", reason: WireReason.callCancelled))
     closeWhenDone(on: reactor)
   }
 
   /// Lets the server send so many more messages of a stream.
-  func grant(ticket: UInt64, count: UInt32, on reactor: isolated Reactor) {
-    var found: UInt32?
-    calls.forEach { id, call in if call.ticket == ticket { found = id } }
-    guard let id = found else { return }
+  func grant(_ ticket: CallTicket, count: UInt32, on reactor: isolated Reactor) {
+    guard let id = find(ticket) else { return }
     writeFrame(FrameHeader(.credit, call: id, time: count), [], on: reactor)
   }
 
@@ -83,14 +104,11 @@ extension ClientConnection {
   func complete(
     _ id: UInt32, code: UInt16, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
-    guard let call = calls.remove(id) else { return }
+    guard let scratch, let call = calls.remove(id) else { return }
     if code == 0 {
-      switch call.receiver {
-      case .completion(let completion): completion(.success(unsafe Array(payload)))
-      case .stream(let buffer): buffer.finish(nil)
-      }
+      unsafe call.receiver.replied(call.tag, payload, scratch)
     } else {
-      Self.fail(call.receiver, unsafe StatusReader.error(code: code, payload))
+      Self.fail(call, unsafe StatusReader.error(code: code, payload))
     }
     closeWhenDone(on: reactor)
   }
@@ -98,8 +116,8 @@ extension ClientConnection {
   func deliver(
     _ id: UInt32, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
-    guard let call = calls[id], case .stream(let buffer) = call.receiver else { return }
-    buffer.append(unsafe Array(payload))
+    guard let call = calls[id] else { return }
+    unsafe call.receiver.received(payload)
   }
 
   func readHello(_ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
@@ -133,8 +151,8 @@ extension ClientConnection {
       endCause
       ?? RPCError(.unavailable, "the server is going away", reason: WireReason.shuttingDown)
     error = error.markedNotStarted()
-    for id in calls.callIDs where id > last {
-      if let call = calls.remove(id) { Self.fail(call.receiver, error) }
+    for id in calls.ids(where: { id, _ in id > last }) {
+      if let call = calls.remove(id) { Self.fail(call, error) }
     }
   }
 
@@ -148,25 +166,22 @@ extension ClientConnection {
   func expireCalls(on reactor: isolated Reactor) {
     let now = reactor.now.monotonicNanoseconds
     var nearest = Int64.max
-    var expired: [UInt32] = []
-    calls.forEach { id, call in
-      if call.deadline <= now { expired.append(id) } else { nearest = min(nearest, call.deadline) }
+    let expired = calls.ids { _, call in
+      if call.deadline > now { nearest = min(nearest, call.deadline) }
+      return call.deadline <= now
     }
     nearestDeadline = nearest
     let error = RPCError(
       .deadlineExceeded, "no reply came in time; the call may have happened all the same",
       reason: WireReason.deadlineExceeded)
     for id in expired {
-      if let call = calls.remove(id) { Self.fail(call.receiver, error) }
+      if let call = calls.remove(id) { Self.fail(call, error) }
     }
     closeWhenDone(on: reactor)
   }
 
-  static func fail(_ receiver: Receiver, _ error: RPCError) {
-    switch receiver {
-    case .completion(let completion): completion(.failure(error))
-    case .stream(let buffer): buffer.finish(error)
-    }
+  static func fail(_ call: OpenCalls.Call, _ error: RPCError) {
+    call.receiver.failed(call.tag, error)
   }
 }
 

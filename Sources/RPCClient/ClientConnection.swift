@@ -6,27 +6,17 @@ import RPCWire
 ///
 /// Lives on one reactor.
 final class ClientConnection: StreamConnection {
-  /// What waits for a reply.
-  enum Receiver {
-    case completion(RPCConnection.Completion)
-    case stream(StreamBuffer)
-  }
-
-  struct OpenCall {
-    var deadline: Int64
-    var ticket: UInt64
-    var receiver: Receiver
-  }
-
   let shared: ConnectionShared
   let identity: ClientIdentity
   var state = ClientConnectionState()
-  var calls = CallTable<OpenCall>()
+  let calls = OpenCalls()
   /// The earliest deadline of the open calls, or an earlier time.
   var nearestDeadline = Int64.max
   var helloDeadline = Int64.max
   /// What ended the connection, as far as it is known.
   var endCause: RPCError?
+  /// The reactor's, once `start` has succeeded.
+  var scratch: ClientScratch?
   /// The frame limit that the server's HELLO named.
   var peerMaximumFrameBytes: Int
 
@@ -43,6 +33,7 @@ final class ClientConnection: StreamConnection {
   /// Sends the preamble and HELLO; calls may follow at once.
   func start(on reactor: isolated Reactor) throws(SystemError) {
     try open(on: reactor)
+    scratch = ClientScratch.shared(on: reactor)
     helloDeadline = reactor.now.monotonicNanoseconds + limits.helloTimeout.wholeNanoseconds
     reactor.setDeadline(self, helloDeadline)
     var hello = ClientHello()
@@ -66,6 +57,7 @@ final class ClientConnection: StreamConnection {
   override func consume(
     _ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) -> Int {
+    scratch?.now = reactor.now.monotonicNanoseconds
     var offset = 0
     while !shouldStopConsuming(on: reactor) {
       let step = unsafe FrameParser.next(
@@ -85,7 +77,10 @@ final class ClientConnection: StreamConnection {
   private func receive(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
+    // In a local variable the state needs no exclusivity check around the call.
+    var state = self.state
     let effect = state.frameReceived(header)
+    self.state = state
     switch effect {
     case .completeCall(let id, let code): unsafe complete(id, code: code, payload, on: reactor)
     case .deliverMessage(let id): unsafe deliver(id, payload, on: reactor)
@@ -145,10 +140,9 @@ final class ClientConnection: StreamConnection {
         .unavailable,
         "the connection ended before the reply; whether the call was done is not known",
         reason: WireReason.connectionLost)
-    let open = calls
-    calls = CallTable()
+    let open = calls.removeAll()
     shared.ended(error)
-    open.forEach { _, call in Self.fail(call.receiver, error) }
+    for call in open { Self.fail(call, error) }
   }
 
   // MARK: Frames

@@ -1,13 +1,6 @@
 import Glibc
-import RPCInProcess
 import RPCTransport
 import RPCWire
-import Synchronization
-
-/// Names a call that was started in the callback form, to cancel it.
-public struct CallTicket: Sendable, Hashable {
-  let number: UInt64
-}
 
 /// One connection to a server, with many calls in flight.
 ///
@@ -18,7 +11,8 @@ public final class RPCConnection: RPCChannel {
 
   let reactor: Reactor
   let shared: ConnectionShared
-  private let identifier: Mutex<UInt64>
+  nonisolated(unsafe) let connection: ClientConnection
+  // Touched only on the reactor: by posted work and behind a check of `isCurrent`.
 
   /// Begins to speak on a connected socket; calls may be started at once.
   init(
@@ -27,13 +21,11 @@ public final class RPCConnection: RPCChannel {
     let shared = ConnectionShared()
     self.shared = shared
     self.reactor = reactor
-    identifier = Mutex(0)
+    unsafe connection = ClientConnection(
+      adopting: descriptor, identity: hello, limits: limits, shared: shared)
     reactor.post { [self] reactor in
-      let connection = ClientConnection(
-        adopting: descriptor, identity: hello, limits: limits, shared: shared)
       do throws(SystemError) {
-        try connection.start(on: reactor)
-        identifier.withLock { $0 = connection.identifier }
+        try unsafe connection.start(on: reactor)
       } catch {
         Glibc.close(descriptor)
         shared.ended(
@@ -43,10 +35,9 @@ public final class RPCConnection: RPCChannel {
   }
 
   deinit {
-    let identifier = identifier.withLock { $0 }
-    reactor.post { reactor in
-      (reactor.source(identifier) as? ClientConnection)?.closeAfterFlush(on: reactor)
-    }
+    nonisolated(unsafe) let connection = unsafe connection
+    // Goes to the reactor alone, and nobody else can reach it any more.
+    reactor.post { reactor in unsafe connection.closeAfterFlush(on: reactor) }
   }
 
   /// Whom the token names, as the server says: `operator:local`.
@@ -71,8 +62,11 @@ public final class RPCConnection: RPCChannel {
   ) async throws(RPCError) -> [UInt8] {
     let ticket = CallTicket(number: shared.nextTicket())
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        start(method, payload, options, ticket, .completion { continuation.resume(returning: $0) })
+      await unsafe withUnsafeContinuation { (continuation: AsyncReceiver.Continuation) in
+        // Resumed once, because a receiver hears of a call once.
+        var call = outgoing(method, options, unsafe AsyncReceiver(continuation))
+        call.ticket = ticket.number
+        start(call, payload)
         // A task that was cancelled before this line cancelled a call that was not there yet.
         if Task.isCancelled { cancel(ticket) }
       }
@@ -87,31 +81,32 @@ public final class RPCConnection: RPCChannel {
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions
   ) -> RawStream {
     let buffer = StreamBuffer()
-    let ticket = CallTicket(number: shared.nextTicket())
-    start(method, payload, options, ticket, .stream(buffer))
-    return RawStream(buffer, connection: self, ticket: ticket.number)
+    var call = outgoing(method, options, buffer)
+    call.window = buffer.window
+    return RawStream(buffer, connection: self, ticket: start(call, payload))
   }
 
-  /// Starts a call without a task; `completion` runs once, on the connection's reactor.
+  /// Starts a call without a task.
+  ///
+  /// `completion` runs once, on the connection's reactor, and never before this returns. A program
+  /// that makes very many calls is better served by a `MethodCaller`.
   @discardableResult
   public func startCall(
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions = CallOptions(),
     completion: @escaping Completion
   ) -> CallTicket {
-    let ticket = CallTicket(number: shared.nextTicket())
-    start(method, payload, options, ticket, .completion(completion))
-    return ticket
+    start(outgoing(method, options, CompletionReceiver(completion)), payload)
   }
 
-  /// Cancels a call of the callback form; its completion runs with CANCELLED unless it has run.
+  /// Cancels a call of the callback forms; it ends with CANCELLED unless it has ended.
   public func cancel(_ ticket: CallTicket) {
-    onReactor { connection, reactor in connection?.cancel(ticket: ticket.number, on: reactor) }
+    reactor.post { [self] reactor in unsafe connection.cancel(ticket, on: reactor) }
   }
 
   /// Ends all calls with UNAVAILABLE and closes.
   public func close() {
-    onReactor { connection, reactor in
-      guard let connection else { return }
+    reactor.post { [self] reactor in
+      let connection = unsafe connection
       if connection.endCause == nil {
         connection.endCause = RPCError(
           .unavailable, "the connection was closed here", reason: WireReason.connectionLost)
@@ -120,40 +115,53 @@ public final class RPCConnection: RPCChannel {
     }
   }
 
-  func grant(ticket: UInt64, count: UInt32) {
-    onReactor { connection, reactor in
-      connection?.grant(ticket: ticket, count: count, on: reactor)
+  func grant(_ ticket: CallTicket, count: UInt32) {
+    reactor.post { [self] reactor in
+      unsafe connection.grant(ticket, count: count, on: reactor)
     }
   }
 
-  private func start(
-    _ method: MethodDescriptor, _ payload: [UInt8], _ options: CallOptions,
-    _ ticket: CallTicket, _ receiver: ClientConnection.Receiver
-  ) {
-    let outgoing = ClientConnection.Outgoing(
-      method: method, payload: payload, deadlineMs: options.deadlineMs(for: method),
-      ticket: ticket.number)
-    onReactor { connection, reactor in
-      if let connection {
-        connection.startCall(outgoing, receiver, on: reactor)
-      } else {
-        let error = RPCError(
-          .unavailable, "the connection is closed; connect again",
-          reason: WireReason.connectionLost)
-        ClientConnection.fail(receiver, error.markedNotStarted())
-      }
-    }
+  // MARK: Sending
+
+  private func outgoing(
+    _ method: MethodDescriptor, _ options: CallOptions, _ receiver: any CallReceiver
+  ) -> OutgoingCall {
+    OutgoingCall(method.id, deadlineMs: options.deadlineMs(for: method), receiver: receiver)
   }
 
-  /// Runs `work` with the connection, nil once it is closed: at once on its reactor, or posted.
-  private func onReactor(
-    _ work: @escaping @Sendable (ClientConnection?, isolated Reactor) -> Void
-  ) {
-    let find: @Sendable (isolated Reactor) -> Void = { [self] reactor in
-      let identifier = identifier.withLock { $0 }
-      work(reactor.source(identifier) as? ClientConnection, reactor)
+  /// Whether the calling thread runs the turn of the connection's reactor, and a call may be
+  /// started right here.
+  var isCurrent: Bool { unsafe reactor.isCurrent && connection.scratch != nil }
+
+  /// What the connections of the reactor share; nil until the connection has begun.
+  ///
+  /// On the reactor's own thread only.
+  var scratchOfReactor: ClientScratch? { unsafe connection.scratch }
+
+  /// Starts a call from any thread; from the reactor's own it is in the output when this returns.
+  @discardableResult
+  func start(_ call: OutgoingCall, _ payload: [UInt8]) -> CallTicket {
+    if isCurrent { return startNow(call, .bytes(payload)) }
+    var call = call
+    if call.ticket == 0 { call.ticket = shared.nextTicket() }
+    let ticket = CallTicket(number: call.ticket)
+    reactor.post { [self, call] reactor in
+      _ = unsafe ClientConnection.start(reactor, connection, call, .bytes(payload))
     }
-    if reactor.isCurrent { reactor.withCurrent(find) } else { reactor.post(find) }
+    return ticket
+  }
+
+  /// Starts a call on the reactor's own thread, which `isCurrent` has said it is.
+  ///
+  /// As `Reactor.withCurrent`, but with a plain function in place of a closure, so that nothing is
+  /// allocated.
+  func startNow(_ call: OutgoingCall, _ payload: OutgoingPayload) -> CallTicket {
+    let function = ClientConnection.start
+    let id = unsafe unsafeBitCast(
+      function,
+      to: ((Reactor, ClientConnection, OutgoingCall, OutgoingPayload) -> UInt32).self
+    )(reactor, connection, call, payload)
+    return call.ticket == 0 ? CallTicket(callID: id) : CallTicket(number: call.ticket)
   }
 }
 

@@ -9,7 +9,7 @@ public final class RawStream: Sendable {
   public typealias Opening = @Sendable () async throws(RPCError) -> RawStream
 
   private enum Source {
-    case open(StreamBuffer, connection: RPCConnection, ticket: UInt64)
+    case open(StreamBuffer, connection: RPCConnection, ticket: CallTicket)
     case pending(Opening)
     case opened(RawStream)
     case cancelled
@@ -17,7 +17,7 @@ public final class RawStream: Sendable {
 
   private let source: Mutex<Source>
 
-  init(_ buffer: StreamBuffer, connection: RPCConnection, ticket: UInt64) {
+  init(_ buffer: StreamBuffer, connection: RPCConnection, ticket: CallTicket) {
     source = Mutex(.open(buffer, connection: connection, ticket: ticket))
   }
 
@@ -39,10 +39,10 @@ public final class RawStream: Sendable {
       let result = await withTaskCancellationHandler {
         await buffer.next()
       } onCancel: {
-        connection.cancel(CallTicket(number: ticket))
+        connection.cancel(ticket)
       }
       let credit = buffer.creditToGrant()
-      if credit > 0 { connection.grant(ticket: ticket, count: credit) }
+      if credit > 0 { connection.grant(ticket, count: credit) }
       return try result.get()
     case .pending(let opening):
       return try await adopt(try await opening()).next()
@@ -73,7 +73,7 @@ public final class RawStream: Sendable {
     }
     switch before {
     case .open(let buffer, let connection, let ticket):
-      if !buffer.isFinished { connection.cancel(CallTicket(number: ticket)) }
+      if !buffer.isFinished { connection.cancel(ticket) }
     case .opened(let stream): stream.cancel()
     case .pending, .cancelled: return
     }

@@ -80,3 +80,17 @@ final class StreamBuffer: Sendable {
     }
   }
 }
+
+extension StreamBuffer: CallReceiver {
+  func replied(_ tag: UInt64, _ payload: UnsafeRawBufferPointer, _ scratch: ClientScratch) {
+    finish(nil)
+  }
+
+  func failed(_ tag: UInt64, _ error: RPCError) {
+    finish(error)
+  }
+
+  func received(_ message: UnsafeRawBufferPointer) {
+    append(unsafe Array(message))
+  }
+}

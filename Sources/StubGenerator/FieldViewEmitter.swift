@@ -20,11 +20,19 @@ struct FieldViewEmitter {
         out.line("get { \(getter(kind)) }")
         out.line("nonmutating set { \(setter(kind)) }")
       }
+      if kind == .text { emitTextSetter(into: &out) }
     case .repeated(.message(let name)): emitRepeated("RepeatedView<\(name)View>", into: &out)
     case .repeated(.text): emitRepeated("RepeatedText", into: &out)
     case .repeated(.timestamp): emitRepeated("RepeatedTimestamps", into: &out)
     case .repeated(let kind): emitNumbers(kind, into: &out)
     case .map(let entry, _, _): emitRepeated("RepeatedView<\(entry)>", into: &out)
+    }
+  }
+
+  private func emitTextSetter(into out: inout SourceWriter) {
+    out.line("/// Sets `\(field.name)`; the text is copied into the arena.")
+    out.block("public func set\(suffix)(_ newValue: String)") { out in
+      out.line("unsafe \(member) = reference.text(newValue)")
     }
   }
 

@@ -10,6 +10,7 @@ struct ServiceEmitter {
   func emit(into out: inout SourceWriter) {
     emitMethods(into: &out)
     emitClient(into: &out)
+    emitCallers(into: &out)
     emitHandler(into: &out)
   }
 
@@ -71,6 +72,42 @@ struct ServiceEmitter {
       out.block(") async throws(RPCError) -> \(output)") { out in
         out.line("try await channel.call(\(descriptor), request, options)")
       }
+    }
+  }
+
+  /// The form for very many calls; a service of streams alone has none.
+  private func emitCallers(into out: inout SourceWriter) {
+    let methods = service.methods.filter { !$0.isServerStreaming }
+    guard !methods.isEmpty else { return }
+    out.docs(service.origin, or: "Calls `\(service.name)`.")
+    out.line("///")
+    out.line("/// This is the client for very many calls on one connection: see `MethodCaller`.")
+    out.block("public struct \(service.name)Callers: Sendable") { out in
+      out.line("/// What carries the calls.")
+      out.line("public var connection: RPCConnection")
+      out.line()
+      out.line("/// Makes callers for a connection.")
+      out.line("public init(_ connection: RPCConnection) { self.connection = connection }")
+      for method in methods {
+        out.line()
+        emitCaller(method, into: &out)
+      }
+    }
+    out.line()
+  }
+
+  private func emitCaller(_ method: SchemaMethod, into out: inout SourceWriter) {
+    let types = "<\(table.swiftName(method.input))View, \(table.swiftName(method.output))View>"
+    out.docs(method.origin, or: "`\(method.name)` of the schema.")
+    out.line("///")
+    out.line("/// Each reply goes to `onReply`, on the connection's reactor; it must not block.")
+    out.line("public func \(name(method))(")
+    out.line("  options: CallOptions = CallOptions(),")
+    out.line("  onReply: @escaping @Sendable (CallReply\(types)) -> Void")
+    out.block(") -> MethodCaller\(types)") { out in
+      out.line("MethodCaller(")
+      out.line(
+        "  connection, \(service.name)Methods.\(name(method)), options: options, onReply: onReply)")
     }
   }
 

@@ -33,7 +33,7 @@ struct BenchOptions {
     help: "requests a second in dispatch, whatever the server does; 0: one at a time")
   let client = Flag.value(
     FlagName("client"), .choice("CLIENT"), default: LoadClient.raw,
-    help: "who makes the load: prebuilt frames, or the Swift client")
+    help: "who makes the load: prebuilt frames, the Swift client, or its async stubs")
   let output = Flag.value(
     FlagName("output", short: "o"), .choice("FORM"), default: OutputForm.table,
     help: "a table for people or JSON for programs")

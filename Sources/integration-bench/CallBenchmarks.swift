@@ -5,8 +5,10 @@ import RPCWire
 enum LoadClient: String, CaseIterable {
   /// Prebuilt frames from C: the figure is the server's.
   case raw
-  /// `RPCClient` with the generated messages: what a Swift program gets.
+  /// The generated callers of `RPCClient`: what a Swift program gets that makes very many calls.
   case swift
+  /// The generated stubs, with a task for each call in flight: what most Swift programs do.
+  case stubs
 }
 
 /// Heartbeat and ReportLog under load, beside their limits.
@@ -52,6 +54,7 @@ struct CallBenchmarks {
     switch client {
     case .raw: return Native.load(kind, on: session.target, shape)
     case .swift: return try await SwiftLoad(session: session, shape: shape).run(kind)
+    case .stubs: return try await SwiftLoad(session: session, shape: shape, form: .stubs).run(kind)
     }
   }
 }

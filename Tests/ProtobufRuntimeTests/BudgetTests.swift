@@ -15,12 +15,16 @@ struct Flood: CustomTestStringConvertible, Sendable {
     return bytes
   }
 
-  static let all = [
+  /// One number again and again takes no more memory than once.
+  static let ofOneNumber = Flood(name: "one number again and again", unit: Wire.field(3, 1))
+  static let ofMemory = [
     Flood(name: "empty submessages", unit: Wire.field(11, [])),
     Flood(name: "unknown fields", unit: [0xa0, 0x06, 0]),
-    Flood(name: "one number again and again", unit: Wire.field(3, 1)),
+    Flood(name: "one number behind an unknown field", unit: [0xa0, 0x06, 0] + Wire.field(3, 1)),
     Flood(name: "submessages that merge", unit: Wire.field(12, Wire.field(1, 1))),
+    Flood(name: "one text again and again", unit: Wire.field(1, "a")),
   ]
+  static let all = ofMemory + [ofOneNumber]
 }
 
 @Suite struct BudgetTests {
@@ -33,7 +37,7 @@ struct Flood: CustomTestStringConvertible, Sendable {
     #expect(error?.description.contains("262144") == true)
   }
 
-  @Test("Without a limit on their number the memory budget refuses them", arguments: Flood.all)
+  @Test("Without a limit on their number the memory budget refuses them", arguments: Flood.ofMemory)
   func tooMuch(_ flood: Flood) {
     let budget = 8 * 1024 * 1024
     let limits = DecodingLimits(maximumFields: .max, maximumMemoryBytes: budget)
@@ -46,6 +50,17 @@ struct Flood: CustomTestStringConvertible, Sendable {
     #expect(error?.kind == .memoryBudgetExceeded)
     #expect(error?.description.contains("\(budget)") == true)
     #expect(arena.allocatedBytes <= budget)
+  }
+
+  @Test("One number again and again is the last one, and takes no memory for the others")
+  func oneNumber() throws {
+    let arena = Arena()
+    let view = try Flood.ofOneNumber.bytes.withUnsafeBytes { bytes in
+      try HeartbeatRequestView(
+        decoding: bytes, in: arena, limits: DecodingLimits(maximumFields: .max))
+    }
+    #expect(view.intervalMs == 1)
+    #expect(arena.allocatedBytes < 1024)
   }
 
   @Test("A list that grows with each merge cannot take more than the budget")

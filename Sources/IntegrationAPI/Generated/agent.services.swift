@@ -86,6 +86,72 @@ public struct AgentServiceClient: Sendable {
 
 /// The integration is the one whose API key opened the connection.
 ///
+/// This is the client for very many calls on one connection: see `MethodCaller`.
+public struct AgentServiceCallers: Sendable {
+  /// What carries the calls.
+  public var connection: RPCConnection
+
+  /// Makes callers for a connection.
+  public init(_ connection: RPCConnection) { self.connection = connection }
+
+  /// Declares what the agent can do. Idempotent: the same declaration changes nothing.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func registerAction(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RegisterActionRequestView, RegisterActionResponseView>) -> Void
+  ) -> MethodCaller<RegisterActionRequestView, RegisterActionResponseView> {
+    MethodCaller(
+      connection, AgentServiceMethods.registerAction, options: options, onReply: onReply)
+  }
+
+  /// Creates or moves on one log. The reply means that the report is on disk.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func reportLog(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ReportLogRequestView, ReportLogResponseView>) -> Void
+  ) -> MethodCaller<ReportLogRequestView, ReportLogResponseView> {
+    MethodCaller(
+      connection, AgentServiceMethods.reportLog, options: options, onReply: onReply)
+  }
+
+  /// Waits for requests and leases them to the caller.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func pollRequests(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PollRequestsRequestView, PollRequestsResponseView>) -> Void
+  ) -> MethodCaller<PollRequestsRequestView, PollRequestsResponseView> {
+    MethodCaller(
+      connection, AgentServiceMethods.pollRequests, options: options, onReply: onReply)
+  }
+
+  /// Phones home, renews leases, and brings back what the operators want.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func heartbeat(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<HeartbeatRequestView, HeartbeatResponseView>) -> Void
+  ) -> MethodCaller<HeartbeatRequestView, HeartbeatResponseView> {
+    MethodCaller(
+      connection, AgentServiceMethods.heartbeat, options: options, onReply: onReply)
+  }
+
+  /// Many reports in one call, each with its own outcome; for transports that do not pipeline.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func reportLogBatch(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ReportLogBatchRequestView, ReportLogBatchResponseView>) -> Void
+  ) -> MethodCaller<ReportLogBatchRequestView, ReportLogBatchResponseView> {
+    MethodCaller(
+      connection, AgentServiceMethods.reportLogBatch, options: options, onReply: onReply)
+  }
+}
+
+/// The integration is the one whose API key opened the connection.
+///
 /// Handlers run on the reactor that read the call and must not block. A request's view is
 /// valid until the handler returns; the call may be kept and answered from any thread.
 public protocol AgentServiceHandler: Sendable {

@@ -26,6 +26,10 @@ public struct RegisterActionRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
   }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
 
   /// `actions` of the schema.
   public var actions: RepeatedView<ActionDefinitionView> {
@@ -130,6 +134,10 @@ public struct ReportLogRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
   }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
 
   /// `report` of the schema.
   public var report: LogReportView? {
@@ -179,6 +187,10 @@ public struct LogReportView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.log_id) }
     nonmutating set { unsafe record.pointee.log_id = reference.text(newValue) }
   }
+  /// Sets `log_id`; the text is copied into the arena.
+  public func setLogID(_ newValue: String) {
+    unsafe record.pointee.log_id = reference.text(newValue)
+  }
 
   /// Counts the caller's reports on this log from 1, within one delivery where a lease is involved.
   /// A repeat of a stored number changes nothing and is answered as a duplicate. 0: not counted.
@@ -191,6 +203,10 @@ public struct LogReportView: ProtobufView {
   public var actionType: ProtobufText {
     get { unsafe ProtobufText(record.pointee.action_type) }
     nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
   }
 
   /// likewise, where the action has one
@@ -215,6 +231,10 @@ public struct LogReportView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.status_message) }
     nonmutating set { unsafe record.pointee.status_message = reference.text(newValue) }
   }
+  /// Sets `status_message`; the text is copied into the arena.
+  public func setStatusMessage(_ newValue: String) {
+    unsafe record.pointee.status_message = reference.text(newValue)
+  }
 
   /// first report; UNSPECIFIED: EVENT
   public var trigger: Trigger {
@@ -226,6 +246,10 @@ public struct LogReportView: ProtobufView {
   public var leaseToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.lease_token) }
     nonmutating set { unsafe record.pointee.lease_token = reference.text(newValue) }
+  }
+  /// Sets `lease_token`; the text is copied into the arena.
+  public func setLeaseToken(_ newValue: String) {
+    unsafe record.pointee.lease_token = reference.text(newValue)
   }
 
   /// `records_done` of the schema.
@@ -268,6 +292,10 @@ public struct LogReportView: ProtobufView {
   public var result: ProtobufText {
     get { unsafe ProtobufText(record.pointee.result) }
     nonmutating set { unsafe record.pointee.result = reference.text(newValue) }
+  }
+  /// Sets `result`; the text is copied into the arena.
+  public func setResult(_ newValue: String) {
+    unsafe record.pointee.result = reference.text(newValue)
   }
 
   /// with FAILED: the policy may try again
@@ -352,11 +380,19 @@ public struct LogReportLabelsEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
   }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
+  }
 
   /// `value` of the schema.
   public var value: ProtobufText {
     get { unsafe ProtobufText(record.pointee.value) }
     nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
+  }
+  /// Sets `value`; the text is copied into the arena.
+  public func setValue(_ newValue: String) {
+    unsafe record.pointee.value = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -388,6 +424,10 @@ public struct ReportLogResponseView: ProtobufView {
   public var logID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.log_id) }
     nonmutating set { unsafe record.pointee.log_id = reference.text(newValue) }
+  }
+  /// Sets `log_id`; the text is copied into the arena.
+  public func setLogID(_ newValue: String) {
+    unsafe record.pointee.log_id = reference.text(newValue)
   }
 
   /// what the log now says
@@ -460,6 +500,10 @@ public struct ReportLogBatchRequestView: ProtobufView {
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
+  }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
   }
 
   /// at most 1000
@@ -569,11 +613,19 @@ public struct ReportOutcomeView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
   }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
+  }
 
   /// `reason` of the schema.
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// `status` of the schema.
@@ -636,6 +688,10 @@ public struct PollRequestsRequestView: ProtobufView {
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
+  }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
   }
 
   /// empty: all that the integration declares
@@ -771,11 +827,19 @@ public struct DeliveredRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.log_id) }
     nonmutating set { unsafe record.pointee.log_id = reference.text(newValue) }
   }
+  /// Sets `log_id`; the text is copied into the arena.
+  public func setLogID(_ newValue: String) {
+    unsafe record.pointee.log_id = reference.text(newValue)
+  }
 
   /// `action_type` of the schema.
   public var actionType: ProtobufText {
     get { unsafe ProtobufText(record.pointee.action_type) }
     nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
   }
 
   /// `entity` of the schema.
@@ -794,11 +858,19 @@ public struct DeliveredRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.input) }
     nonmutating set { unsafe record.pointee.input = reference.text(newValue) }
   }
+  /// Sets `input`; the text is copied into the arena.
+  public func setInput(_ newValue: String) {
+    unsafe record.pointee.input = reference.text(newValue)
+  }
 
   /// fences this delivery: an older one is refused with LEASE_LOST
   public var leaseToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.lease_token) }
     nonmutating set { unsafe record.pointee.lease_token = reference.text(newValue) }
+  }
+  /// Sets `lease_token`; the text is copied into the arena.
+  public func setLeaseToken(_ newValue: String) {
+    unsafe record.pointee.lease_token = reference.text(newValue)
   }
 
   /// `lease_expires_at` of the schema.
@@ -824,6 +896,10 @@ public struct DeliveredRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.requested_by) }
     nonmutating set { unsafe record.pointee.requested_by = reference.text(newValue) }
   }
+  /// Sets `requested_by`; the text is copied into the arena.
+  public func setRequestedBy(_ newValue: String) {
+    unsafe record.pointee.requested_by = reference.text(newValue)
+  }
 
   /// `requested_at` of the schema.
   public var requestedAt: Timestamp? {
@@ -835,6 +911,10 @@ public struct DeliveredRequestView: ProtobufView {
   public var idempotencyKey: ProtobufText {
     get { unsafe ProtobufText(record.pointee.idempotency_key) }
     nonmutating set { unsafe record.pointee.idempotency_key = reference.text(newValue) }
+  }
+  /// Sets `idempotency_key`; the text is copied into the arena.
+  public func setIdempotencyKey(_ newValue: String) {
+    unsafe record.pointee.idempotency_key = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -891,11 +971,19 @@ public struct HeartbeatRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
   }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
 
   /// new for each process
   public var instanceID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.instance_id) }
     nonmutating set { unsafe record.pointee.instance_id = reference.text(newValue) }
+  }
+  /// Sets `instance_id`; the text is copied into the arena.
+  public func setInstanceID(_ newValue: String) {
+    unsafe record.pointee.instance_id = reference.text(newValue)
   }
 
   /// when to expect the next one
@@ -909,11 +997,19 @@ public struct HeartbeatRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.agent_version) }
     nonmutating set { unsafe record.pointee.agent_version = reference.text(newValue) }
   }
+  /// Sets `agent_version`; the text is copied into the arena.
+  public func setAgentVersion(_ newValue: String) {
+    unsafe record.pointee.agent_version = reference.text(newValue)
+  }
 
   /// `host` of the schema.
   public var host: ProtobufText {
     get { unsafe ProtobufText(record.pointee.host) }
     nonmutating set { unsafe record.pointee.host = reference.text(newValue) }
+  }
+  /// Sets `host`; the text is copied into the arena.
+  public func setHost(_ newValue: String) {
+    unsafe record.pointee.host = reference.text(newValue)
   }
 
   /// "linux-x86_64"
@@ -921,17 +1017,29 @@ public struct HeartbeatRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.platform) }
     nonmutating set { unsafe record.pointee.platform = reference.text(newValue) }
   }
+  /// Sets `platform`; the text is copied into the arena.
+  public func setPlatform(_ newValue: String) {
+    unsafe record.pointee.platform = reference.text(newValue)
+  }
 
   /// what is integrated: "CustomSoft CRM"
   public var targetSystem: ProtobufText {
     get { unsafe ProtobufText(record.pointee.target_system) }
     nonmutating set { unsafe record.pointee.target_system = reference.text(newValue) }
   }
+  /// Sets `target_system`; the text is copied into the arena.
+  public func setTargetSystem(_ newValue: String) {
+    unsafe record.pointee.target_system = reference.text(newValue)
+  }
 
   /// `target_version` of the schema.
   public var targetVersion: ProtobufText {
     get { unsafe ProtobufText(record.pointee.target_version) }
     nonmutating set { unsafe record.pointee.target_version = reference.text(newValue) }
+  }
+  /// Sets `target_version`; the text is copied into the arena.
+  public func setTargetVersion(_ newValue: String) {
+    unsafe record.pointee.target_version = reference.text(newValue)
   }
 
   /// `state` of the schema.
@@ -944,6 +1052,10 @@ public struct HeartbeatRequestView: ProtobufView {
   public var stateMessage: ProtobufText {
     get { unsafe ProtobufText(record.pointee.state_message) }
     nonmutating set { unsafe record.pointee.state_message = reference.text(newValue) }
+  }
+  /// Sets `state_message`; the text is copied into the arena.
+  public func setStateMessage(_ newValue: String) {
+    unsafe record.pointee.state_message = reference.text(newValue)
   }
 
   /// all that it holds; each is renewed
@@ -1019,11 +1131,19 @@ public struct HeldLeaseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.log_id) }
     nonmutating set { unsafe record.pointee.log_id = reference.text(newValue) }
   }
+  /// Sets `log_id`; the text is copied into the arena.
+  public func setLogID(_ newValue: String) {
+    unsafe record.pointee.log_id = reference.text(newValue)
+  }
 
   /// `lease_token` of the schema.
   public var leaseToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.lease_token) }
     nonmutating set { unsafe record.pointee.lease_token = reference.text(newValue) }
+  }
+  /// Sets `lease_token`; the text is copied into the arena.
+  public func setLeaseToken(_ newValue: String) {
+    unsafe record.pointee.lease_token = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1234,17 +1354,29 @@ public struct CancelLogView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.log_id) }
     nonmutating set { unsafe record.pointee.log_id = reference.text(newValue) }
   }
+  /// Sets `log_id`; the text is copied into the arena.
+  public func setLogID(_ newValue: String) {
+    unsafe record.pointee.log_id = reference.text(newValue)
+  }
 
   /// `reason` of the schema.
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
   }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
+  }
 
   /// `requested_by` of the schema.
   public var requestedBy: ProtobufText {
     get { unsafe ProtobufText(record.pointee.requested_by) }
     nonmutating set { unsafe record.pointee.requested_by = reference.text(newValue) }
+  }
+  /// Sets `requested_by`; the text is copied into the arena.
+  public func setRequestedBy(_ newValue: String) {
+    unsafe record.pointee.requested_by = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1283,6 +1415,10 @@ public struct PauseView: ProtobufView {
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1341,6 +1477,10 @@ public struct DrainView: ProtobufView {
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// A copy that stays.

@@ -280,6 +280,238 @@ public struct OperatorServiceClient: Sendable {
 /// The caller is an operator: the server's own user on a Unix socket, or the holder of an operator
 /// token. Every call is refused with PERMISSION_DENIED for an integration's key.
 ///
+/// This is the client for very many calls on one connection: see `MethodCaller`.
+public struct OperatorServiceCallers: Sendable {
+  /// What carries the calls.
+  public var connection: RPCConnection
+
+  /// Makes callers for a connection.
+  public init(_ connection: RPCConnection) { self.connection = connection }
+
+  /// Version, uptime, addresses, limits and counters of the server.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getServerInfo(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetServerInfoRequestView, GetServerInfoResponseView>) -> Void
+  ) -> MethodCaller<GetServerInfoRequestView, GetServerInfoResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getServerInfo, options: options, onReply: onReply)
+  }
+
+  /// What is wrong first, then every integration with its health and counts.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getStatus(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetStatusRequestView, GetStatusResponseView>) -> Void
+  ) -> MethodCaller<GetStatusRequestView, GetStatusResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getStatus, options: options, onReply: onReply)
+  }
+
+  /// Creates an integration and its first key, which is shown once.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateIntegrationRequestView, CreateIntegrationResponseView>) -> Void
+  ) -> MethodCaller<CreateIntegrationRequestView, CreateIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createIntegration, options: options, onReply: onReply)
+  }
+
+  /// All integrations, by name.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listIntegrations(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListIntegrationsRequestView, ListIntegrationsResponseView>) -> Void
+  ) -> MethodCaller<ListIntegrationsRequestView, ListIntegrationsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listIntegrations, options: options, onReply: onReply)
+  }
+
+  /// One integration with its agents, actions and keys (without secrets).
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetIntegrationRequestView, GetIntegrationResponseView>) -> Void
+  ) -> MethodCaller<GetIntegrationRequestView, GetIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getIntegration, options: options, onReply: onReply)
+  }
+
+  /// Changes what people see of an integration.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func updateIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<UpdateIntegrationRequestView, UpdateIntegrationResponseView>) -> Void
+  ) -> MethodCaller<UpdateIntegrationRequestView, UpdateIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.updateIntegration, options: options, onReply: onReply)
+  }
+
+  /// Tells the integration's agents to take nothing new; queued work waits.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func pauseIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PauseIntegrationRequestView, PauseIntegrationResponseView>) -> Void
+  ) -> MethodCaller<PauseIntegrationRequestView, PauseIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.pauseIntegration, options: options, onReply: onReply)
+  }
+
+  /// Ends a pause.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func resumeIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ResumeIntegrationRequestView, ResumeIntegrationResponseView>) -> Void
+  ) -> MethodCaller<ResumeIntegrationRequestView, ResumeIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.resumeIntegration, options: options, onReply: onReply)
+  }
+
+  /// Makes another key; at most two of an integration are live at once.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createKey(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateKeyRequestView, CreateKeyResponseView>) -> Void
+  ) -> MethodCaller<CreateKeyRequestView, CreateKeyResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createKey, options: options, onReply: onReply)
+  }
+
+  /// Keys without their secrets.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listKeys(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListKeysRequestView, ListKeysResponseView>) -> Void
+  ) -> MethodCaller<ListKeysRequestView, ListKeysResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listKeys, options: options, onReply: onReply)
+  }
+
+  /// Ends a key at once, also on connections that are open.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func revokeKey(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RevokeKeyRequestView, RevokeKeyResponseView>) -> Void
+  ) -> MethodCaller<RevokeKeyRequestView, RevokeKeyResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.revokeKey, options: options, onReply: onReply)
+  }
+
+  /// What integrations can do, with what waits for it and who serves it.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listActions(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListActionsRequestView, ListActionsResponseView>) -> Void
+  ) -> MethodCaller<ListActionsRequestView, ListActionsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listActions, options: options, onReply: onReply)
+  }
+
+  /// A page of logs under a filter.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listLogs(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListLogsRequestView, ListLogsResponseView>) -> Void
+  ) -> MethodCaller<ListLogsRequestView, ListLogsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listLogs, options: options, onReply: onReply)
+  }
+
+  /// One log with its timeline and the first of its record errors.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getLog(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetLogRequestView, GetLogResponseView>) -> Void
+  ) -> MethodCaller<GetLogRequestView, GetLogResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getLog, options: options, onReply: onReply)
+  }
+
+  /// A new log for the same work, linked by retry_of.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func retryLog(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RetryLogRequestView, RetryLogResponseView>) -> Void
+  ) -> MethodCaller<RetryLogRequestView, RetryLogResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.retryLog, options: options, onReply: onReply)
+  }
+
+  /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createRequest(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateRequestRequestView, CreateRequestResponseView>) -> Void
+  ) -> MethodCaller<CreateRequestRequestView, CreateRequestResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createRequest, options: options, onReply: onReply)
+  }
+
+  /// Open requests: who waits, who holds what until when.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listRequests(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListRequestsRequestView, ListRequestsResponseView>) -> Void
+  ) -> MethodCaller<ListRequestsRequestView, ListRequestsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listRequests, options: options, onReply: onReply)
+  }
+
+  /// Withdraws a queued request at once; asks the agent to stop one that runs.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func cancelRequest(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CancelRequestRequestView, CancelRequestResponseView>) -> Void
+  ) -> MethodCaller<CancelRequestRequestView, CancelRequestResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.cancelRequest, options: options, onReply: onReply)
+  }
+
+  /// Agents with their three clocks.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listAgents(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListAgentsRequestView, ListAgentsResponseView>) -> Void
+  ) -> MethodCaller<ListAgentsRequestView, ListAgentsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listAgents, options: options, onReply: onReply)
+  }
+
+  /// Asks an agent to finish what it holds and stop.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func drainAgent(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<DrainAgentRequestView, DrainAgentResponseView>) -> Void
+  ) -> MethodCaller<DrainAgentRequestView, DrainAgentResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.drainAgent, options: options, onReply: onReply)
+  }
+}
+
+/// The caller is an operator: the server's own user on a Unix socket, or the holder of an operator
+/// token. Every call is refused with PERMISSION_DENIED for an integration's key.
+///
 /// Handlers run on the reactor that read the call and must not block. A request's view is
 /// valid until the handler returns; the call may be kept and answered from any thread.
 public protocol OperatorServiceHandler: Sendable {

@@ -26,11 +26,19 @@ public struct IntegrationView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
   }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
 
   /// `display_name` of the schema.
   public var displayName: ProtobufText {
     get { unsafe ProtobufText(record.pointee.display_name) }
     nonmutating set { unsafe record.pointee.display_name = reference.text(newValue) }
+  }
+  /// Sets `display_name`; the text is copied into the arena.
+  public func setDisplayName(_ newValue: String) {
+    unsafe record.pointee.display_name = reference.text(newValue)
   }
 
   /// `category` of the schema.
@@ -38,11 +46,19 @@ public struct IntegrationView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.category) }
     nonmutating set { unsafe record.pointee.category = reference.text(newValue) }
   }
+  /// Sets `category`; the text is copied into the arena.
+  public func setCategory(_ newValue: String) {
+    unsafe record.pointee.category = reference.text(newValue)
+  }
 
   /// `author` of the schema.
   public var author: ProtobufText {
     get { unsafe ProtobufText(record.pointee.author) }
     nonmutating set { unsafe record.pointee.author = reference.text(newValue) }
+  }
+  /// Sets `author`; the text is copied into the arena.
+  public func setAuthor(_ newValue: String) {
+    unsafe record.pointee.author = reference.text(newValue)
   }
 
   /// `support_contact` of the schema.
@@ -50,11 +66,19 @@ public struct IntegrationView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.support_contact) }
     nonmutating set { unsafe record.pointee.support_contact = reference.text(newValue) }
   }
+  /// Sets `support_contact`; the text is copied into the arena.
+  public func setSupportContact(_ newValue: String) {
+    unsafe record.pointee.support_contact = reference.text(newValue)
+  }
 
   /// `description` of the schema.
   public var description: ProtobufText {
     get { unsafe ProtobufText(record.pointee.description) }
     nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
+  }
+  /// Sets `description`; the text is copied into the arena.
+  public func setDescription(_ newValue: String) {
+    unsafe record.pointee.description = reference.text(newValue)
   }
 
   /// `paused` of the schema.
@@ -67,6 +91,10 @@ public struct IntegrationView: ProtobufView {
   public var pauseReason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.pause_reason) }
     nonmutating set { unsafe record.pointee.pause_reason = reference.text(newValue) }
+  }
+  /// Sets `pause_reason`; the text is copied into the arena.
+  public func setPauseReason(_ newValue: String) {
+    unsafe record.pointee.pause_reason = reference.text(newValue)
   }
 
   /// `health` of the schema.
@@ -180,17 +208,29 @@ public struct AgentView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// `agent_id` of the schema.
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
   }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
 
   /// `instance_id` of the schema.
   public var instanceID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.instance_id) }
     nonmutating set { unsafe record.pointee.instance_id = reference.text(newValue) }
+  }
+  /// Sets `instance_id`; the text is copied into the arena.
+  public func setInstanceID(_ newValue: String) {
+    unsafe record.pointee.instance_id = reference.text(newValue)
   }
 
   /// `health` of the schema.
@@ -203,6 +243,10 @@ public struct AgentView: ProtobufView {
   public var healthReason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.health_reason) }
     nonmutating set { unsafe record.pointee.health_reason = reference.text(newValue) }
+  }
+  /// Sets `health_reason`; the text is copied into the arena.
+  public func setHealthReason(_ newValue: String) {
+    unsafe record.pointee.health_reason = reference.text(newValue)
   }
 
   /// connected
@@ -258,11 +302,19 @@ public struct AgentView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.agent_version) }
     nonmutating set { unsafe record.pointee.agent_version = reference.text(newValue) }
   }
+  /// Sets `agent_version`; the text is copied into the arena.
+  public func setAgentVersion(_ newValue: String) {
+    unsafe record.pointee.agent_version = reference.text(newValue)
+  }
 
   /// `host` of the schema.
   public var host: ProtobufText {
     get { unsafe ProtobufText(record.pointee.host) }
     nonmutating set { unsafe record.pointee.host = reference.text(newValue) }
+  }
+  /// Sets `host`; the text is copied into the arena.
+  public func setHost(_ newValue: String) {
+    unsafe record.pointee.host = reference.text(newValue)
   }
 
   /// `platform` of the schema.
@@ -270,11 +322,19 @@ public struct AgentView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.platform) }
     nonmutating set { unsafe record.pointee.platform = reference.text(newValue) }
   }
+  /// Sets `platform`; the text is copied into the arena.
+  public func setPlatform(_ newValue: String) {
+    unsafe record.pointee.platform = reference.text(newValue)
+  }
 
   /// `target_system` of the schema.
   public var targetSystem: ProtobufText {
     get { unsafe ProtobufText(record.pointee.target_system) }
     nonmutating set { unsafe record.pointee.target_system = reference.text(newValue) }
+  }
+  /// Sets `target_system`; the text is copied into the arena.
+  public func setTargetSystem(_ newValue: String) {
+    unsafe record.pointee.target_system = reference.text(newValue)
   }
 
   /// `target_version` of the schema.
@@ -282,11 +342,19 @@ public struct AgentView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.target_version) }
     nonmutating set { unsafe record.pointee.target_version = reference.text(newValue) }
   }
+  /// Sets `target_version`; the text is copied into the arena.
+  public func setTargetVersion(_ newValue: String) {
+    unsafe record.pointee.target_version = reference.text(newValue)
+  }
 
   /// `state_message` of the schema.
   public var stateMessage: ProtobufText {
     get { unsafe ProtobufText(record.pointee.state_message) }
     nonmutating set { unsafe record.pointee.state_message = reference.text(newValue) }
+  }
+  /// Sets `state_message`; the text is copied into the arena.
+  public func setStateMessage(_ newValue: String) {
+    unsafe record.pointee.state_message = reference.text(newValue)
   }
 
   /// the agent's clock minus the server's
@@ -374,11 +442,19 @@ public struct KeyView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
   }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
+  }
 
   /// `integration` of the schema.
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
   }
 
   /// `created_at` of the schema.
@@ -409,6 +485,10 @@ public struct KeyView: ProtobufView {
   public var createdBy: ProtobufText {
     get { unsafe ProtobufText(record.pointee.created_by) }
     nonmutating set { unsafe record.pointee.created_by = reference.text(newValue) }
+  }
+  /// Sets `created_by`; the text is copied into the arena.
+  public func setCreatedBy(_ newValue: String) {
+    unsafe record.pointee.created_by = reference.text(newValue)
   }
 
   /// `live` of the schema.
@@ -463,6 +543,10 @@ public struct ActionView: ProtobufView {
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
   }
 
   /// `definition` of the schema.
@@ -555,11 +639,19 @@ public struct ActionRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.input) }
     nonmutating set { unsafe record.pointee.input = reference.text(newValue) }
   }
+  /// Sets `input`; the text is copied into the arena.
+  public func setInput(_ newValue: String) {
+    unsafe record.pointee.input = reference.text(newValue)
+  }
 
   /// `idempotency_key` of the schema.
   public var idempotencyKey: ProtobufText {
     get { unsafe ProtobufText(record.pointee.idempotency_key) }
     nonmutating set { unsafe record.pointee.idempotency_key = reference.text(newValue) }
+  }
+  /// Sets `idempotency_key`; the text is copied into the arena.
+  public func setIdempotencyKey(_ newValue: String) {
+    unsafe record.pointee.idempotency_key = reference.text(newValue)
   }
 
   /// 0: never delivered
@@ -572,6 +664,10 @@ public struct ActionRequestView: ProtobufView {
   public var holder: ProtobufText {
     get { unsafe ProtobufText(record.pointee.holder) }
     nonmutating set { unsafe record.pointee.holder = reference.text(newValue) }
+  }
+  /// Sets `holder`; the text is copied into the arena.
+  public func setHolder(_ newValue: String) {
+    unsafe record.pointee.holder = reference.text(newValue)
   }
 
   /// the holder has answered for it
@@ -666,11 +762,19 @@ public struct TimelineEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.principal) }
     nonmutating set { unsafe record.pointee.principal = reference.text(newValue) }
   }
+  /// Sets `principal`; the text is copied into the arena.
+  public func setPrincipal(_ newValue: String) {
+    unsafe record.pointee.principal = reference.text(newValue)
+  }
 
   /// `agent_id` of the schema.
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
+  }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
   }
 
   /// `cause` of the schema.
@@ -683,6 +787,10 @@ public struct TimelineEntryView: ProtobufView {
   public var message: ProtobufText {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
+  }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
   }
 
   /// a report that came after the end and changed nothing
@@ -773,6 +881,10 @@ public struct LogFilterView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.entity_type) }
     nonmutating set { unsafe record.pointee.entity_type = reference.text(newValue) }
   }
+  /// Sets `entity_type`; the text is copied into the arena.
+  public func setEntityType(_ newValue: String) {
+    unsafe record.pointee.entity_type = reference.text(newValue)
+  }
 
   /// `entity_ids` of the schema.
   public var entityIds: RepeatedText {
@@ -825,6 +937,10 @@ public struct LogFilterView: ProtobufView {
   public var text: ProtobufText {
     get { unsafe ProtobufText(record.pointee.text) }
     nonmutating set { unsafe record.pointee.text = reference.text(newValue) }
+  }
+  /// Sets `text`; the text is copied into the arena.
+  public func setText(_ newValue: String) {
+    unsafe record.pointee.text = reference.text(newValue)
   }
 
   /// `labels` of the schema.
@@ -892,11 +1008,19 @@ public struct LogFilterLabelsEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
   }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
+  }
 
   /// `value` of the schema.
   public var value: ProtobufText {
     get { unsafe ProtobufText(record.pointee.value) }
     nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
+  }
+  /// Sets `value`; the text is copied into the arena.
+  public func setValue(_ newValue: String) {
+    unsafe record.pointee.value = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -953,6 +1077,10 @@ public struct GetServerInfoResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.version) }
     nonmutating set { unsafe record.pointee.version = reference.text(newValue) }
   }
+  /// Sets `version`; the text is copied into the arena.
+  public func setVersion(_ newValue: String) {
+    unsafe record.pointee.version = reference.text(newValue)
+  }
 
   /// `started_at` of the schema.
   public var startedAt: Timestamp? {
@@ -976,6 +1104,10 @@ public struct GetServerInfoResponseView: ProtobufView {
   public var dataDirectory: ProtobufText {
     get { unsafe ProtobufText(record.pointee.data_directory) }
     nonmutating set { unsafe record.pointee.data_directory = reference.text(newValue) }
+  }
+  /// Sets `data_directory`; the text is copied into the arena.
+  public func setDataDirectory(_ newValue: String) {
+    unsafe record.pointee.data_directory = reference.text(newValue)
   }
 
   /// `schema_version` of the schema.
@@ -1053,11 +1185,19 @@ public struct GetServerInfoResponseLimitsEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
   }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
+  }
 
   /// `value` of the schema.
   public var value: ProtobufText {
     get { unsafe ProtobufText(record.pointee.value) }
     nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
+  }
+  /// Sets `value`; the text is copied into the arena.
+  public func setValue(_ newValue: String) {
+    unsafe record.pointee.value = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1089,6 +1229,10 @@ public struct GetServerInfoResponseCountersEntryView: ProtobufView {
   public var key: ProtobufText {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
+  }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
   }
 
   /// `value` of the schema.
@@ -1237,11 +1381,19 @@ public struct TroubleView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.kind) }
     nonmutating set { unsafe record.pointee.kind = reference.text(newValue) }
   }
+  /// Sets `kind`; the text is copied into the arena.
+  public func setKind(_ newValue: String) {
+    unsafe record.pointee.kind = reference.text(newValue)
+  }
 
   /// `integration` of the schema.
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
   }
 
   /// `message` of the schema.
@@ -1249,17 +1401,29 @@ public struct TroubleView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
   }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
+  }
 
   /// `support_contact` of the schema.
   public var supportContact: ProtobufText {
     get { unsafe ProtobufText(record.pointee.support_contact) }
     nonmutating set { unsafe record.pointee.support_contact = reference.text(newValue) }
   }
+  /// Sets `support_contact`; the text is copied into the arena.
+  public func setSupportContact(_ newValue: String) {
+    unsafe record.pointee.support_contact = reference.text(newValue)
+  }
 
   /// a command
   public var nextStep: ProtobufText {
     get { unsafe ProtobufText(record.pointee.next_step) }
     nonmutating set { unsafe record.pointee.next_step = reference.text(newValue) }
+  }
+  /// Sets `next_step`; the text is copied into the arena.
+  public func setNextStep(_ newValue: String) {
+    unsafe record.pointee.next_step = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1303,11 +1467,19 @@ public struct CreateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
   }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
 
   /// empty: the name
   public var displayName: ProtobufText {
     get { unsafe ProtobufText(record.pointee.display_name) }
     nonmutating set { unsafe record.pointee.display_name = reference.text(newValue) }
+  }
+  /// Sets `display_name`; the text is copied into the arena.
+  public func setDisplayName(_ newValue: String) {
+    unsafe record.pointee.display_name = reference.text(newValue)
   }
 
   /// `category` of the schema.
@@ -1315,11 +1487,19 @@ public struct CreateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.category) }
     nonmutating set { unsafe record.pointee.category = reference.text(newValue) }
   }
+  /// Sets `category`; the text is copied into the arena.
+  public func setCategory(_ newValue: String) {
+    unsafe record.pointee.category = reference.text(newValue)
+  }
 
   /// `author` of the schema.
   public var author: ProtobufText {
     get { unsafe ProtobufText(record.pointee.author) }
     nonmutating set { unsafe record.pointee.author = reference.text(newValue) }
+  }
+  /// Sets `author`; the text is copied into the arena.
+  public func setAuthor(_ newValue: String) {
+    unsafe record.pointee.author = reference.text(newValue)
   }
 
   /// `support_contact` of the schema.
@@ -1327,11 +1507,19 @@ public struct CreateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.support_contact) }
     nonmutating set { unsafe record.pointee.support_contact = reference.text(newValue) }
   }
+  /// Sets `support_contact`; the text is copied into the arena.
+  public func setSupportContact(_ newValue: String) {
+    unsafe record.pointee.support_contact = reference.text(newValue)
+  }
 
   /// `description` of the schema.
   public var description: ProtobufText {
     get { unsafe ProtobufText(record.pointee.description) }
     nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
+  }
+  /// Sets `description`; the text is copied into the arena.
+  public func setDescription(_ newValue: String) {
+    unsafe record.pointee.description = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1399,6 +1587,10 @@ public struct CreateIntegrationResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.secret) }
     nonmutating set { unsafe record.pointee.secret = reference.text(newValue) }
   }
+  /// Sets `secret`; the text is copied into the arena.
+  public func setSecret(_ newValue: String) {
+    unsafe record.pointee.secret = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> CreateIntegrationResponse {
@@ -1444,6 +1636,10 @@ public struct ListIntegrationsRequestView: ProtobufView {
   public var pageToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.page_token) }
     nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
+  }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1493,6 +1689,10 @@ public struct ListIntegrationsResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.next_page_token) }
     nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
   }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListIntegrationsResponse {
@@ -1528,6 +1728,10 @@ public struct GetIntegrationRequestView: ProtobufView {
   public var name: ProtobufText {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
+  }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1645,6 +1849,10 @@ public struct UpdateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
   }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
 
   /// which of the fields below are taken
   public var updateFields: RepeatedText {
@@ -1663,11 +1871,19 @@ public struct UpdateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.display_name) }
     nonmutating set { unsafe record.pointee.display_name = reference.text(newValue) }
   }
+  /// Sets `display_name`; the text is copied into the arena.
+  public func setDisplayName(_ newValue: String) {
+    unsafe record.pointee.display_name = reference.text(newValue)
+  }
 
   /// `category` of the schema.
   public var category: ProtobufText {
     get { unsafe ProtobufText(record.pointee.category) }
     nonmutating set { unsafe record.pointee.category = reference.text(newValue) }
+  }
+  /// Sets `category`; the text is copied into the arena.
+  public func setCategory(_ newValue: String) {
+    unsafe record.pointee.category = reference.text(newValue)
   }
 
   /// `author` of the schema.
@@ -1675,17 +1891,29 @@ public struct UpdateIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.author) }
     nonmutating set { unsafe record.pointee.author = reference.text(newValue) }
   }
+  /// Sets `author`; the text is copied into the arena.
+  public func setAuthor(_ newValue: String) {
+    unsafe record.pointee.author = reference.text(newValue)
+  }
 
   /// `support_contact` of the schema.
   public var supportContact: ProtobufText {
     get { unsafe ProtobufText(record.pointee.support_contact) }
     nonmutating set { unsafe record.pointee.support_contact = reference.text(newValue) }
   }
+  /// Sets `support_contact`; the text is copied into the arena.
+  public func setSupportContact(_ newValue: String) {
+    unsafe record.pointee.support_contact = reference.text(newValue)
+  }
 
   /// `description` of the schema.
   public var description: ProtobufText {
     get { unsafe ProtobufText(record.pointee.description) }
     nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
+  }
+  /// Sets `description`; the text is copied into the arena.
+  public func setDescription(_ newValue: String) {
+    unsafe record.pointee.description = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1773,11 +2001,19 @@ public struct PauseIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
   }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
 
   /// `reason` of the schema.
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -1855,6 +2091,10 @@ public struct ResumeIntegrationRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
   }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ResumeIntegrationRequest {
@@ -1929,6 +2169,10 @@ public struct CreateKeyRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> CreateKeyRequest {
@@ -1974,6 +2218,10 @@ public struct CreateKeyResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.secret) }
     nonmutating set { unsafe record.pointee.secret = reference.text(newValue) }
   }
+  /// Sets `secret`; the text is copied into the arena.
+  public func setSecret(_ newValue: String) {
+    unsafe record.pointee.secret = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> CreateKeyResponse {
@@ -2010,6 +2258,10 @@ public struct ListKeysRequestView: ProtobufView {
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -2085,6 +2337,10 @@ public struct RevokeKeyRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key_id) }
     nonmutating set { unsafe record.pointee.key_id = reference.text(newValue) }
   }
+  /// Sets `key_id`; the text is copied into the arena.
+  public func setKeyID(_ newValue: String) {
+    unsafe record.pointee.key_id = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> RevokeKeyRequest {
@@ -2158,6 +2414,10 @@ public struct ListActionsRequestView: ProtobufView {
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -2256,6 +2516,10 @@ public struct ListLogsRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.page_token) }
     nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
   }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListLogsRequest {
@@ -2309,6 +2573,10 @@ public struct ListLogsResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.next_page_token) }
     nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
   }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListLogsResponse {
@@ -2345,6 +2613,10 @@ public struct GetLogRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
   }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
+  }
 
   /// 0: 50; at most 1000
   public var errorPageSize: UInt32 {
@@ -2356,6 +2628,10 @@ public struct GetLogRequestView: ProtobufView {
   public var errorPageToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.error_page_token) }
     nonmutating set { unsafe record.pointee.error_page_token = reference.text(newValue) }
+  }
+  /// Sets `error_page_token`; the text is copied into the arena.
+  public func setErrorPageToken(_ newValue: String) {
+    unsafe record.pointee.error_page_token = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -2429,6 +2705,10 @@ public struct GetLogResponseView: ProtobufView {
   public var nextErrorPageToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.next_error_page_token) }
     nonmutating set { unsafe record.pointee.next_error_page_token = reference.text(newValue) }
+  }
+  /// Sets `next_error_page_token`; the text is copied into the arena.
+  public func setNextErrorPageToken(_ newValue: String) {
+    unsafe record.pointee.next_error_page_token = reference.text(newValue)
   }
 
   /// where it came from one
@@ -2601,6 +2881,10 @@ public struct RetryLogRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
   }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> RetryLogRequest {
@@ -2675,11 +2959,19 @@ public struct CreateRequestRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// `action_type` of the schema.
   public var actionType: ProtobufText {
     get { unsafe ProtobufText(record.pointee.action_type) }
     nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
   }
 
   /// `entity` of the schema.
@@ -2698,11 +2990,19 @@ public struct CreateRequestRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.input) }
     nonmutating set { unsafe record.pointee.input = reference.text(newValue) }
   }
+  /// Sets `input`; the text is copied into the arena.
+  public func setInput(_ newValue: String) {
+    unsafe record.pointee.input = reference.text(newValue)
+  }
 
   /// empty: the log's id
   public var idempotencyKey: ProtobufText {
     get { unsafe ProtobufText(record.pointee.idempotency_key) }
     nonmutating set { unsafe record.pointee.idempotency_key = reference.text(newValue) }
+  }
+  /// Sets `idempotency_key`; the text is copied into the arena.
+  public func setIdempotencyKey(_ newValue: String) {
+    unsafe record.pointee.idempotency_key = reference.text(newValue)
   }
 
   /// `not_before` of the schema.
@@ -2820,6 +3120,10 @@ public struct ListRequestsRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.page_token) }
     nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
   }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListRequestsRequest {
@@ -2871,6 +3175,10 @@ public struct ListRequestsResponseView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.next_page_token) }
     nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
   }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListRequestsResponse {
@@ -2907,11 +3215,19 @@ public struct CancelRequestRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
   }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
+  }
 
   /// `reason` of the schema.
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -2997,6 +3313,10 @@ public struct ListAgentsRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// A copy that stays.
   public func makeMessage() -> ListAgentsRequest {
@@ -3071,17 +3391,29 @@ public struct DrainAgentRequestView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// `agent_id` of the schema.
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
   }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
 
   /// `reason` of the schema.
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// A copy that stays.

@@ -26,11 +26,19 @@ public struct EntityView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.type) }
     nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
   }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
 
   /// the record's own identifier
   public var id: ProtobufText {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
+  }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
   }
 
   /// what a person would call it: "Order 1042"
@@ -38,11 +46,19 @@ public struct EntityView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.display_name) }
     nonmutating set { unsafe record.pointee.display_name = reference.text(newValue) }
   }
+  /// Sets `display_name`; the text is copied into the arena.
+  public func setDisplayName(_ newValue: String) {
+    unsafe record.pointee.display_name = reference.text(newValue)
+  }
 
   /// `url` of the schema.
   public var url: ProtobufText {
     get { unsafe ProtobufText(record.pointee.url) }
     nonmutating set { unsafe record.pointee.url = reference.text(newValue) }
+  }
+  /// Sets `url`; the text is copied into the arena.
+  public func setURL(_ newValue: String) {
+    unsafe record.pointee.url = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -84,11 +100,19 @@ public struct ActionDefinitionView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.type) }
     nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
   }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
 
   /// title for people: "Export Order"
   public var name: ProtobufText {
     get { unsafe ProtobufText(record.pointee.name) }
     nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
+  }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
   }
 
   /// `description` of the schema.
@@ -96,11 +120,19 @@ public struct ActionDefinitionView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.description) }
     nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
   }
+  /// Sets `description`; the text is copied into the arena.
+  public func setDescription(_ newValue: String) {
+    unsafe record.pointee.description = reference.text(newValue)
+  }
 
   /// which record it needs; empty: none
   public var entityType: ProtobufText {
     get { unsafe ProtobufText(record.pointee.entity_type) }
     nonmutating set { unsafe record.pointee.entity_type = reference.text(newValue) }
+  }
+  /// Sets `entity_type`; the text is copied into the arena.
+  public func setEntityType(_ newValue: String) {
+    unsafe record.pointee.entity_type = reference.text(newValue)
   }
 
   /// operators may ask for it
@@ -119,6 +151,10 @@ public struct ActionDefinitionView: ProtobufView {
   public var inputSchema: ProtobufText {
     get { unsafe ProtobufText(record.pointee.input_schema) }
     nonmutating set { unsafe record.pointee.input_schema = reference.text(newValue) }
+  }
+  /// Sets `input_schema`; the text is copied into the arena.
+  public func setInputSchema(_ newValue: String) {
+    unsafe record.pointee.input_schema = reference.text(newValue)
   }
 
   /// `retry` of the schema.
@@ -294,17 +330,29 @@ public struct RecordErrorView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.reference_id) }
     nonmutating set { unsafe record.pointee.reference_id = reference.text(newValue) }
   }
+  /// Sets `reference_id`; the text is copied into the arena.
+  public func setReferenceID(_ newValue: String) {
+    unsafe record.pointee.reference_id = reference.text(newValue)
+  }
 
   /// `message` of the schema.
   public var message: ProtobufText {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
   }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
+  }
 
   /// `cause` of the schema.
   public var cause: ProtobufText {
     get { unsafe ProtobufText(record.pointee.cause) }
     nonmutating set { unsafe record.pointee.cause = reference.text(newValue) }
+  }
+  /// Sets `cause`; the text is copied into the arena.
+  public func setCause(_ newValue: String) {
+    unsafe record.pointee.cause = reference.text(newValue)
   }
 
   /// `retryable` of the schema.
@@ -352,17 +400,29 @@ public struct ActionLogView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
   }
+  /// Sets `id`; the text is copied into the arena.
+  public func setID(_ newValue: String) {
+    unsafe record.pointee.id = reference.text(newValue)
+  }
 
   /// the integration's name
   public var integration: ProtobufText {
     get { unsafe ProtobufText(record.pointee.integration) }
     nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
   }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
 
   /// `action_type` of the schema.
   public var actionType: ProtobufText {
     get { unsafe ProtobufText(record.pointee.action_type) }
     nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
   }
 
   /// `entity` of the schema.
@@ -387,6 +447,10 @@ public struct ActionLogView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.status_message) }
     nonmutating set { unsafe record.pointee.status_message = reference.text(newValue) }
   }
+  /// Sets `status_message`; the text is copied into the arena.
+  public func setStatusMessage(_ newValue: String) {
+    unsafe record.pointee.status_message = reference.text(newValue)
+  }
 
   /// `trigger` of the schema.
   public var trigger: Trigger {
@@ -399,11 +463,19 @@ public struct ActionLogView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.requested_by) }
     nonmutating set { unsafe record.pointee.requested_by = reference.text(newValue) }
   }
+  /// Sets `requested_by`; the text is copied into the arena.
+  public func setRequestedBy(_ newValue: String) {
+    unsafe record.pointee.requested_by = reference.text(newValue)
+  }
 
   /// who works or worked on it
   public var agentID: ProtobufText {
     get { unsafe ProtobufText(record.pointee.agent_id) }
     nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
+  }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
   }
 
   /// from 1
@@ -416,6 +488,10 @@ public struct ActionLogView: ProtobufView {
   public var retryOf: ProtobufText {
     get { unsafe ProtobufText(record.pointee.retry_of) }
     nonmutating set { unsafe record.pointee.retry_of = reference.text(newValue) }
+  }
+  /// Sets `retry_of`; the text is copied into the arena.
+  public func setRetryOf(_ newValue: String) {
+    unsafe record.pointee.retry_of = reference.text(newValue)
   }
 
   /// `records_done` of the schema.
@@ -452,6 +528,10 @@ public struct ActionLogView: ProtobufView {
   public var result: ProtobufText {
     get { unsafe ProtobufText(record.pointee.result) }
     nonmutating set { unsafe record.pointee.result = reference.text(newValue) }
+  }
+  /// Sets `result`; the text is copied into the arena.
+  public func setResult(_ newValue: String) {
+    unsafe record.pointee.result = reference.text(newValue)
   }
 
   /// of the last report taken
@@ -558,11 +638,19 @@ public struct ActionLogLabelsEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
   }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
+  }
 
   /// `value` of the schema.
   public var value: ProtobufText {
     get { unsafe ProtobufText(record.pointee.value) }
     nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
+  }
+  /// Sets `value`; the text is copied into the arena.
+  public func setValue(_ newValue: String) {
+    unsafe record.pointee.value = reference.text(newValue)
   }
 
   /// A copy that stays.

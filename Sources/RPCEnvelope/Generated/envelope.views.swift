@@ -39,17 +39,29 @@ public struct ClientHelloView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.token) }
     nonmutating set { unsafe record.pointee.token = reference.text(newValue) }
   }
+  /// Sets `token`; the text is copied into the arena.
+  public func setToken(_ newValue: String) {
+    unsafe record.pointee.token = reference.text(newValue)
+  }
 
   /// "integrationctl", "customsoft-agent"
   public var clientName: ProtobufText {
     get { unsafe ProtobufText(record.pointee.client_name) }
     nonmutating set { unsafe record.pointee.client_name = reference.text(newValue) }
   }
+  /// Sets `client_name`; the text is copied into the arena.
+  public func setClientName(_ newValue: String) {
+    unsafe record.pointee.client_name = reference.text(newValue)
+  }
 
   /// `client_version` of the schema.
   public var clientVersion: ProtobufText {
     get { unsafe ProtobufText(record.pointee.client_version) }
     nonmutating set { unsafe record.pointee.client_version = reference.text(newValue) }
+  }
+  /// Sets `client_version`; the text is copied into the arena.
+  public func setClientVersion(_ newValue: String) {
+    unsafe record.pointee.client_version = reference.text(newValue)
   }
 
   /// 0: the server's limit
@@ -107,6 +119,10 @@ public struct ServerHelloView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.server_version) }
     nonmutating set { unsafe record.pointee.server_version = reference.text(newValue) }
   }
+  /// Sets `server_version`; the text is copied into the arena.
+  public func setServerVersion(_ newValue: String) {
+    unsafe record.pointee.server_version = reference.text(newValue)
+  }
 
   /// `maximum_frame_bytes` of the schema.
   public var maximumFrameBytes: UInt32 {
@@ -130,6 +146,10 @@ public struct ServerHelloView: ProtobufView {
   public var principal: ProtobufText {
     get { unsafe ProtobufText(record.pointee.principal) }
     nonmutating set { unsafe record.pointee.principal = reference.text(newValue) }
+  }
+  /// Sets `principal`; the text is copied into the arena.
+  public func setPrincipal(_ newValue: String) {
+    unsafe record.pointee.principal = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -181,11 +201,19 @@ public struct StatusView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
   }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
+  }
 
   /// stable UPPER_SNAKE_CASE, listed in the protocol document: "LEASE_LOST"
   public var reason: ProtobufText {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
   }
 
   /// `violations` of the schema.
@@ -261,11 +289,19 @@ public struct StatusMetadataEntryView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.key) }
     nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
   }
+  /// Sets `key`; the text is copied into the arena.
+  public func setKey(_ newValue: String) {
+    unsafe record.pointee.key = reference.text(newValue)
+  }
 
   /// `value` of the schema.
   public var value: ProtobufText {
     get { unsafe ProtobufText(record.pointee.value) }
     nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
+  }
+  /// Sets `value`; the text is copied into the arena.
+  public func setValue(_ newValue: String) {
+    unsafe record.pointee.value = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -298,11 +334,19 @@ public struct FieldViolationView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.field) }
     nonmutating set { unsafe record.pointee.field = reference.text(newValue) }
   }
+  /// Sets `field`; the text is copied into the arena.
+  public func setField(_ newValue: String) {
+    unsafe record.pointee.field = reference.text(newValue)
+  }
 
   /// `description` of the schema.
   public var description: ProtobufText {
     get { unsafe ProtobufText(record.pointee.description) }
     nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
+  }
+  /// Sets `description`; the text is copied into the arena.
+  public func setDescription(_ newValue: String) {
+    unsafe record.pointee.description = reference.text(newValue)
   }
 
   /// A copy that stays.
@@ -346,11 +390,19 @@ public struct GoAwayView: ProtobufView {
     get { unsafe ProtobufText(record.pointee.reason) }
     nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
   }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
+  }
 
   /// a sentence for people
   public var message: ProtobufText {
     get { unsafe ProtobufText(record.pointee.message) }
     nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
+  }
+  /// Sets `message`; the text is copied into the arena.
+  public func setMessage(_ newValue: String) {
+    unsafe record.pointee.message = reference.text(newValue)
   }
 
   /// A copy that stays.

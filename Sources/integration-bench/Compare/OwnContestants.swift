@@ -50,6 +50,7 @@ struct OwnCalls: Contestant {
     switch client {
     case .raw: return Native.load(kind, on: session.target, shape)
     case .swift: return try await SwiftLoad(session: session, shape: shape).run(kind)
+    case .stubs: return try await SwiftLoad(session: session, shape: shape, form: .stubs).run(kind)
     }
   }
 }
