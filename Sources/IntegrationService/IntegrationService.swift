@@ -23,6 +23,8 @@ public final class IntegrationService: Sendable {
   let tails: TailHub
   let keys: KeyAuthenticator
   let startedAt = ServerClock.now
+  /// What calls of many reports, which wait for a commit, have in them that was refused before.
+  let refusals = Mutex<[CallToken: RefusedReports]>([:])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])
   let server = Mutex<RPCServer?>(nil)
   let schemaVersion = Mutex<Int>(0)

@@ -140,6 +140,7 @@ extension IntegrationService: ConnectionObserver {
   public func callEnded(_ token: CallToken) {
     polls.remove(token)
     tails.remove(token)
+    refusals.withLock { _ = $0.removeValue(forKey: token) }
   }
 
   /// Waiting polls are answered empty, so that their connections may end; tails end.

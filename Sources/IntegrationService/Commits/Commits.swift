@@ -22,10 +22,20 @@ extension IntegrationService: CommitObserver {
     var available: [(integration: Int64, action: String)] = []
     for event in events { follow(event, &available) }
     var replies = ReplyWriter()
-    for (entry, outcome) in zip(batch.entries, outcomes) {
-      guard case .token(let connection, let call) = entry.origin else { continue }
+    var position = 0
+    while position < batch.count {
+      let entry = batch.entries[position]
+      guard case .token(let connection, let call) = entry.origin else {
+        position += 1
+        continue
+      }
       let token = CallToken(connectionBits: connection, callBits: call)
-      answer(token, entry, batch, outcome, &replies, &available)
+      if token.isNumbered {
+        position = answerBatch(at: position, batch, outcomes, &replies)
+      } else {
+        answer(token, entry, batch, outcomes[position], &replies, &available)
+        position += 1
+      }
     }
     replies.flush()
     // Want of space refuses a batch as a whole.
@@ -131,7 +141,10 @@ extension IntegrationService: CommitObserver {
     _ token: CallToken, _ report: ReportCommand, _ outcome: StoreReportOutcome,
     _ batch: borrowing CommandBatch, _ replies: inout ReplyWriter
   ) {
-    let wishes = wishes(token, report, outcome.status, batch)
+    let wishes = wishes(token, report, batch) { record in
+      guard outcome.status.isFinal else { return }
+      record.directives.withLock { $0.logEnded(report.logID.description) }
+    }
     replies.answer(token, as: ReportLogResponseView.self) { view in
       unsafe withUnsafeTemporaryAllocation(byteCount: LogID.textBytes, alignment: 1) { text in
         unsafe report.logID.write(into: text)
@@ -171,16 +184,17 @@ extension IntegrationService: CommitObserver {
     }
   }
 
-  /// What the agent behind a report is to be told; a wish to stop the log ends with the log.
-  private func wishes(
-    _ token: CallToken, _ report: ReportCommand, _ status: Status, _ batch: borrowing CommandBatch
+  /// What the agent behind a report is to be told.
+  ///
+  /// `ended` is given an agent of whom something is wanted: a wish to stop a log ends with the log.
+  func wishes(
+    _ token: CallToken, _ report: ReportCommand, _ batch: borrowing CommandBatch,
+    ended: (AgentRecord) -> Void
   ) -> [AgentDirectives.Wish] {
     guard let session = sessions.withLock({ $0[token.connection] }) else { return [] }
     return batch.withText(report.agentID) { text in
       guard let found = session.find(text) else { return [] }
-      if status.isFinal, found.record.directiveVersion.load(ordering: .acquiring) != 0 {
-        found.record.directives.withLock { $0.logEnded(report.logID.description) }
-      }
+      if found.record.directiveVersion.load(ordering: .acquiring) != 0 { ended(found.record) }
       return found.hasWishes ? session.takeWishes(of: found.record) : []
     }
   }

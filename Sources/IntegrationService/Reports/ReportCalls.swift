@@ -29,69 +29,6 @@ extension IntegrationService {
     }
     if !taken { call.fail(RPCError(.busy)) }
   }
-
-  /// Many reports in one call, each with its own outcome.
-  public func reportLogBatch(
-    _ request: ReportLogBatchRequestView, _ call: ServerCall<ReportLogBatchResponse>
-  ) {
-    guard let caller = caller(request.agentID, call) else { return }
-    var checks = FieldChecks()
-    checks.list(request.reports.count, "reports", maximum: ServiceLimits.maximumReports)
-    guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
-    let collector = ReportCollector(count: request.reports.count) { outcomes in
-      var response = ReportLogBatchResponse()
-      response.outcomes = outcomes
-      response.directives = caller.session.takeWishes(of: caller.record).map(Directive.init)
-      call.answer(response)
-    }
-    let now = call.now.instant
-    let good = collector.check(request, now: now)
-    if request.reports.contains(where: { !$0.leaseToken.isEmpty }) {
-      caller.record.lastProgressMs.update(now.milliseconds)
-    }
-    let taken =
-      good.isEmpty
-      || store.submit { batch in
-        for (index, logID) in good {
-          batch.append(
-            request.reports[index], on: logID, request.agentID,
-            integration: caller.session.integration, now: now,
-            origin: .completion { collector.set(index, IntegrationAPI.ReportOutcome($0)) }
-          )
-        }
-      }
-    guard taken else { return call.fail(RPCError(.busy)) }
-    collector.finishFilling()
-  }
-}
-
-extension IntegrationAPI.ReportOutcome {
-  /// What became of one report of a batch.
-  init(_ outcome: CommandOutcome) {
-    self.init()
-    switch outcome {
-    case .reported(let stored):
-      status = LogStatus(stored.status)
-      sequence = stored.sequence
-      duplicate = stored.isDuplicate
-    case .failed(let failure):
-      self.init(RPCError(failure))
-    case .renewed, .leased, .registered, .requested, .cancelled, .integration, .key, .expired,
-      .done:
-      preconditionFailure("a report's outcome is that of a report")
-    }
-  }
-
-  /// A refused report of a batch.
-  init(_ error: RPCError) {
-    self.init()
-    code = UInt32(error.code.rawValue)
-    reason = error.reason
-    message = error.message
-    if !error.violations.isEmpty {
-      message = error.violations.map { "\($0.field): \($0.description)" }.joined(separator: "; ")
-    }
-  }
 }
 
 extension Directive {

@@ -250,17 +250,30 @@ final class LogDigest {
 
   private func encode(part number: Int, into bytes: inout [UInt8]) {
     if number == 0 {
-      for key in [after] + bounds {
-        unsafe withUnsafeBytes(of: key.littleEndian) { unsafe bytes.append(contentsOf: $0) }
-      }
+      Self.append([after] + bounds, to: &bytes)
       facts.encode(into: &bytes)
     } else if number == Self.bitsPart {
-      let words = bits.map(\.littleEndian)
-      unsafe words.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+      Self.append(bits, to: &bytes)
     } else {
       let first = (number - Self.firstGramPart) * Self.partPositions
-      let masks = grams[first..<first + Self.partPositions].map(\.littleEndian)
-      unsafe masks.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+      Self.append(grams[first..<first + Self.partPositions], to: &bytes)
+    }
+  }
+
+  /// Appends numbers, little-endian.
+  private static func append<Numbers: RandomAccessCollection>(
+    _ numbers: Numbers, to bytes: inout [UInt8]
+  ) where Numbers.Element: FixedWidthInteger {
+    let width = MemoryLayout<Numbers.Element>.size
+    let start = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: width * numbers.count))
+    unsafe bytes.withUnsafeMutableBytes { target in
+      var offset = start
+      for number in numbers {
+        unsafe target.storeBytes(
+          of: number.littleEndian, toByteOffset: offset, as: Numbers.Element.self)
+        offset += width
+      }
     }
   }
 }
