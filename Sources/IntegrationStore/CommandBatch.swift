@@ -25,7 +25,7 @@ public enum CommandOrigin: Sendable {
   case none
   /// Two numbers that the submitter understands, such as the token of a call.
   case token(UInt64, UInt64)
-  /// Called once, on the writer's queue; it must not block.
+  /// Called once, on a queue of the store; it must not block.
   case completion(@Sendable (CommandOutcome) -> Void)
 }
 

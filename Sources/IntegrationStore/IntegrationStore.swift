@@ -2,7 +2,8 @@ import IntegrationModel
 
 /// Hears of commits.
 ///
-/// All calls come on the writer's queue, one at a time, and must not block.
+/// All calls come on queues of the store, one at a time, in the order of the commits, and must not
+/// block.
 public protocol CommitObserver: Sendable {
   /// Whether `logChanged` events are wanted; asked once a batch.
   var wantsLogEvents: Bool { get }

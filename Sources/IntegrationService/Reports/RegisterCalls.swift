@@ -33,7 +33,7 @@ extension IntegrationService {
 
   /// Submits a command that is not hot, and answers the call at its commit.
   ///
-  /// `makeResponse` runs on the writer's queue; nil stands for an outcome that is not of the
+  /// `makeResponse` runs on a queue of the store; nil stands for an outcome that is not of the
   /// command, which is a fault of the store.
   func perform<Response: ProtobufMessage>(
     _ command: StoreCommand, _ call: ServerCall<Response>,
