@@ -22,12 +22,13 @@ final class SyncLoop: Sendable {
   private let queue = DispatchQueue(label: "store.sync", qos: .userInitiated)
   private let places = DispatchSemaphore(value: maximumCommits)
   private let state = Mutex(State())
-  private let log: WriteAheadLog
+  private let makeDurable: @Sendable () throws(StoreError) -> Void
   private let teller: CommitTeller
 
-  init(_ log: WriteAheadLog, _ teller: CommitTeller) {
-    self.log = log
+  /// `makeDurable` returns when every commit that was done before it was called is on disk.
+  init(_ teller: CommitTeller, makeDurable: @escaping @Sendable () throws(StoreError) -> Void) {
     self.teller = teller
+    self.makeDurable = makeDurable
   }
 
   /// An empty commit to fill; waits while `maximumCommits` are under way.
@@ -77,7 +78,7 @@ final class SyncLoop: Sendable {
 
   private func sync() {
     guard !teller.hasFailed else { return }
-    do throws(StoreError) { try log.sync() } catch { teller.fail(error) }
+    do throws(StoreError) { try makeDurable() } catch { teller.fail(error) }
   }
 
   private func finish(_ commit: Commit) {

@@ -26,7 +26,8 @@ final class WriterLoop: @unchecked Sendable {
     self.directory = directory
     path = directory.path
     self.limits = limits
-    syncs = SyncLoop(try WriteAheadLog(database: directory.database), teller)
+    let log = try WriteAheadLog(database: directory.database)
+    syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
   }
 
   /// Whether nothing is acknowledged any more.
