@@ -12,10 +12,11 @@ public struct CallHandle: Sendable {
   /// Names the call; two plain numbers.
   public let token: CallToken
   /// Who calls.
-  public let principal: Principal
+  public var principal: Principal { context.principal }
   /// When the caller stops waiting, in nanoseconds of the monotonic clock; `.max` is never.
   public let deadlineNanoseconds: Int64
-  let reactor: Reactor
+  let context: CallContext
+  var reactor: Reactor { context.reactor }
 
   /// Answers with at most `capacity` bytes that `pack` writes in place and counts.
   ///
@@ -78,6 +79,20 @@ public struct CallHandle: Sendable {
         work(connection, token.callID, reactor)
       }
     }
+  }
+}
+
+/// What all calls of a connection share: one object, so that a call's handle is copied with one
+/// count of references.
+final class CallContext: Sendable {
+  let principal: Principal
+  let reactor: Reactor
+  let scratchpad: Scratchpad
+
+  init(principal: Principal, reactor: Reactor, scratchpad: Scratchpad) {
+    self.principal = principal
+    self.reactor = reactor
+    self.scratchpad = scratchpad
   }
 }
 

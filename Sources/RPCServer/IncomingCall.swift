@@ -10,7 +10,6 @@ public struct IncomingCall: ~Copyable {
   public let handle: CallHandle
   /// The clocks of this wake-up.
   public let now: ServerTime
-  let scratchpad: Scratchpad
   let stream: StreamState?
 
   /// The one object of its kind that this reactor keeps for its calls, such as a decoder's arena;
@@ -18,6 +17,8 @@ public struct IncomingCall: ~Copyable {
   ///
   /// Later calls must ask for the same type.
   public func scratch<Object: AnyObject>(_ make: () -> Object) -> Object {
+    // A call is handled on the connection's reactor, whose scratchpad it is.
+    let scratchpad = handle.context.scratchpad
     if let object = scratchpad.object {
       precondition(type(of: object) == Object.self, "one type of scratch object per server")
       return unsafe unsafeDowncast(object, to: Object.self)
@@ -29,6 +30,8 @@ public struct IncomingCall: ~Copyable {
 }
 
 /// Holds the object that decoding shares between the calls of one reactor.
-final class Scratchpad {
+final class Scratchpad: @unchecked Sendable {
+  // Safe: only `IncomingCall` uses it, which lives on the reactor.
+
   var object: AnyObject?
 }

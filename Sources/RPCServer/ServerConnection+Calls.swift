@@ -6,10 +6,9 @@ extension ServerConnection {
   func startCall(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor
   ) {
-    let entries = loop.router.entries
-    guard Int(header.number) < entries.count, let entry = entries[Int(header.number)],
-      let principal
-    else { return refuseUnknown(header, on: reactor) }
+    guard let entry = loop.entry(Int(header.number)), let context else {
+      return refuseUnknown(header, on: reactor)
+    }
     loop.counters.callStarted()
     let deadline =
       header.time == 0
@@ -17,12 +16,10 @@ extension ServerConnection {
     let stream = entry.isStreaming ? StreamState() : nil
     currentCall = header.call
     let handle = CallHandle(
-      token: token(header.call), principal: principal, deadlineNanoseconds: deadline,
-      reactor: reactor)
+      token: token(header.call), deadlineNanoseconds: deadline, context: context)
     entry.handler(
       unsafe IncomingCall(
-        payload: payload, handle: handle, now: reactor.now, scratchpad: loop.scratchpad,
-        stream: stream))
+        payload: payload, handle: handle, now: reactor.now, stream: stream))
     if currentCall != 0 { keep(OpenCall(deadline: deadline, stream: stream), on: reactor) }
   }
 

@@ -27,7 +27,8 @@ extension ServerConnection {
     frameLimit = limits.maximumFrameBytes
     switch authenticate(hello) {
     case .success(let principal):
-      self.principal = principal
+      context = CallContext(
+        principal: principal, reactor: reactor, scratchpad: loop.scratchpad)
       state.helloAccepted()
       writeHello(principal: principal.name, on: reactor)
       loop.observer.connectionOpened(ConnectionID(rawValue: identifier), principal)

@@ -24,7 +24,9 @@ final class ServerConnection: StreamConnection {
   let loop: ServerLoop
   let admission: Admission
   var state: ServerConnectionState
-  var principal: Principal?
+  /// What its calls share; nil until HELLO has named the caller.
+  var context: CallContext?
+  var principal: Principal? { context?.principal }
   var refusal: RPCError?
   var calls = CallTable<OpenCall>()
   /// The call whose handler runs now; 0 once it is answered.

@@ -28,6 +28,12 @@ final class ServerLoop {
     self.shared = shared
     shared.add(counters)
   }
+
+  /// The method of a number; nil: there is none.
+  @inline(__always)
+  func entry(_ number: Int) -> ServiceRouter.Entry? {
+    number < router.entries.count ? router.entries[number] : nil
+  }
 }
 
 /// Counts of one reactor: written there, read from anywhere.

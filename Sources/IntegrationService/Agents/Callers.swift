@@ -21,11 +21,12 @@ extension IntegrationService {
   func caller<Response>(
     _ agentID: ProtobufText, _ call: ServerCall<Response>
   ) -> Caller? {
-    guard call.principal.kind == .agent else {
+    let principal = call.principal
+    guard principal.kind == .agent else {
       call.fail(.agentOnly)
       return nil
     }
-    let session = session(of: call.connection, call.principal)
+    let session = session(of: call.connection, principal)
     if let found = session.find(agentID) {
       found.record.lastFrameMs.update(call.now.instant.milliseconds)
       return Caller(session: session, record: found.record, hasWishes: found.hasWishes)
