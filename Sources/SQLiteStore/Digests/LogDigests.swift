@@ -113,9 +113,10 @@ struct LogDigests {
     added = 0
   }
 
-  /// Has the next digest of an integration made.
+  /// Has the next digest of an integration made; while its logs are still being read, reading
+  /// makes them.
   private mutating func begin(_ tail: DigestTail) {
-    guard tail.buffer.isRipe, !tail.isWorking else { return }
+    guard tail.isComplete, tail.buffer.isRipe, !tail.isWorking else { return }
     tail.beginDigest()
     working.append(tail)
   }
