@@ -6,8 +6,8 @@ import RPCServer
 import RPCWire
 import Synchronization
 
-// Reports of one call join one batch side by side, each with the call's token and its own number, so
-// that the commit answers the call with one walk over their outcomes.
+// Reports of one call join one batch side by side, each with the call's token and its own number,
+// so that the commit answers the call with one walk over their outcomes.
 
 extension IntegrationService {
   /// Many reports in one call, each with its own outcome.
