@@ -16,7 +16,7 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
 public struct CallToken: Hashable, Sendable {
   /// The connection's id.
   public let connectionBits: UInt64
-  /// The call's id in the low 32 bits, its place in the connection's table above.
+  /// The call's id in the low 32 bits; those above are 0 and free for whoever carries it along.
   public let callBits: UInt64
 
   /// Takes the numbers that an earlier token gave.

@@ -10,7 +10,8 @@ public struct StoreLimits: Hashable, Sendable {
   public var maximumPendingCommands = 65_536
   /// Bytes of text that may wait for the next commit.
   ///
-  /// Default 64 MiB.
+  /// Default 64 MiB. Up to five batches are under way at once, so a flood of the longest texts on a
+  /// slow disk takes five times that.
   public var maximumPendingBytes = 67_108_864
   /// The writer's page cache in bytes.
   ///

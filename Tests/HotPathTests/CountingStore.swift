@@ -1,3 +1,4 @@
+import Dispatch
 import IntegrationModel
 import IntegrationStore
 import SQLiteStore
@@ -7,11 +8,29 @@ import Synchronization
 final class CountingStore: IntegrationStore {
   private let store: SQLiteStore
   private let total = Atomic<Int>(0)
+  private let gate = Mutex<DispatchSemaphore?>(nil)
 
   /// Commits so far.
   var commits: Int { total.load(ordering: .acquiring) }
 
   init(directory: String) throws { store = try SQLiteStore(directory: directory) }
+
+  /// Keeps what is committed from being told until `release`.
+  func hold() { gate.withLock { $0 = DispatchSemaphore(value: 0) } }
+
+  /// Lets commits be told again.
+  func release() {
+    gate.withLock { gate in
+      gate?.signal()
+      gate = nil
+    }
+  }
+
+  private func passGate() {
+    guard let gate = gate.withLock({ $0 }) else { return }
+    gate.wait()
+    gate.signal()
+  }
 
   private final class Observer: CommitObserver {
     let counting: CountingStore
@@ -28,6 +47,7 @@ final class CountingStore: IntegrationStore {
       _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent]
     ) {
       counting.total.add(1, ordering: .acquiringAndReleasing)
+      counting.passGate()
       observer.committed(batch, outcomes, events)
     }
 

@@ -70,7 +70,10 @@ extension IntegrationService {
       let views = view.makeOutcomes(count: refused?.total ?? end - start)
       for position in start..<end {
         guard case .token(_, let bits) = batch.entries[position].origin else { continue }
-        views[CallToken(connectionBits: connection, callBits: bits).number].set(outcomes[position])
+        let number = CallToken(connectionBits: connection, callBits: bits).number
+        // Of a call that has ended the refused are forgotten, and nobody gets this answer.
+        guard number < views.count else { continue }
+        views[number].set(outcomes[position])
       }
       refused?.assign(to: views)
       if !wishes.isEmpty { view.makeDirectives(count: wishes.count).assign(wishes) }

@@ -15,6 +15,9 @@ import SQLiteDatabase
 struct LogDigests {
   /// Rows that are read with each commit, beside twice as many as it wrote.
   private static let stepRows = 256
+  /// The most rows that are read with one commit, however many it wrote: with the longest texts some
+  /// 80 MiB.
+  private static let maximumStepRows = 4_096
 
   private let size: DigestSize
   private let maximumBytes: Int
@@ -108,14 +111,15 @@ struct LogDigests {
     if let next = uncounted.popLast() {
       try count(next, database)
     } else if let tail = waiting.first {
-      try read(tail, Self.stepRows + 2 * added, database)
+      try read(tail, min(Self.stepRows + 2 * added, Self.maximumStepRows), database)
     }
     added = 0
   }
 
-  /// Has the next digest of an integration made.
+  /// Has the next digest of an integration made; while its logs are still being read, reading
+  /// makes them.
   private mutating func begin(_ tail: DigestTail) {
-    guard tail.buffer.isRipe, !tail.isWorking else { return }
+    guard tail.isComplete, tail.buffer.isRipe, !tail.isWorking else { return }
     tail.beginDigest()
     working.append(tail)
   }
