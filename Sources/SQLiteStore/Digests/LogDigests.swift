@@ -15,8 +15,8 @@ import SQLiteDatabase
 struct LogDigests {
   /// Rows that are read with each commit, beside twice as many as it wrote.
   private static let stepRows = 256
-  /// The most rows that are read with one commit, however many it wrote: with the longest texts some
-  /// 80 MiB.
+  /// The most rows that are read with one commit, however many it wrote: some 80 MiB of the longest
+  /// texts.
   private static let maximumStepRows = 4_096
 
   private let size: DigestSize
