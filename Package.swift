@@ -134,7 +134,10 @@ let package = Package(
     suite("RPCWireTests", ["RPCWire"]),
     suite(
       "ProtobufRuntimeTests",
-      ["ProtobufRuntime", "IntegrationAPI", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire"]),
+      [
+        "ProtobufRuntime", "IntegrationAPI", "RPCServer", "RPCClient", "RPCInProcess", "RPCWire",
+        "IntegrationProtos", "CProtobufC",
+      ]),
     suite(
       "RPCTests",
       [

@@ -7,6 +7,10 @@ public struct MessageDescriptor: @unchecked Sendable {
   // Sendable: points to a constant of the C code.
   let pointer: UnsafePointer<ProtobufCMessageDescriptor>
 
+  init(pointer: UnsafePointer<ProtobufCMessageDescriptor>) {
+    unsafe self.pointer = unsafe pointer
+  }
+
   /// Takes the table from a record that the type's generated C initialiser has filled.
   public init<Record>(
     _: Record.Type, initializer: (UnsafeMutablePointer<Record>?) -> Void
@@ -223,13 +227,27 @@ extension MessageReference {
 extension MessageReference {
   /// How many bytes the message takes on the wire.
   public var encodedByteCount: Int {
-    unsafe protobuf_c_message_get_packed_size(base)
+    unsafe DirectEncoding.size(pointer) ?? protobuf_c_message_get_packed_size(base)
   }
 
   /// Writes the message, which must have room for `encodedByteCount`; returns how many it wrote.
   public func encode(into target: UnsafeMutableRawBufferPointer) -> Int {
+    if let count = unsafe encodeIfFits(into: target) { return count }
     guard let start = target.baseAddress else { return 0 }
     return unsafe protobuf_c_message_pack(base, start.assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// Writes the message where there may be room for it, without counting its bytes before; returns
+  /// how many it wrote.
+  ///
+  /// Nil when it has more bytes than `target`, some of which may have been written, or carries
+  /// what needs to be counted, as unknown fields: `encodedByteCount` and `encode(into:)` then
+  /// do it.
+  public func encodeIfFits(into target: UnsafeMutableRawBufferPointer) -> Int? {
+    guard let start = unsafe target.baseAddress?.assumingMemoryBound(to: UInt8.self),
+      let end = unsafe DirectEncoding.write(pointer, to: start, end: start + target.count)
+    else { return nil }
+    return unsafe end - start
   }
 
   /// Decodes a message into the arena: in one pass where its fields allow that; else a scan refuses

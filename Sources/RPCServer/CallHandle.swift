@@ -1,3 +1,4 @@
+import ProtobufRuntime
 import RPCTransport
 import RPCWire
 
@@ -31,6 +32,19 @@ public struct CallHandle: Sendable {
     let count = unsafe pack(UnsafeMutableRawBufferPointer(start: target, count: capacity))
     precondition(count >= 0 && count <= capacity, "more bytes packed than reserved")
     finishReply(count)
+  }
+
+  /// Answers with a message that lies in an arena; it is encoded in the connection's output itself.
+  public func reply(_ message: MessageReference) {
+    guard reactor.isCurrent else {
+      var batch = ReplyBatch()
+      batch.reply(token, message)
+      return batch.flush()
+    }
+    let function = ServerConnection.reply(with:to:on:)
+    unsafe unsafeBitCast(
+      function, to: ((MessageReference, CallToken, Reactor) -> Void).self
+    )(message, token, reactor)
   }
 
   // As `Reactor.withCurrent`, whose check `isCurrent` has made, but with plain functions in place

@@ -19,6 +19,11 @@ public struct ReplyBatch {
     unsafe parcel(for: token).append(token, code: .ok, capacity: capacity, pack)
   }
 
+  /// Adds an answer that lies in an arena; it is encoded in place.
+  public mutating func reply(_ token: CallToken, _ message: MessageReference) {
+    parcel(for: token).append(token, message)
+  }
+
   /// Adds an answer with a whole payload.
   public mutating func reply(_ token: CallToken, bytes: [UInt8]) {
     add(token, code: .ok, bytes)
@@ -70,8 +75,13 @@ extension ReplyBatch {
   /// Adds an answer that lies in an arena; it is encoded in place.
   @inlinable
   public mutating func reply<View: ProtobufView>(_ token: CallToken, _ view: View) {
-    unsafe reply(token, capacity: view.encodedByteCount) { unsafe view.encode(into: $0) }
+    reply(token, view.reference)
   }
+}
+
+extension FrameHeader {
+  /// Room for the payloads of most answers: these are encoded without being counted before.
+  static let likelyPayloadBytes = 512
 }
 
 /// Whole frames for the calls of one reactor, in one piece of memory.
@@ -97,16 +107,33 @@ final class ReplyParcel: @unchecked Sendable {
     _ token: CallToken, code: StatusCode, capacity payloadCapacity: Int,
     _ pack: (UnsafeMutableRawBufferPointer) -> Int
   ) {
-    let most = FrameHeader.byteCount + payloadCapacity
-    if capacity - used < most { grow(by: most) }
-    let start = unsafe memory + used
-    let body = unsafe UnsafeMutableRawBufferPointer(
-      start: start + FrameHeader.byteCount, count: payloadCapacity)
-    let count = unsafe pack(body)
+    let count = unsafe pack(reserve(payloadCapacity))
     precondition(count >= 0 && count <= payloadCapacity, "more bytes packed than reserved")
+    finish(token, code, count)
+  }
+
+  func append(_ token: CallToken, _ message: MessageReference) {
+    if let count = unsafe message.encodeIfFits(into: reserve(FrameHeader.likelyPayloadBytes)) {
+      finish(token, .ok, count)
+    } else {
+      let count = message.encodedByteCount
+      finish(token, .ok, unsafe message.encode(into: reserve(count)))
+    }
+  }
+
+  /// A place for the next frame's payload.
+  private func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    let most = FrameHeader.byteCount + count
+    if capacity - used < most { grow(by: most) }
+    return unsafe UnsafeMutableRawBufferPointer(
+      start: memory + used + FrameHeader.byteCount, count: count)
+  }
+
+  /// Puts the header before the payload that was written to the reserved place.
+  private func finish(_ token: CallToken, _ code: StatusCode, _ count: Int) {
     unsafe FrameHeader(
       .reply, number: code.rawValue, call: token.callID, payloadBytes: count
-    ).write(to: start)
+    ).write(to: memory + used)
     entries.append(Entry(token: token, start: used, count: FrameHeader.byteCount + count))
     used += FrameHeader.byteCount + count
   }

@@ -46,6 +46,6 @@ extension ServerCall where Response: ProtobufMessage {
   /// Answers the call with a message that lies in an arena; it is encoded in place.
   @inlinable
   public func reply(_ view: Response.View) {
-    unsafe handle.reply(capacity: view.encodedByteCount) { unsafe view.encode(into: $0) }
+    handle.reply(view.reference)
   }
 }

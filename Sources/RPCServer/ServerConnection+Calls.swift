@@ -1,3 +1,4 @@
+import ProtobufRuntime
 import RPCEnvelope
 import RPCTransport
 import RPCWire
@@ -88,6 +89,38 @@ extension ServerConnection {
       writeTooLong(id, bytes: count, on: reactor)
     } else {
       let frame = unsafe reserveOutput(FrameHeader.byteCount + count, on: reactor)
+      unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: frame)
+      commitOutput(FrameHeader.byteCount + count, on: reactor)
+    }
+    noteEnded(id, wasKept: wasKept, on: reactor)
+  }
+
+  /// Answers with a message, encoded where its frame goes out.
+  static func reply(
+    with message: MessageReference, to token: CallToken, on reactor: isolated Reactor
+  ) {
+    guard let connection = find(token, on: reactor) else { return }
+    connection.reply(token.callID, message, on: reactor)
+  }
+
+  private func reply(_ id: UInt32, _ message: MessageReference, on reactor: isolated Reactor) {
+    let wasKept = id != currentCall
+    guard endCall(id, on: reactor) else { return }
+    let likely = FrameHeader.likelyPayloadBytes
+    var frame = unsafe reserveOutput(FrameHeader.byteCount + likely, on: reactor)
+    var body = unsafe UnsafeMutableRawBufferPointer(
+      start: frame + FrameHeader.byteCount, count: likely)
+    let written = unsafe message.encodeIfFits(into: body)
+    let count = written ?? message.encodedByteCount
+    if count + FrameHeader.countedBytes > peerMaximumFrameBytes {
+      writeTooLong(id, bytes: count, on: reactor)
+    } else {
+      if written == nil {
+        unsafe frame = reserveOutput(FrameHeader.byteCount + count, on: reactor)
+        unsafe body = UnsafeMutableRawBufferPointer(
+          start: frame + FrameHeader.byteCount, count: count)
+        _ = unsafe message.encode(into: body)
+      }
       unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: frame)
       commitOutput(FrameHeader.byteCount + count, on: reactor)
     }

@@ -7,10 +7,7 @@ extension ServerCall {
   /// output.
   @inline(__always)
   func answer(_ view: Response.View) where Response: ProtobufMessage {
-    let reference = view.reference
-    unsafe handle.reply(capacity: reference.encodedByteCount) { target in
-      unsafe reference.encode(into: target)
-    }
+    handle.reply(view.reference)
   }
 
   /// Answers with a message.
@@ -32,10 +29,7 @@ struct ReplyWriter {
     arena.reset()
     let view = View(in: arena)
     fill(view)
-    let reference = view.reference
-    unsafe batch.reply(token, capacity: reference.encodedByteCount) { target in
-      unsafe reference.encode(into: target)
-    }
+    batch.reply(token, view.reference)
   }
 
   /// Ends one call with an error.
