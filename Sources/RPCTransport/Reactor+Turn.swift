@@ -17,12 +17,13 @@ extension Reactor {
       expireDeadlines()
       flushDirty()
       if isStopped { return }
-      guard ready <= 0 && mailbox.fallAsleep() else {
+      guard mailbox.fallAsleep() else {
         waitMs = 0
         continue
       }
       armTimer()
-      if waitMs > 0 { return }
+      // What is ready ends the wait at once, so there is no look without waiting before it.
+      if ready <= 0 && waitMs > 0 { return }
       waitMs = Self.restMs
     }
     armTimer()

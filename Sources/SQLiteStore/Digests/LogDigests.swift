@@ -15,9 +15,8 @@ import SQLiteDatabase
 struct LogDigests {
   /// Rows that are read with each commit, beside twice as many as it wrote.
   private static let stepRows = 256
-  /// The most rows that are read with one commit, however many it wrote: some 80 MiB of the longest
-  /// texts.
-  private static let maximumStepRows = 4_096
+  /// Bytes of texts after which no more rows are read with one commit, however many it wrote.
+  private static let stepBytes = 16 << 20
 
   private let size: DigestSize
   private let maximumBytes: Int
@@ -111,7 +110,7 @@ struct LogDigests {
     if let next = uncounted.popLast() {
       try count(next, database)
     } else if let tail = waiting.first {
-      try read(tail, min(Self.stepRows + 2 * added, Self.maximumStepRows), database)
+      try read(tail, Self.stepRows + 2 * added, database)
     }
     added = 0
   }
@@ -169,7 +168,7 @@ struct LogDigests {
     _ tail: DigestTail, _ rows: Int, _ database: SQLiteConnection
   ) throws {
     let before = tail.bytes
-    try tail.read(rows, database)
+    try tail.read(rows, maximumBytes: Self.stepBytes, database)
     bytes += tail.bytes - before
     try makeDigests(of: tail, database)
     if tail.isComplete || tail.isGivenUp { waiting.removeFirst() }
@@ -290,8 +289,8 @@ final class DigestTail {
     return digest
   }
 
-  /// Reads the next logs into the buffer.
-  func read(_ maximum: Int, _ database: SQLiteConnection) throws {
+  /// Reads the next logs into the buffer, until there are as many or their texts as long.
+  func read(_ maximum: Int, maximumBytes: Int, _ database: SQLiteConnection) throws {
     let rows = try database.statement(
       """
       SELECT id, action, agent, entity_type, status, trigger, message, entity_name, labels
@@ -302,11 +301,13 @@ final class DigestTail {
     bindStart(rows)
     rows.bind(3, Int64(maximum))
     var count = 0
+    let end = buffer.bytes + maximumBytes
     while try rows.step() {
       count += 1
       guard let id = rows.logID(0) else { continue }
       take(rows, id)
       heldThrough = id
+      if buffer.bytes > end { return }
     }
     if count < maximum { isComplete = true }
   }
