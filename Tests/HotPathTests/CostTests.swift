@@ -17,10 +17,10 @@ struct CostLimit: Sendable, CustomTestStringConvertible {
 
   /// 0.005 allocations: none, but for the server's own timers.
   static let all = [
-    CostLimit(work: "heartbeat-1x16", instructions: 4_530, allocations: 0.005, systemCalls: 0.28),
-    CostLimit(work: "heartbeat-1x1", instructions: 7_900, allocations: 0.005, systemCalls: 4.1),
-    CostLimit(work: "report-4x64", instructions: 42_000, allocations: 7.5, systemCalls: 0.61),
-    CostLimit(work: "dispatch", instructions: 667_000, allocations: 197, systemCalls: 86),
+    CostLimit(work: "heartbeat-1x16", instructions: 4_250, allocations: 0.005, systemCalls: 0.21),
+    CostLimit(work: "heartbeat-1x1", instructions: 6_900, allocations: 0.005, systemCalls: 3.4),
+    CostLimit(work: "report-4x64", instructions: 42_000, allocations: 7.5, systemCalls: 0.66),
+    CostLimit(work: "dispatch", instructions: 662_000, allocations: 197, systemCalls: 84),
   ]
 }
 
