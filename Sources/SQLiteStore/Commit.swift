@@ -10,12 +10,15 @@ final class Commit: @unchecked Sendable {
   /// Outcome i belongs to the batch's entry i.
   var outcomes: [CommandOutcome] = []
   var events: [StoreEvent] = []
+  /// Pages that it put into the write-ahead log; 0: there is nothing to bring to disk.
+  var writtenPages = 0
 
   /// Empties it and keeps its memory.
   func removeAll() {
     batch.removeAll()
     outcomes.removeAll(keepingCapacity: true)
     events.removeAll(keepingCapacity: true)
+    writtenPages = 0
   }
 
   /// Ends the wait of completions; calls by token get nothing, because nothing is known.

@@ -59,7 +59,7 @@ final class SyncLoop: Sendable {
   func finishHere(_ commit: Commit) {
     // The writer alone hands over, and it is the caller: so none comes in between.
     guard !state.withLock({ $0.isRunning }) else { return hand(commit) }
-    sync()
+    sync(for: [commit])
     finish(commit)
   }
 
@@ -71,13 +71,15 @@ final class SyncLoop: Sendable {
         return state.waiting
       }
       guard !commits.isEmpty else { return }
-      sync()
+      sync(for: commits)
       for commit in commits { finish(commit) }
     }
   }
 
-  private func sync() {
-    guard !teller.hasFailed else { return }
+  /// Waits for the disk, unless none of the commits has written anything: such as a poll's lease that
+  /// finds no request, which would keep the next request waiting.
+  private func sync(for commits: [Commit]) {
+    guard !teller.hasFailed, commits.contains(where: { $0.writtenPages > 0 }) else { return }
     do throws(StoreError) { try makeDurable() } catch { teller.fail(error) }
   }
 

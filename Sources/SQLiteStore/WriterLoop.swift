@@ -27,6 +27,8 @@ final class WriterLoop: @unchecked Sendable {
     path = directory.path
     self.limits = limits
     let log = try WriteAheadLog(database: directory.database)
+    // What a killed server left in the log may be known, but not be on disk.
+    try log.sync()
     syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
   }
 
@@ -54,6 +56,8 @@ final class WriterLoop: @unchecked Sendable {
       return fail(error, commit)
     }
     guard !hasFailed else { return refuse(commit) }
+    commit.writtenPages = writer.takeWrittenPages()
+    walPages += commit.writtenPages
     handOn(commit)
     checkpoint(writer)
   }
@@ -103,7 +107,6 @@ final class WriterLoop: @unchecked Sendable {
 
   /// Copies the write-ahead log into the database when it has grown enough.
   private func checkpoint(_ writer: Writer) {
-    walPages += writer.takeWrittenPages()
     guard walPages * Opening.pageBytes >= limits.checkpointBytes else { return }
     do {
       let step = try writer.database.checkpoint()

@@ -40,6 +40,7 @@ import Testing
         trace.add("completed \(number)")
       })
     commit.outcomes = [.done, .done]
+    commit.writtenPages = 1
   }
 
   @Test("Nothing is told before the sync that covers it; all that wait share one")
@@ -101,6 +102,39 @@ import Testing
     disk.signal()
     syncs.drain()
     #expect(trace.all.filter { $0.hasPrefix("told") } == ["told 1", "told 2", "told 3"])
+  }
+
+  @Test("A commit that wrote nothing does not wait for the disk, but for those before it")
+  func nothingWritten() {
+    let trace = Trace()
+    let teller = CommitTeller()
+    teller.start(observer: trace)
+    let began = DispatchSemaphore(value: 0)
+    let disk = DispatchSemaphore(value: 0)
+    let syncs = SyncLoop(teller) { () throws(StoreError) in
+      began.signal()
+      disk.wait()
+      trace.add("synced")
+    }
+    let commits = (1...3).map { number in
+      let commit = syncs.takePlace()
+      Self.fill(commit, UInt64(number), trace)
+      return commit
+    }
+    commits[0].writtenPages = 0
+    syncs.finishHere(commits[0])
+    #expect(trace.all == ["told 1", "completed 1"])
+    syncs.hand(commits[1])
+    began.wait()
+    commits[2].writtenPages = 0
+    syncs.finishHere(commits[2])
+    #expect(trace.all == ["told 1", "completed 1"])
+    disk.signal()
+    syncs.drain()
+    #expect(
+      trace.all == [
+        "told 1", "completed 1", "synced", "told 2", "completed 2", "told 3", "completed 3",
+      ])
   }
 
   @Test("After a failed sync nothing is acknowledged, and the failure is told once")
