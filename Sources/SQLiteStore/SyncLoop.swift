@@ -76,8 +76,8 @@ final class SyncLoop: Sendable {
     }
   }
 
-  /// Waits for the disk, unless none of the commits has written anything: such as a poll's lease that
-  /// finds no request, which would keep the next request waiting.
+  /// Waits for the disk, unless none of the commits has written anything: such as a poll's lease
+  /// that finds no request, which would keep the next request waiting.
   private func sync(for commits: [Commit]) {
     guard !teller.hasFailed, commits.contains(where: { $0.writtenPages > 0 }) else { return }
     do throws(StoreError) { try makeDurable() } catch { teller.fail(error) }
