@@ -101,11 +101,14 @@ final class Outbox: Sendable {
   ///
   /// - Throws: `AgentError.outboxFull` where the limits leave no room; never for a last report.
   ///   `AgentError.outboxUnusable` where the disk refuses.
-  func append(_ report: LogReport, place: Job.Place) async throws(AgentError) {
+  nonisolated(nonsending) func append(
+    _ report: LogReport, place: Job.Place
+  ) async throws(AgentError) {
     let append = OutboxFile.Append(
       logID: report.logID, leaseToken: report.leaseToken, sequence: report.sequence, place: place,
       payload: report.serializedBytes())
-    // The closure runs before anything suspends: reports of one job keep the order of their calls.
+    // On the caller's actor, and the closure before anything suspends: so reports of one job keep
+    // the order in which they were made. From another executor a later one could come first.
     let result = await withCheckedContinuation { continuation in
       let isFirst = pending.withLock { pending in
         pending.append(Pending(append: append, continuation: continuation))
