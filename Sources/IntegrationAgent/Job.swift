@@ -55,7 +55,8 @@ public actor Job {
     case last
   }
 
-  typealias Reporter = nonisolated(nonsending) @Sendable (LogReport, Place) async throws(AgentError) -> Void
+  typealias Reporter =
+    nonisolated(nonsending) @Sendable (LogReport, Place) async throws(AgentError) -> Void
 
   /// What came with the attempt.
   public nonisolated let order: Order
