@@ -21,6 +21,7 @@ final class WriterLoop: @unchecked Sendable {
   /// 64 take the writer about as long as the disk; of fewer, one commit after the other makes
   /// larger batches and costs less.
   private static let handedCommands = 64
+
   init(writer: Writer, directory: DataDirectory, limits: StoreLimits) throws {
     self.writer = writer
     self.directory = directory
