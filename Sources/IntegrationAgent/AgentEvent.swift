@@ -30,6 +30,10 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
   case draining(reason: String)
   /// The key will end; put the new one in its place.
   case keyEnds
+  /// No requests of one action come until it is resumed.
+  case actionPaused(action: String, reason: String)
+  /// The pause of one action is over.
+  case actionResumed(action: String)
 
   /// One line for a log.
   public var description: String {
@@ -53,6 +57,9 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
     case .resumed: "resumed"
     case .draining(let reason): "draining: \(reason)"
     case .keyEnds: "the key will end; put the new one in its place"
+    case .actionPaused(let action, let reason):
+      "action \(action) paused\(reason.isEmpty ? "" : ": \(reason)")"
+    case .actionResumed(let action): "action \(action) resumed"
     }
   }
 }

@@ -62,11 +62,11 @@ struct MessageEmitter {
       }
       out.line("var fields = JSONFields(encoder)")
       for field in plainFields {
-        out.line(
-          "try fields.encode(\(Naming.escaped(Naming.member(field.name))), \"\(field.jsonName)\")")
+        let member = Naming.escaped(Naming.member(field.name))
+        out.line("try fields.encode(self.\(member), \"\(field.jsonName)\")")
       }
       for (index, oneof) in message.oneofs.enumerated() {
-        out.line("switch \(Naming.escaped(Naming.member(oneof.name))) {")
+        out.line("switch self.\(Naming.escaped(Naming.member(oneof.name))) {")
         for field in message.fields where field.oneof == index {
           out.line(
             "case .\(Naming.escaped(Naming.member(field.name)))(let value)?: "

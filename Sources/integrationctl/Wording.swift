@@ -112,6 +112,9 @@ extension TimelineCause {
     case .agentStopped: "agent stopped"
     case .retry: "retry"
     case .deliveriesSpent: "deliveries spent"
+    case .note: "note"
+    case .handled: "handled elsewhere"
+    case .reopened: "reopened"
     case .unrecognized(let number): "cause \(number)"
     }
   }

@@ -118,7 +118,7 @@ final class ServerDouble: AgentServiceHandler, Authenticator, ConnectionObserver
       switch kind {
       case .pause: state.isPaused = true
       case .resume: state.isPaused = false
-      case .cancel, .drain, .rotateKey: break
+      case .cancel, .drain, .rotateKey, .pauseAction, .resumeAction: break
       }
     }
     answerPolls()

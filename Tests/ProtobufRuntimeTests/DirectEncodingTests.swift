@@ -55,7 +55,10 @@ import Testing
   @Test("The list of message types is complete")
   func allTypes() throws {
     var count = 0
-    for file in ["agent", "operator", "types"] {
+    let files = [
+      "agent", "types", "integrations", "logs", "access", "schedules", "keeping", "operator",
+    ]
+    for file in files {
       let text = try SourceTree.text("Sources/IntegrationAPI/Generated/\(file).views.swift")
       count += text.components(separatedBy: "View: ProtobufView {").count - 1
     }

@@ -122,6 +122,8 @@ private struct Echo: AgentServiceHandler, Authenticator, ConnectionObserver {
     #expect(AgentServiceMethods.pollRequests.defaultDeadlineMs == 90_000)
     #expect(AgentServiceMethods.reportLog.defaultDeadlineMs == 30_000)
     #expect(OperatorServiceMethods.tailLogs.defaultDeadlineMs == 0)
-    #expect(OperatorServiceMethods.all.filter(\.isServerStreaming).map(\.name) == ["TailLogs"])
+    #expect(
+      OperatorServiceMethods.all.filter(\.isServerStreaming).map(\.name)
+        == ["TailLogs", "BackUp", "ExportData"])
   }
 }

@@ -87,9 +87,9 @@ public struct RegisterActionRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agentID, "agentId")
-    try fields.encode(actions, "actions")
-    try fields.encode(retireUndeclared, "retireUndeclared")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.actions, "actions")
+    try fields.encode(self.retireUndeclared, "retireUndeclared")
   }
 }
 
@@ -113,8 +113,8 @@ public struct RegisterActionResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(actions, "actions")
-    try fields.encode(unservableRequests, "unservableRequests")
+    try fields.encode(self.actions, "actions")
+    try fields.encode(self.unservableRequests, "unservableRequests")
   }
 }
 
@@ -138,8 +138,8 @@ public struct ReportLogRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agentID, "agentId")
-    try fields.encode(report, "report")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.report, "report")
   }
 }
 
@@ -193,22 +193,22 @@ public struct LogReport: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(logID, "logId")
-    try fields.encode(sequence, "sequence")
-    try fields.encode(actionType, "actionType")
-    try fields.encode(entity, "entity")
-    try fields.encode(status, "status")
-    try fields.encode(statusMessage, "statusMessage")
-    try fields.encode(trigger, "trigger")
-    try fields.encode(leaseToken, "leaseToken")
-    try fields.encode(recordsDone, "recordsDone")
-    try fields.encode(recordsTotal, "recordsTotal")
-    try fields.encode(errors, "errors")
-    try fields.encode(labels, "labels")
-    try fields.encode(result, "result")
-    try fields.encode(retryable, "retryable")
-    try fields.encode(retryAfterMs, "retryAfterMs")
-    try fields.encode(occurredAt, "occurredAt")
+    try fields.encode(self.logID, "logId")
+    try fields.encode(self.sequence, "sequence")
+    try fields.encode(self.actionType, "actionType")
+    try fields.encode(self.entity, "entity")
+    try fields.encode(self.status, "status")
+    try fields.encode(self.statusMessage, "statusMessage")
+    try fields.encode(self.trigger, "trigger")
+    try fields.encode(self.leaseToken, "leaseToken")
+    try fields.encode(self.recordsDone, "recordsDone")
+    try fields.encode(self.recordsTotal, "recordsTotal")
+    try fields.encode(self.errors, "errors")
+    try fields.encode(self.labels, "labels")
+    try fields.encode(self.result, "result")
+    try fields.encode(self.retryable, "retryable")
+    try fields.encode(self.retryAfterMs, "retryAfterMs")
+    try fields.encode(self.occurredAt, "occurredAt")
   }
 }
 
@@ -238,11 +238,11 @@ public struct ReportLogResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(logID, "logId")
-    try fields.encode(status, "status")
-    try fields.encode(sequence, "sequence")
-    try fields.encode(duplicate, "duplicate")
-    try fields.encode(directives, "directives")
+    try fields.encode(self.logID, "logId")
+    try fields.encode(self.status, "status")
+    try fields.encode(self.sequence, "sequence")
+    try fields.encode(self.duplicate, "duplicate")
+    try fields.encode(self.directives, "directives")
   }
 }
 
@@ -266,8 +266,8 @@ public struct ReportLogBatchRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agentID, "agentId")
-    try fields.encode(reports, "reports")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.reports, "reports")
   }
 }
 
@@ -291,8 +291,8 @@ public struct ReportLogBatchResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(outcomes, "outcomes")
-    try fields.encode(directives, "directives")
+    try fields.encode(self.outcomes, "outcomes")
+    try fields.encode(self.directives, "directives")
   }
 }
 
@@ -324,12 +324,12 @@ public struct ReportOutcome: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(code, "code")
-    try fields.encode(message, "message")
-    try fields.encode(reason, "reason")
-    try fields.encode(status, "status")
-    try fields.encode(sequence, "sequence")
-    try fields.encode(duplicate, "duplicate")
+    try fields.encode(self.code, "code")
+    try fields.encode(self.message, "message")
+    try fields.encode(self.reason, "reason")
+    try fields.encode(self.status, "status")
+    try fields.encode(self.sequence, "sequence")
+    try fields.encode(self.duplicate, "duplicate")
   }
 }
 
@@ -359,11 +359,11 @@ public struct PollRequestsRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agentID, "agentId")
-    try fields.encode(actionTypes, "actionTypes")
-    try fields.encode(maximumRequests, "maximumRequests")
-    try fields.encode(waitMs, "waitMs")
-    try fields.encode(leaseMs, "leaseMs")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.actionTypes, "actionTypes")
+    try fields.encode(self.maximumRequests, "maximumRequests")
+    try fields.encode(self.waitMs, "waitMs")
+    try fields.encode(self.leaseMs, "leaseMs")
   }
 }
 
@@ -389,9 +389,9 @@ public struct PollRequestsResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(requests, "requests")
-    try fields.encode(hasMore, "hasMore")
-    try fields.encode(directives, "directives")
+    try fields.encode(self.requests, "requests")
+    try fields.encode(self.hasMore, "hasMore")
+    try fields.encode(self.directives, "directives")
   }
 }
 
@@ -433,17 +433,17 @@ public struct DeliveredRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(logID, "logId")
-    try fields.encode(actionType, "actionType")
-    try fields.encode(entity, "entity")
-    try fields.encode(input, "input")
-    try fields.encode(leaseToken, "leaseToken")
-    try fields.encode(leaseExpiresAt, "leaseExpiresAt")
-    try fields.encode(delivery, "delivery")
-    try fields.encode(attempt, "attempt")
-    try fields.encode(requestedBy, "requestedBy")
-    try fields.encode(requestedAt, "requestedAt")
-    try fields.encode(idempotencyKey, "idempotencyKey")
+    try fields.encode(self.logID, "logId")
+    try fields.encode(self.actionType, "actionType")
+    try fields.encode(self.entity, "entity")
+    try fields.encode(self.input, "input")
+    try fields.encode(self.leaseToken, "leaseToken")
+    try fields.encode(self.leaseExpiresAt, "leaseExpiresAt")
+    try fields.encode(self.delivery, "delivery")
+    try fields.encode(self.attempt, "attempt")
+    try fields.encode(self.requestedBy, "requestedBy")
+    try fields.encode(self.requestedAt, "requestedAt")
+    try fields.encode(self.idempotencyKey, "idempotencyKey")
   }
 }
 
@@ -487,18 +487,18 @@ public struct HeartbeatRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agentID, "agentId")
-    try fields.encode(instanceID, "instanceId")
-    try fields.encode(intervalMs, "intervalMs")
-    try fields.encode(agentVersion, "agentVersion")
-    try fields.encode(host, "host")
-    try fields.encode(platform, "platform")
-    try fields.encode(targetSystem, "targetSystem")
-    try fields.encode(targetVersion, "targetVersion")
-    try fields.encode(state, "state")
-    try fields.encode(stateMessage, "stateMessage")
-    try fields.encode(leases, "leases")
-    try fields.encode(sentAt, "sentAt")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.instanceID, "instanceId")
+    try fields.encode(self.intervalMs, "intervalMs")
+    try fields.encode(self.agentVersion, "agentVersion")
+    try fields.encode(self.host, "host")
+    try fields.encode(self.platform, "platform")
+    try fields.encode(self.targetSystem, "targetSystem")
+    try fields.encode(self.targetVersion, "targetVersion")
+    try fields.encode(self.state, "state")
+    try fields.encode(self.stateMessage, "stateMessage")
+    try fields.encode(self.leases, "leases")
+    try fields.encode(self.sentAt, "sentAt")
   }
 }
 
@@ -522,8 +522,8 @@ public struct HeldLease: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(logID, "logId")
-    try fields.encode(leaseToken, "leaseToken")
+    try fields.encode(self.logID, "logId")
+    try fields.encode(self.leaseToken, "leaseToken")
   }
 }
 
@@ -551,10 +551,10 @@ public struct HeartbeatResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(serverTime, "serverTime")
-    try fields.encode(nextHeartbeatMs, "nextHeartbeatMs")
-    try fields.encode(lostLeases, "lostLeases")
-    try fields.encode(directives, "directives")
+    try fields.encode(self.serverTime, "serverTime")
+    try fields.encode(self.nextHeartbeatMs, "nextHeartbeatMs")
+    try fields.encode(self.lostLeases, "lostLeases")
+    try fields.encode(self.directives, "directives")
   }
 }
 
@@ -572,6 +572,10 @@ public struct Directive: ProtobufMessage {
     case drain(Drain)
     /// `rotate_key` of the schema.
     case rotateKey(RotateKey)
+    /// no requests of this action come for a while
+    case pauseAction(PauseAction)
+    /// `resume_action` of the schema.
+    case resumeAction(ResumeAction)
   }
   /// Which of them is set; nil for none.
   public var kind: Kind?
@@ -589,12 +593,14 @@ public struct Directive: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    switch kind {
+    switch self.kind {
     case .cancel(let value)?: try fields.encode(value, "cancel")
     case .pause(let value)?: try fields.encode(value, "pause")
     case .resume(let value)?: try fields.encode(value, "resume")
     case .drain(let value)?: try fields.encode(value, "drain")
     case .rotateKey(let value)?: try fields.encode(value, "rotateKey")
+    case .pauseAction(let value)?: try fields.encode(value, "pauseAction")
+    case .resumeAction(let value)?: try fields.encode(value, "resumeAction")
     case nil: break
     }
   }
@@ -622,9 +628,9 @@ public struct CancelLog: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(logID, "logId")
-    try fields.encode(reason, "reason")
-    try fields.encode(requestedBy, "requestedBy")
+    try fields.encode(self.logID, "logId")
+    try fields.encode(self.reason, "reason")
+    try fields.encode(self.requestedBy, "requestedBy")
   }
 }
 
@@ -646,7 +652,7 @@ public struct Pause: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(reason, "reason")
+    try fields.encode(self.reason, "reason")
   }
 }
 
@@ -669,6 +675,53 @@ public struct Resume: ProtobufMessage {
   }
 }
 
+/// `integrationmanager.v1.PauseAction` of the schema.
+public struct PauseAction: ProtobufMessage {
+  /// `action_type` of the schema.
+  public var actionType: String = ""
+  /// `reason` of the schema.
+  public var reason: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.PauseAction"
+  /// The same message as it lies in an arena.
+  public typealias View = PauseActionView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.actionType, "actionType")
+    try fields.encode(self.reason, "reason")
+  }
+}
+
+/// `integrationmanager.v1.ResumeAction` of the schema.
+public struct ResumeAction: ProtobufMessage {
+  /// `action_type` of the schema.
+  public var actionType: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.ResumeAction"
+  /// The same message as it lies in an arena.
+  public typealias View = ResumeActionView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.actionType, "actionType")
+  }
+}
+
 /// `integrationmanager.v1.Drain` of the schema.
 public struct Drain: ProtobufMessage {
   /// `reason` of the schema.
@@ -687,7 +740,7 @@ public struct Drain: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(reason, "reason")
+    try fields.encode(self.reason, "reason")
   }
 }
 
@@ -709,7 +762,7 @@ public struct RotateKey: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(currentKeyExpiresAt, "currentKeyExpiresAt")
+    try fields.encode(self.currentKeyExpiresAt, "currentKeyExpiresAt")
   }
 }
 

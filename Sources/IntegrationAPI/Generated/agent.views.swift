@@ -1259,6 +1259,10 @@ public struct DirectiveView: ProtobufView {
     case drain(DrainView)
     /// `rotate_key` of the schema.
     case rotateKey(RotateKeyView)
+    /// no requests of this action come for a while
+    case pauseAction(PauseActionView)
+    /// `resume_action` of the schema.
+    case resumeAction(ResumeActionView)
   }
   /// Which of them is set; nil for none.
   public var kind: Kind? {
@@ -1268,6 +1272,8 @@ public struct DirectiveView: ProtobufView {
     case 3: unsafe ResumeView(record.pointee.resume, of: reference).map { .resume($0) }
     case 4: unsafe DrainView(record.pointee.drain, of: reference).map { .drain($0) }
     case 5: unsafe RotateKeyView(record.pointee.rotate_key, of: reference).map { .rotateKey($0) }
+    case 6: unsafe PauseActionView(record.pointee.pause_action, of: reference).map { .pauseAction($0) }
+    case 7: unsafe ResumeActionView(record.pointee.resume_action, of: reference).map { .resumeAction($0) }
     default: nil
     }
   }
@@ -1306,6 +1312,20 @@ public struct DirectiveView: ProtobufView {
     unsafe record.pointee.kind_case = .init(rawValue: 5)
     return view
   }
+  /// Sets `pause_action`, which is empty at first.
+  public func makePauseAction() -> PauseActionView {
+    let view = PauseActionView(besides: reference)
+    unsafe record.pointee.pause_action = view.reference.record()
+    unsafe record.pointee.kind_case = .init(rawValue: 6)
+    return view
+  }
+  /// Sets `resume_action`, which is empty at first.
+  public func makeResumeAction() -> ResumeActionView {
+    let view = ResumeActionView(besides: reference)
+    unsafe record.pointee.resume_action = view.reference.record()
+    unsafe record.pointee.kind_case = .init(rawValue: 7)
+    return view
+  }
 
   /// A copy that stays.
   public func makeMessage() -> Directive {
@@ -1316,6 +1336,8 @@ public struct DirectiveView: ProtobufView {
     case .resume(let value)?: message.kind = .resume(value.makeMessage())
     case .drain(let value)?: message.kind = .drain(value.makeMessage())
     case .rotateKey(let value)?: message.kind = .rotateKey(value.makeMessage())
+    case .pauseAction(let value)?: message.kind = .pauseAction(value.makeMessage())
+    case .resumeAction(let value)?: message.kind = .resumeAction(value.makeMessage())
     case nil: break
     }
     message.unknownFields = reference.unknownFields
@@ -1330,6 +1352,8 @@ public struct DirectiveView: ProtobufView {
     case .resume(let value)?: makeResume().assign(value)
     case .drain(let value)?: makeDrain().assign(value)
     case .rotateKey(let value)?: makeRotateKey().assign(value)
+    case .pauseAction(let value)?: makePauseAction().assign(value)
+    case .resumeAction(let value)?: makeResumeAction().assign(value)
     case nil: unsafe record.pointee.kind_case = .init(rawValue: 0)
     }
     reference.unknownFields = message.unknownFields
@@ -1456,6 +1480,94 @@ public struct ResumeView: ProtobufView {
 
   /// Sets every field from a value.
   public func assign(_ message: Resume) {
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `PauseAction` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct PauseActionView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__PauseAction.self, initializer: integrationmanager__v1__pause_action__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__PauseAction> { unsafe reference.record() }
+
+  /// `action_type` of the schema.
+  public var actionType: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.action_type) }
+    nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
+  }
+
+  /// `reason` of the schema.
+  public var reason: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.reason) }
+    nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> PauseAction {
+    var message = PauseAction()
+    message.actionType = self.actionType.string
+    message.reason = self.reason.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: PauseAction) {
+    unsafe record.pointee.action_type = reference.text(message.actionType)
+    unsafe record.pointee.reason = reference.text(message.reason)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `ResumeAction` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct ResumeActionView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ResumeAction.self, initializer: integrationmanager__v1__resume_action__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__ResumeAction> { unsafe reference.record() }
+
+  /// `action_type` of the schema.
+  public var actionType: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.action_type) }
+    nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
+  }
+  /// Sets `action_type`; the text is copied into the arena.
+  public func setActionType(_ newValue: String) {
+    unsafe record.pointee.action_type = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> ResumeAction {
+    var message = ResumeAction()
+    message.actionType = self.actionType.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: ResumeAction) {
+    unsafe record.pointee.action_type = reference.text(message.actionType)
     reference.unknownFields = message.unknownFields
   }
 }

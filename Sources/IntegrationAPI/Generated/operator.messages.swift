@@ -7,595 +7,6 @@ public import ProtobufRuntime
 // Compiles only beside the runtime that this version of the generator writes for.
 private typealias RuntimeVersion = ProtobufRuntimeVersion1
 
-/// An enum of the schema.
-public enum Health: ProtobufEnum {
-  /// `HEALTH_UNSPECIFIED`.
-  case unspecified
-  /// `HEALTH_NEVER_SEEN`.
-  case neverSeen
-  /// `HEALTH_UP`.
-  case up
-  /// phones home, polls nothing, and requests wait for it
-  case notTakingWork
-  /// `HEALTH_DEGRADED`.
-  case degraded
-  /// `HEALTH_DRAINING`.
-  case draining
-  /// `HEALTH_PAUSED`.
-  case paused
-  /// `HEALTH_DOWN`.
-  case down
-  /// A number that this program's schema does not name.
-  case unrecognized(Int32)
-
-  /// The value of a field that is not set.
-  public init() { self = .unspecified }
-
-  /// Reads a number; one that the schema does not name is kept.
-  public init(rawValue: Int32) {
-    switch rawValue {
-    case 0: self = .unspecified
-    case 1: self = .neverSeen
-    case 2: self = .up
-    case 3: self = .notTakingWork
-    case 4: self = .degraded
-    case 5: self = .draining
-    case 6: self = .paused
-    case 7: self = .down
-    default: self = .unrecognized(rawValue)
-    }
-  }
-
-  /// The number on the wire.
-  public var rawValue: Int32 {
-    switch self {
-    case .unspecified: 0
-    case .neverSeen: 1
-    case .up: 2
-    case .notTakingWork: 3
-    case .degraded: 4
-    case .draining: 5
-    case .paused: 6
-    case .down: 7
-    case .unrecognized(let number): number
-    }
-  }
-
-  /// The name in JSON; for an unknown number, its digits.
-  public var jsonName: String {
-    switch self {
-    case .unspecified: "UNSPECIFIED"
-    case .neverSeen: "NEVER_SEEN"
-    case .up: "UP"
-    case .notTakingWork: "NOT_TAKING_WORK"
-    case .degraded: "DEGRADED"
-    case .draining: "DRAINING"
-    case .paused: "PAUSED"
-    case .down: "DOWN"
-    case .unrecognized(let number): String(number)
-    }
-  }
-
-  /// All that the schema names.
-  public static let allKnown: [Health] = [.unspecified, .neverSeen, .up, .notTakingWork, .degraded, .draining, .paused, .down]
-}
-
-/// An enum of the schema.
-public enum TimelineCause: ProtobufEnum {
-  /// `TIMELINE_CAUSE_UNSPECIFIED`.
-  case unspecified
-  /// `TIMELINE_CAUSE_REPORT`.
-  case report
-  /// `TIMELINE_CAUSE_REQUEST`.
-  case request
-  /// `TIMELINE_CAUSE_LEASE_EXPIRED`.
-  case leaseExpired
-  /// `TIMELINE_CAUSE_QUEUE_TIMEOUT`.
-  case queueTimeout
-  /// `TIMELINE_CAUSE_PROGRESS_TIMEOUT`.
-  case progressTimeout
-  /// `TIMELINE_CAUSE_OPERATOR`.
-  case `operator`
-  /// delivered to an agent
-  case leased
-  /// the holder did not answer within the accept timeout
-  case notAccepted
-  /// `TIMELINE_CAUSE_CONNECTION_LOST`.
-  case connectionLost
-  /// `TIMELINE_CAUSE_AGENT_STOPPED`.
-  case agentStopped
-  /// `TIMELINE_CAUSE_RETRY`.
-  case retry
-  /// `TIMELINE_CAUSE_DELIVERIES_SPENT`.
-  case deliveriesSpent
-  /// A number that this program's schema does not name.
-  case unrecognized(Int32)
-
-  /// The value of a field that is not set.
-  public init() { self = .unspecified }
-
-  /// Reads a number; one that the schema does not name is kept.
-  public init(rawValue: Int32) {
-    switch rawValue {
-    case 0: self = .unspecified
-    case 1: self = .report
-    case 2: self = .request
-    case 3: self = .leaseExpired
-    case 4: self = .queueTimeout
-    case 5: self = .progressTimeout
-    case 6: self = .`operator`
-    case 7: self = .leased
-    case 8: self = .notAccepted
-    case 9: self = .connectionLost
-    case 10: self = .agentStopped
-    case 11: self = .retry
-    case 12: self = .deliveriesSpent
-    default: self = .unrecognized(rawValue)
-    }
-  }
-
-  /// The number on the wire.
-  public var rawValue: Int32 {
-    switch self {
-    case .unspecified: 0
-    case .report: 1
-    case .request: 2
-    case .leaseExpired: 3
-    case .queueTimeout: 4
-    case .progressTimeout: 5
-    case .`operator`: 6
-    case .leased: 7
-    case .notAccepted: 8
-    case .connectionLost: 9
-    case .agentStopped: 10
-    case .retry: 11
-    case .deliveriesSpent: 12
-    case .unrecognized(let number): number
-    }
-  }
-
-  /// The name in JSON; for an unknown number, its digits.
-  public var jsonName: String {
-    switch self {
-    case .unspecified: "UNSPECIFIED"
-    case .report: "REPORT"
-    case .request: "REQUEST"
-    case .leaseExpired: "LEASE_EXPIRED"
-    case .queueTimeout: "QUEUE_TIMEOUT"
-    case .progressTimeout: "PROGRESS_TIMEOUT"
-    case .`operator`: "OPERATOR"
-    case .leased: "LEASED"
-    case .notAccepted: "NOT_ACCEPTED"
-    case .connectionLost: "CONNECTION_LOST"
-    case .agentStopped: "AGENT_STOPPED"
-    case .retry: "RETRY"
-    case .deliveriesSpent: "DELIVERIES_SPENT"
-    case .unrecognized(let number): String(number)
-    }
-  }
-
-  /// All that the schema names.
-  public static let allKnown: [TimelineCause] = [.unspecified, .report, .request, .leaseExpired, .queueTimeout, .progressTimeout, .`operator`, .leased, .notAccepted, .connectionLost, .agentStopped, .retry, .deliveriesSpent]
-}
-
-/// An enum of the schema.
-public enum Order: ProtobufEnum {
-  /// read as NEWEST_FIRST
-  case unspecified
-  /// `ORDER_NEWEST_FIRST`.
-  case newestFirst
-  /// `ORDER_OLDEST_FIRST`.
-  case oldestFirst
-  /// A number that this program's schema does not name.
-  case unrecognized(Int32)
-
-  /// The value of a field that is not set.
-  public init() { self = .unspecified }
-
-  /// Reads a number; one that the schema does not name is kept.
-  public init(rawValue: Int32) {
-    switch rawValue {
-    case 0: self = .unspecified
-    case 1: self = .newestFirst
-    case 2: self = .oldestFirst
-    default: self = .unrecognized(rawValue)
-    }
-  }
-
-  /// The number on the wire.
-  public var rawValue: Int32 {
-    switch self {
-    case .unspecified: 0
-    case .newestFirst: 1
-    case .oldestFirst: 2
-    case .unrecognized(let number): number
-    }
-  }
-
-  /// The name in JSON; for an unknown number, its digits.
-  public var jsonName: String {
-    switch self {
-    case .unspecified: "UNSPECIFIED"
-    case .newestFirst: "NEWEST_FIRST"
-    case .oldestFirst: "OLDEST_FIRST"
-    case .unrecognized(let number): String(number)
-    }
-  }
-
-  /// All that the schema names.
-  public static let allKnown: [Order] = [.unspecified, .newestFirst, .oldestFirst]
-}
-
-/// `integrationmanager.v1.Integration` of the schema.
-public struct Integration: ProtobufMessage {
-  /// `name` of the schema.
-  public var name: String = ""
-  /// `display_name` of the schema.
-  public var displayName: String = ""
-  /// `category` of the schema.
-  public var category: String = ""
-  /// `author` of the schema.
-  public var author: String = ""
-  /// `support_contact` of the schema.
-  public var supportContact: String = ""
-  /// `description` of the schema.
-  public var description: String = ""
-  /// `paused` of the schema.
-  public var paused: Bool = false
-  /// `pause_reason` of the schema.
-  public var pauseReason: String = ""
-  /// `health` of the schema.
-  public var health: Health = Health()
-  /// `last_log_at` of the schema.
-  public var lastLogAt: Timestamp?
-  /// `last_phone_home_at` of the schema.
-  public var lastPhoneHomeAt: Timestamp?
-  /// QUEUED or IN_PROGRESS
-  public var openLogs: UInt64 = 0
-  /// FAILED or TIMED_OUT in the last 24 hours
-  public var failedLogsDay: UInt64 = 0
-  /// `agents` of the schema.
-  public var agents: UInt32 = 0
-  /// `created_at` of the schema.
-  public var createdAt: Timestamp?
-  /// all that are stored
-  public var logs: UInt64 = 0
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.Integration"
-  /// The same message as it lies in an arena.
-  public typealias View = IntegrationView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
-    try fields.encode(displayName, "displayName")
-    try fields.encode(category, "category")
-    try fields.encode(author, "author")
-    try fields.encode(supportContact, "supportContact")
-    try fields.encode(description, "description")
-    try fields.encode(paused, "paused")
-    try fields.encode(pauseReason, "pauseReason")
-    try fields.encode(health, "health")
-    try fields.encode(lastLogAt, "lastLogAt")
-    try fields.encode(lastPhoneHomeAt, "lastPhoneHomeAt")
-    try fields.encode(openLogs, "openLogs")
-    try fields.encode(failedLogsDay, "failedLogsDay")
-    try fields.encode(agents, "agents")
-    try fields.encode(createdAt, "createdAt")
-    try fields.encode(logs, "logs")
-  }
-}
-
-/// One running program of an integration and its three clocks.
-public struct Agent: ProtobufMessage {
-  /// `integration` of the schema.
-  public var integration: String = ""
-  /// `agent_id` of the schema.
-  public var agentID: String = ""
-  /// `instance_id` of the schema.
-  public var instanceID: String = ""
-  /// `health` of the schema.
-  public var health: Health = Health()
-  /// one sentence for people
-  public var healthReason: String = ""
-  /// connected
-  public var lastFrameAt: Timestamp?
-  /// taking work
-  public var lastPollAt: Timestamp?
-  /// progressing: last report on held work
-  public var lastProgressAt: Timestamp?
-  /// `last_heartbeat_at` of the schema.
-  public var lastHeartbeatAt: Timestamp?
-  /// `heartbeat_interval_ms` of the schema.
-  public var heartbeatIntervalMs: UInt32 = 0
-  /// `held_leases` of the schema.
-  public var heldLeases: UInt32 = 0
-  /// `connected` of the schema.
-  public var connected: Bool = false
-  /// `polling` of the schema.
-  public var polling: Bool = false
-  /// `agent_version` of the schema.
-  public var agentVersion: String = ""
-  /// `host` of the schema.
-  public var host: String = ""
-  /// `platform` of the schema.
-  public var platform: String = ""
-  /// `target_system` of the schema.
-  public var targetSystem: String = ""
-  /// `target_version` of the schema.
-  public var targetVersion: String = ""
-  /// `state_message` of the schema.
-  public var stateMessage: String = ""
-  /// the agent's clock minus the server's
-  public var clockSkewMs: Int64 = 0
-  /// `first_seen_at` of the schema.
-  public var firstSeenAt: Timestamp?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.Agent"
-  /// The same message as it lies in an arena.
-  public typealias View = AgentView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(agentID, "agentId")
-    try fields.encode(instanceID, "instanceId")
-    try fields.encode(health, "health")
-    try fields.encode(healthReason, "healthReason")
-    try fields.encode(lastFrameAt, "lastFrameAt")
-    try fields.encode(lastPollAt, "lastPollAt")
-    try fields.encode(lastProgressAt, "lastProgressAt")
-    try fields.encode(lastHeartbeatAt, "lastHeartbeatAt")
-    try fields.encode(heartbeatIntervalMs, "heartbeatIntervalMs")
-    try fields.encode(heldLeases, "heldLeases")
-    try fields.encode(connected, "connected")
-    try fields.encode(polling, "polling")
-    try fields.encode(agentVersion, "agentVersion")
-    try fields.encode(host, "host")
-    try fields.encode(platform, "platform")
-    try fields.encode(targetSystem, "targetSystem")
-    try fields.encode(targetVersion, "targetVersion")
-    try fields.encode(stateMessage, "stateMessage")
-    try fields.encode(clockSkewMs, "clockSkewMs")
-    try fields.encode(firstSeenAt, "firstSeenAt")
-  }
-}
-
-/// A key without its secret.
-public struct Key: ProtobufMessage {
-  /// the 8 characters after imk_
-  public var id: String = ""
-  /// `integration` of the schema.
-  public var integration: String = ""
-  /// `created_at` of the schema.
-  public var createdAt: Timestamp?
-  /// `expires_at` of the schema.
-  public var expiresAt: Timestamp?
-  /// `revoked_at` of the schema.
-  public var revokedAt: Timestamp?
-  /// `last_used_at` of the schema.
-  public var lastUsedAt: Timestamp?
-  /// `created_by` of the schema.
-  public var createdBy: String = ""
-  /// `live` of the schema.
-  public var live: Bool = false
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.Key"
-  /// The same message as it lies in an arena.
-  public typealias View = KeyView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(id, "id")
-    try fields.encode(integration, "integration")
-    try fields.encode(createdAt, "createdAt")
-    try fields.encode(expiresAt, "expiresAt")
-    try fields.encode(revokedAt, "revokedAt")
-    try fields.encode(lastUsedAt, "lastUsedAt")
-    try fields.encode(createdBy, "createdBy")
-    try fields.encode(live, "live")
-  }
-}
-
-/// A definition with who serves it.
-public struct Action: ProtobufMessage {
-  /// `integration` of the schema.
-  public var integration: String = ""
-  /// `definition` of the schema.
-  public var definition: ActionDefinition?
-  /// `queued` of the schema.
-  public var queued: UInt64 = 0
-  /// `in_progress` of the schema.
-  public var inProgress: UInt64 = 0
-  /// `polling_agents` of the schema.
-  public var pollingAgents: UInt32 = 0
-  /// `last_log_at` of the schema.
-  public var lastLogAt: Timestamp?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.Action"
-  /// The same message as it lies in an arena.
-  public typealias View = ActionView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(definition, "definition")
-    try fields.encode(queued, "queued")
-    try fields.encode(inProgress, "inProgress")
-    try fields.encode(pollingAgents, "pollingAgents")
-    try fields.encode(lastLogAt, "lastLogAt")
-  }
-}
-
-/// An open request and its lease.
-public struct ActionRequest: ProtobufMessage {
-  /// `log` of the schema.
-  public var log: ActionLog?
-  /// `input` of the schema.
-  public var input: String = ""
-  /// `idempotency_key` of the schema.
-  public var idempotencyKey: String = ""
-  /// 0: never delivered
-  public var delivery: UInt32 = 0
-  /// the agent that holds the lease
-  public var holder: String = ""
-  /// the holder has answered for it
-  public var accepted: Bool = false
-  /// `lease_expires_at` of the schema.
-  public var leaseExpiresAt: Timestamp?
-  /// `cancel_wanted` of the schema.
-  public var cancelWanted: Bool = false
-  /// `not_before` of the schema.
-  public var notBefore: Timestamp?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ActionRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = ActionRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-    try fields.encode(input, "input")
-    try fields.encode(idempotencyKey, "idempotencyKey")
-    try fields.encode(delivery, "delivery")
-    try fields.encode(holder, "holder")
-    try fields.encode(accepted, "accepted")
-    try fields.encode(leaseExpiresAt, "leaseExpiresAt")
-    try fields.encode(cancelWanted, "cancelWanted")
-    try fields.encode(notBefore, "notBefore")
-  }
-}
-
-/// One transition of a log.
-public struct TimelineEntry: ProtobufMessage {
-  /// `at` of the schema.
-  public var at: Timestamp?
-  /// UNSPECIFIED: it began here
-  public var from: LogStatus = LogStatus()
-  /// `to` of the schema.
-  public var to: LogStatus = LogStatus()
-  /// by whom: "operator:local", "integration:customsoft", "server"
-  public var principal: String = ""
-  /// `agent_id` of the schema.
-  public var agentID: String = ""
-  /// `cause` of the schema.
-  public var cause: TimelineCause = TimelineCause()
-  /// `message` of the schema.
-  public var message: String = ""
-  /// a report that came after the end and changed nothing
-  public var late: Bool = false
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.TimelineEntry"
-  /// The same message as it lies in an arena.
-  public typealias View = TimelineEntryView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(at, "at")
-    try fields.encode(from, "from")
-    try fields.encode(to, "to")
-    try fields.encode(principal, "principal")
-    try fields.encode(agentID, "agentId")
-    try fields.encode(cause, "cause")
-    try fields.encode(message, "message")
-    try fields.encode(late, "late")
-  }
-}
-
-/// Which logs. Values in one field are alternatives, fields narrow each other; empty: all.
-public struct LogFilter: ProtobufMessage {
-  /// `integrations` of the schema.
-  public var integrations: [String] = []
-  /// `action_types` of the schema.
-  public var actionTypes: [String] = []
-  /// `statuses` of the schema.
-  public var statuses: [LogStatus] = []
-  /// `entity_type` of the schema.
-  public var entityType: String = ""
-  /// `entity_ids` of the schema.
-  public var entityIds: [String] = []
-  /// `agent_ids` of the schema.
-  public var agentIds: [String] = []
-  /// `triggers` of the schema.
-  public var triggers: [Trigger] = []
-  /// created at or after
-  public var since: Timestamp?
-  /// created before
-  public var until: Timestamp?
-  /// in messages and entity names, any case
-  public var text: String = ""
-  /// `labels` of the schema.
-  public var labels: [String: String] = [:]
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.LogFilter"
-  /// The same message as it lies in an arena.
-  public typealias View = LogFilterView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integrations, "integrations")
-    try fields.encode(actionTypes, "actionTypes")
-    try fields.encode(statuses, "statuses")
-    try fields.encode(entityType, "entityType")
-    try fields.encode(entityIds, "entityIds")
-    try fields.encode(agentIds, "agentIds")
-    try fields.encode(triggers, "triggers")
-    try fields.encode(since, "since")
-    try fields.encode(until, "until")
-    try fields.encode(text, "text")
-    try fields.encode(labels, "labels")
-  }
-}
-
 /// `integrationmanager.v1.GetServerInfoRequest` of the schema.
 public struct GetServerInfoRequest: ProtobufMessage {
   /// Fields that this program's schema does not know.
@@ -631,6 +42,10 @@ public struct GetServerInfoResponse: ProtobufMessage {
   public var limits: [String: String] = [:]
   /// since the start
   public var counters: [String: UInt64] = [:]
+  /// the caller: "operator:local"
+  public var principal: String = ""
+  /// what the caller may do
+  public var role: Role = Role()
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -645,13 +60,15 @@ public struct GetServerInfoResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(version, "version")
-    try fields.encode(startedAt, "startedAt")
-    try fields.encode(addresses, "addresses")
-    try fields.encode(dataDirectory, "dataDirectory")
-    try fields.encode(schemaVersion, "schemaVersion")
-    try fields.encode(limits, "limits")
-    try fields.encode(counters, "counters")
+    try fields.encode(self.version, "version")
+    try fields.encode(self.startedAt, "startedAt")
+    try fields.encode(self.addresses, "addresses")
+    try fields.encode(self.dataDirectory, "dataDirectory")
+    try fields.encode(self.schemaVersion, "schemaVersion")
+    try fields.encode(self.limits, "limits")
+    try fields.encode(self.counters, "counters")
+    try fields.encode(self.principal, "principal")
+    try fields.encode(self.role, "role")
   }
 }
 
@@ -702,18 +119,18 @@ public struct GetStatusResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(troubles, "troubles")
-    try fields.encode(integrations, "integrations")
-    try fields.encode(queued, "queued")
-    try fields.encode(inProgress, "inProgress")
-    try fields.encode(oldestQueuedAt, "oldestQueuedAt")
-    try fields.encode(serverTime, "serverTime")
+    try fields.encode(self.troubles, "troubles")
+    try fields.encode(self.integrations, "integrations")
+    try fields.encode(self.queued, "queued")
+    try fields.encode(self.inProgress, "inProgress")
+    try fields.encode(self.oldestQueuedAt, "oldestQueuedAt")
+    try fields.encode(self.serverTime, "serverTime")
   }
 }
 
 /// One thing that is wrong, whom to call, what to do.
 public struct Trouble: ProtobufMessage {
-  /// stable: "AGENT_DOWN", "NOT_TAKING_WORK", "UNSERVED_REQUESTS"
+  /// stable: "AGENT_DOWN", "UNSERVED_REQUESTS", "QUIET_TOO_LONG"
   public var kind: String = ""
   /// `integration` of the schema.
   public var integration: String = ""
@@ -737,11 +154,11 @@ public struct Trouble: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(kind, "kind")
-    try fields.encode(integration, "integration")
-    try fields.encode(message, "message")
-    try fields.encode(supportContact, "supportContact")
-    try fields.encode(nextStep, "nextStep")
+    try fields.encode(self.kind, "kind")
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.message, "message")
+    try fields.encode(self.supportContact, "supportContact")
+    try fields.encode(self.nextStep, "nextStep")
   }
 }
 
@@ -773,12 +190,12 @@ public struct CreateIntegrationRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
-    try fields.encode(displayName, "displayName")
-    try fields.encode(category, "category")
-    try fields.encode(author, "author")
-    try fields.encode(supportContact, "supportContact")
-    try fields.encode(description, "description")
+    try fields.encode(self.name, "name")
+    try fields.encode(self.displayName, "displayName")
+    try fields.encode(self.category, "category")
+    try fields.encode(self.author, "author")
+    try fields.encode(self.supportContact, "supportContact")
+    try fields.encode(self.description, "description")
   }
 }
 
@@ -804,9 +221,9 @@ public struct CreateIntegrationResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(key, "key")
-    try fields.encode(secret, "secret")
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.key, "key")
+    try fields.encode(self.secret, "secret")
   }
 }
 
@@ -830,8 +247,8 @@ public struct ListIntegrationsRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(pageSize, "pageSize")
-    try fields.encode(pageToken, "pageToken")
+    try fields.encode(self.pageSize, "pageSize")
+    try fields.encode(self.pageToken, "pageToken")
   }
 }
 
@@ -855,8 +272,8 @@ public struct ListIntegrationsResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integrations, "integrations")
-    try fields.encode(nextPageToken, "nextPageToken")
+    try fields.encode(self.integrations, "integrations")
+    try fields.encode(self.nextPageToken, "nextPageToken")
   }
 }
 
@@ -878,7 +295,7 @@ public struct GetIntegrationRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
+    try fields.encode(self.name, "name")
   }
 }
 
@@ -906,10 +323,10 @@ public struct GetIntegrationResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(agents, "agents")
-    try fields.encode(actions, "actions")
-    try fields.encode(keys, "keys")
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.agents, "agents")
+    try fields.encode(self.actions, "actions")
+    try fields.encode(self.keys, "keys")
   }
 }
 
@@ -943,13 +360,13 @@ public struct UpdateIntegrationRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
-    try fields.encode(updateFields, "updateFields")
-    try fields.encode(displayName, "displayName")
-    try fields.encode(category, "category")
-    try fields.encode(author, "author")
-    try fields.encode(supportContact, "supportContact")
-    try fields.encode(description, "description")
+    try fields.encode(self.name, "name")
+    try fields.encode(self.updateFields, "updateFields")
+    try fields.encode(self.displayName, "displayName")
+    try fields.encode(self.category, "category")
+    try fields.encode(self.author, "author")
+    try fields.encode(self.supportContact, "supportContact")
+    try fields.encode(self.description, "description")
   }
 }
 
@@ -971,7 +388,7 @@ public struct UpdateIntegrationResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
+    try fields.encode(self.integration, "integration")
   }
 }
 
@@ -995,8 +412,8 @@ public struct PauseIntegrationRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
-    try fields.encode(reason, "reason")
+    try fields.encode(self.name, "name")
+    try fields.encode(self.reason, "reason")
   }
 }
 
@@ -1018,7 +435,7 @@ public struct PauseIntegrationResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
+    try fields.encode(self.integration, "integration")
   }
 }
 
@@ -1040,7 +457,7 @@ public struct ResumeIntegrationRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(name, "name")
+    try fields.encode(self.name, "name")
   }
 }
 
@@ -1062,142 +479,7 @@ public struct ResumeIntegrationResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-  }
-}
-
-/// `integrationmanager.v1.CreateKeyRequest` of the schema.
-public struct CreateKeyRequest: ProtobufMessage {
-  /// `integration` of the schema.
-  public var integration: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CreateKeyRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = CreateKeyRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-  }
-}
-
-/// `integrationmanager.v1.CreateKeyResponse` of the schema.
-public struct CreateKeyResponse: ProtobufMessage {
-  /// `key` of the schema.
-  public var key: Key?
-  /// `secret` of the schema.
-  public var secret: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CreateKeyResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = CreateKeyResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(key, "key")
-    try fields.encode(secret, "secret")
-  }
-}
-
-/// `integrationmanager.v1.ListKeysRequest` of the schema.
-public struct ListKeysRequest: ProtobufMessage {
-  /// empty: all
-  public var integration: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListKeysRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = ListKeysRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-  }
-}
-
-/// `integrationmanager.v1.ListKeysResponse` of the schema.
-public struct ListKeysResponse: ProtobufMessage {
-  /// `keys` of the schema.
-  public var keys: [Key] = []
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListKeysResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = ListKeysResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(keys, "keys")
-  }
-}
-
-/// `integrationmanager.v1.RevokeKeyRequest` of the schema.
-public struct RevokeKeyRequest: ProtobufMessage {
-  /// `key_id` of the schema.
-  public var keyID: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.RevokeKeyRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = RevokeKeyRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(keyID, "keyId")
-  }
-}
-
-/// `integrationmanager.v1.RevokeKeyResponse` of the schema.
-public struct RevokeKeyResponse: ProtobufMessage {
-  /// `key` of the schema.
-  public var key: Key?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.RevokeKeyResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = RevokeKeyResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(key, "key")
+    try fields.encode(self.integration, "integration")
   }
 }
 
@@ -1219,7 +501,7 @@ public struct ListActionsRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
+    try fields.encode(self.integration, "integration")
   }
 }
 
@@ -1241,387 +523,7 @@ public struct ListActionsResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(actions, "actions")
-  }
-}
-
-/// `integrationmanager.v1.ListLogsRequest` of the schema.
-public struct ListLogsRequest: ProtobufMessage {
-  /// `filter` of the schema.
-  public var filter: LogFilter?
-  /// `order` of the schema.
-  public var order: Order = Order()
-  /// 0: 50; at most 1000
-  public var pageSize: UInt32 = 0
-  /// `page_token` of the schema.
-  public var pageToken: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListLogsRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = ListLogsRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(filter, "filter")
-    try fields.encode(order, "order")
-    try fields.encode(pageSize, "pageSize")
-    try fields.encode(pageToken, "pageToken")
-  }
-}
-
-/// `integrationmanager.v1.ListLogsResponse` of the schema.
-public struct ListLogsResponse: ProtobufMessage {
-  /// `logs` of the schema.
-  public var logs: [ActionLog] = []
-  /// `next_page_token` of the schema.
-  public var nextPageToken: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListLogsResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = ListLogsResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(logs, "logs")
-    try fields.encode(nextPageToken, "nextPageToken")
-  }
-}
-
-/// `integrationmanager.v1.GetLogRequest` of the schema.
-public struct GetLogRequest: ProtobufMessage {
-  /// `id` of the schema.
-  public var id: String = ""
-  /// 0: 50; at most 1000
-  public var errorPageSize: UInt32 = 0
-  /// `error_page_token` of the schema.
-  public var errorPageToken: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.GetLogRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = GetLogRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(id, "id")
-    try fields.encode(errorPageSize, "errorPageSize")
-    try fields.encode(errorPageToken, "errorPageToken")
-  }
-}
-
-/// `integrationmanager.v1.GetLogResponse` of the schema.
-public struct GetLogResponse: ProtobufMessage {
-  /// `log` of the schema.
-  public var log: ActionLog?
-  /// `timeline` of the schema.
-  public var timeline: [TimelineEntry] = []
-  /// `errors` of the schema.
-  public var errors: [RecordError] = []
-  /// `next_error_page_token` of the schema.
-  public var nextErrorPageToken: String = ""
-  /// where it came from one
-  public var request: ActionRequest?
-  /// whom to call
-  public var integration: Integration?
-  /// the ids of its retries
-  public var retriedBy: [String] = []
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.GetLogResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = GetLogResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-    try fields.encode(timeline, "timeline")
-    try fields.encode(errors, "errors")
-    try fields.encode(nextErrorPageToken, "nextErrorPageToken")
-    try fields.encode(request, "request")
-    try fields.encode(integration, "integration")
-    try fields.encode(retriedBy, "retriedBy")
-  }
-}
-
-/// `integrationmanager.v1.TailLogsRequest` of the schema.
-public struct TailLogsRequest: ProtobufMessage {
-  /// `filter` of the schema.
-  public var filter: LogFilter?
-  /// begin with this many of the newest; at most 1000
-  public var recent: UInt32 = 0
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.TailLogsRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = TailLogsRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(filter, "filter")
-    try fields.encode(recent, "recent")
-  }
-}
-
-/// `integrationmanager.v1.TailLogsResponse` of the schema.
-public struct TailLogsResponse: ProtobufMessage {
-  /// `log` of the schema.
-  public var log: ActionLog?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.TailLogsResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = TailLogsResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-  }
-}
-
-/// `integrationmanager.v1.RetryLogRequest` of the schema.
-public struct RetryLogRequest: ProtobufMessage {
-  /// `id` of the schema.
-  public var id: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.RetryLogRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = RetryLogRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(id, "id")
-  }
-}
-
-/// `integrationmanager.v1.RetryLogResponse` of the schema.
-public struct RetryLogResponse: ProtobufMessage {
-  /// the new one
-  public var log: ActionLog?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.RetryLogResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = RetryLogResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-  }
-}
-
-/// `integrationmanager.v1.CreateRequestRequest` of the schema.
-public struct CreateRequestRequest: ProtobufMessage {
-  /// `integration` of the schema.
-  public var integration: String = ""
-  /// `action_type` of the schema.
-  public var actionType: String = ""
-  /// `entity` of the schema.
-  public var entity: Entity?
-  /// JSON
-  public var input: String = ""
-  /// empty: the log's id
-  public var idempotencyKey: String = ""
-  /// `not_before` of the schema.
-  public var notBefore: Timestamp?
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CreateRequestRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = CreateRequestRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(actionType, "actionType")
-    try fields.encode(entity, "entity")
-    try fields.encode(input, "input")
-    try fields.encode(idempotencyKey, "idempotencyKey")
-    try fields.encode(notBefore, "notBefore")
-  }
-}
-
-/// `integrationmanager.v1.CreateRequestResponse` of the schema.
-public struct CreateRequestResponse: ProtobufMessage {
-  /// `log` of the schema.
-  public var log: ActionLog?
-  /// the idempotency key was there; log is the earlier one
-  public var duplicate: Bool = false
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CreateRequestResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = CreateRequestResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-    try fields.encode(duplicate, "duplicate")
-  }
-}
-
-/// `integrationmanager.v1.ListRequestsRequest` of the schema.
-public struct ListRequestsRequest: ProtobufMessage {
-  /// `filter` of the schema.
-  public var filter: LogFilter?
-  /// 0: 50; at most 1000
-  public var pageSize: UInt32 = 0
-  /// `page_token` of the schema.
-  public var pageToken: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListRequestsRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = ListRequestsRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(filter, "filter")
-    try fields.encode(pageSize, "pageSize")
-    try fields.encode(pageToken, "pageToken")
-  }
-}
-
-/// `integrationmanager.v1.ListRequestsResponse` of the schema.
-public struct ListRequestsResponse: ProtobufMessage {
-  /// `requests` of the schema.
-  public var requests: [ActionRequest] = []
-  /// `next_page_token` of the schema.
-  public var nextPageToken: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.ListRequestsResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = ListRequestsResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(requests, "requests")
-    try fields.encode(nextPageToken, "nextPageToken")
-  }
-}
-
-/// `integrationmanager.v1.CancelRequestRequest` of the schema.
-public struct CancelRequestRequest: ProtobufMessage {
-  /// `id` of the schema.
-  public var id: String = ""
-  /// `reason` of the schema.
-  public var reason: String = ""
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CancelRequestRequest"
-  /// The same message as it lies in an arena.
-  public typealias View = CancelRequestRequestView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(id, "id")
-    try fields.encode(reason, "reason")
-  }
-}
-
-/// `integrationmanager.v1.CancelRequestResponse` of the schema.
-public struct CancelRequestResponse: ProtobufMessage {
-  /// `log` of the schema.
-  public var log: ActionLog?
-  /// it runs: the agent hears it and decides how it ends
-  public var askedAgent: Bool = false
-  /// Fields that this program's schema does not know.
-  public var unknownFields = UnknownFields()
-
-  /// The full name in the schema.
-  public static let messageName = "integrationmanager.v1.CancelRequestResponse"
-  /// The same message as it lies in an arena.
-  public typealias View = CancelRequestResponseView
-
-  /// Makes the message with every field at its default.
-  public init() {}
-
-  /// Writes the message as proto3 JSON.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = JSONFields(encoder)
-    try fields.encode(log, "log")
-    try fields.encode(askedAgent, "askedAgent")
+    try fields.encode(self.actions, "actions")
   }
 }
 
@@ -1643,7 +545,7 @@ public struct ListAgentsRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
+    try fields.encode(self.integration, "integration")
   }
 }
 
@@ -1665,7 +567,7 @@ public struct ListAgentsResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agents, "agents")
+    try fields.encode(self.agents, "agents")
   }
 }
 
@@ -1691,9 +593,9 @@ public struct DrainAgentRequest: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(integration, "integration")
-    try fields.encode(agentID, "agentId")
-    try fields.encode(reason, "reason")
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.reason, "reason")
   }
 }
 
@@ -1715,7 +617,313 @@ public struct DrainAgentResponse: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(agent, "agent")
+    try fields.encode(self.agent, "agent")
+  }
+}
+
+/// `integrationmanager.v1.GetAgentRequest` of the schema.
+public struct GetAgentRequest: ProtobufMessage {
+  /// `integration` of the schema.
+  public var integration: String = ""
+  /// `agent_id` of the schema.
+  public var agentID: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.GetAgentRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = GetAgentRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.agentID, "agentId")
+  }
+}
+
+/// `integrationmanager.v1.GetAgentResponse` of the schema.
+public struct GetAgentResponse: ProtobufMessage {
+  /// `agent` of the schema.
+  public var agent: Agent?
+  /// oldest first, at most 1000
+  public var held: [ActionRequest] = []
+  /// whom to call
+  public var integration: Integration?
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.GetAgentResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = GetAgentResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.agent, "agent")
+    try fields.encode(self.held, "held")
+    try fields.encode(self.integration, "integration")
+  }
+}
+
+/// `integrationmanager.v1.DeleteIntegrationRequest` of the schema.
+public struct DeleteIntegrationRequest: ProtobufMessage {
+  /// `name` of the schema.
+  public var name: String = ""
+  /// its logs go too; else a deletion with logs is refused
+  public var withLogs: Bool = false
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.DeleteIntegrationRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = DeleteIntegrationRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.name, "name")
+    try fields.encode(self.withLogs, "withLogs")
+  }
+}
+
+/// `integrationmanager.v1.DeleteIntegrationResponse` of the schema.
+public struct DeleteIntegrationResponse: ProtobufMessage {
+  /// `deleted_logs` of the schema.
+  public var deletedLogs: UInt64 = 0
+  /// `cancelled_requests` of the schema.
+  public var cancelledRequests: UInt64 = 0
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.DeleteIntegrationResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = DeleteIntegrationResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.deletedLogs, "deletedLogs")
+    try fields.encode(self.cancelledRequests, "cancelledRequests")
+  }
+}
+
+/// `integrationmanager.v1.GetActionRequest` of the schema.
+public struct GetActionRequest: ProtobufMessage {
+  /// `integration` of the schema.
+  public var integration: String = ""
+  /// `type` of the schema.
+  public var type: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.GetActionRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = GetActionRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.type, "type")
+  }
+}
+
+/// `integrationmanager.v1.GetActionResponse` of the schema.
+public struct GetActionResponse: ProtobufMessage {
+  /// `action` of the schema.
+  public var action: Action?
+  /// `schedules` of the schema.
+  public var schedules: [Schedule] = []
+  /// whom to call
+  public var integration: Integration?
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.GetActionResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = GetActionResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.action, "action")
+    try fields.encode(self.schedules, "schedules")
+    try fields.encode(self.integration, "integration")
+  }
+}
+
+/// `integrationmanager.v1.UpdateActionRequest` of the schema.
+public struct UpdateActionRequest: ProtobufMessage {
+  /// `integration` of the schema.
+  public var integration: String = ""
+  /// `type` of the schema.
+  public var type: String = ""
+  /// its fields are set, others stay as they are
+  public var set: PolicyOverride?
+  /// what the agent declares holds again
+  public var clear: [String] = []
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.UpdateActionRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = UpdateActionRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.type, "type")
+    try fields.encode(self.set, "set")
+    try fields.encode(self.clear, "clear")
+  }
+}
+
+/// `integrationmanager.v1.UpdateActionResponse` of the schema.
+public struct UpdateActionResponse: ProtobufMessage {
+  /// `action` of the schema.
+  public var action: Action?
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.UpdateActionResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = UpdateActionResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.action, "action")
+  }
+}
+
+/// `integrationmanager.v1.PauseActionRequest` of the schema.
+public struct PauseActionRequest: ProtobufMessage {
+  /// `integration` of the schema.
+  public var integration: String = ""
+  /// `type` of the schema.
+  public var type: String = ""
+  /// `reason` of the schema.
+  public var reason: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.PauseActionRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = PauseActionRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.type, "type")
+    try fields.encode(self.reason, "reason")
+  }
+}
+
+/// `integrationmanager.v1.PauseActionResponse` of the schema.
+public struct PauseActionResponse: ProtobufMessage {
+  /// `action` of the schema.
+  public var action: Action?
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.PauseActionResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = PauseActionResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.action, "action")
+  }
+}
+
+/// `integrationmanager.v1.ResumeActionRequest` of the schema.
+public struct ResumeActionRequest: ProtobufMessage {
+  /// `integration` of the schema.
+  public var integration: String = ""
+  /// `type` of the schema.
+  public var type: String = ""
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.ResumeActionRequest"
+  /// The same message as it lies in an arena.
+  public typealias View = ResumeActionRequestView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.type, "type")
+  }
+}
+
+/// `integrationmanager.v1.ResumeActionResponse` of the schema.
+public struct ResumeActionResponse: ProtobufMessage {
+  /// `action` of the schema.
+  public var action: Action?
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.ResumeActionResponse"
+  /// The same message as it lies in an arena.
+  public typealias View = ResumeActionResponseView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.action, "action")
   }
 }
 

@@ -9,89 +9,291 @@ public import RPCWire
 /// The methods of `OperatorService`.
 public enum OperatorServiceMethods {
   /// Version, uptime, addresses, limits and counters of the server.
+  /// Role: viewer.
   public static let getServerInfo = MethodDescriptor(
     id: 100, service: "integrationmanager.v1.OperatorService", name: "GetServerInfo",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// What is wrong first, then every integration with its health and counts.
+  /// Role: viewer.
   public static let getStatus = MethodDescriptor(
     id: 101, service: "integrationmanager.v1.OperatorService", name: "GetStatus",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Creates an integration and its first key, which is shown once.
+  /// Role: admin.
   public static let createIntegration = MethodDescriptor(
     id: 110, service: "integrationmanager.v1.OperatorService", name: "CreateIntegration",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// All integrations, by name.
+  /// Role: viewer.
   public static let listIntegrations = MethodDescriptor(
     id: 111, service: "integrationmanager.v1.OperatorService", name: "ListIntegrations",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// One integration with its agents, actions and keys (without secrets).
+  /// Role: viewer.
   public static let getIntegration = MethodDescriptor(
     id: 112, service: "integrationmanager.v1.OperatorService", name: "GetIntegration",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Changes what people see of an integration.
+  /// Role: admin.
   public static let updateIntegration = MethodDescriptor(
     id: 113, service: "integrationmanager.v1.OperatorService", name: "UpdateIntegration",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Tells the integration's agents to take nothing new; queued work waits.
+  /// Role: operator.
   public static let pauseIntegration = MethodDescriptor(
     id: 114, service: "integrationmanager.v1.OperatorService", name: "PauseIntegration",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Ends a pause.
+  /// Role: operator.
   public static let resumeIntegration = MethodDescriptor(
     id: 115, service: "integrationmanager.v1.OperatorService", name: "ResumeIntegration",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Ends an integration: its keys are revoked, its schedules deleted, its open requests cancelled;
+  /// the name is free again once nothing of it is stored.
+  /// Role: admin.
+  public static let deleteIntegration = MethodDescriptor(
+    id: 116, service: "integrationmanager.v1.OperatorService", name: "DeleteIntegration",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Makes another key; at most two of an integration are live at once.
+  /// Role: admin.
   public static let createKey = MethodDescriptor(
     id: 120, service: "integrationmanager.v1.OperatorService", name: "CreateKey",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Keys without their secrets.
+  /// Role: viewer.
   public static let listKeys = MethodDescriptor(
     id: 121, service: "integrationmanager.v1.OperatorService", name: "ListKeys",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Ends a key at once, also on connections that are open.
+  /// Role: admin.
   public static let revokeKey = MethodDescriptor(
     id: 122, service: "integrationmanager.v1.OperatorService", name: "RevokeKey",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Shows a key that is stored sealed; each showing is audited.
+  /// Role: admin.
+  public static let revealKey = MethodDescriptor(
+    id: 123, service: "integrationmanager.v1.OperatorService", name: "RevealKey",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// A new key, while the old ones last a little longer; agents are told.
+  /// Role: admin.
+  public static let rotateKey = MethodDescriptor(
+    id: 124, service: "integrationmanager.v1.OperatorService", name: "RotateKey",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
   /// What integrations can do, with what waits for it and who serves it.
+  /// Role: viewer.
   public static let listActions = MethodDescriptor(
     id: 130, service: "integrationmanager.v1.OperatorService", name: "ListActions",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// One action with what its agent declared, what operators set instead, and its schedules.
+  /// Role: viewer.
+  public static let getAction = MethodDescriptor(
+    id: 131, service: "integrationmanager.v1.OperatorService", name: "GetAction",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Sets rules of an action instead of those that its agent declares, or takes that back.
+  /// Role: admin.
+  public static let updateAction = MethodDescriptor(
+    id: 132, service: "integrationmanager.v1.OperatorService", name: "UpdateAction",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Hands out no request of one action until it is resumed; queued work waits, agents are told.
+  /// Role: operator.
+  public static let pauseAction = MethodDescriptor(
+    id: 133, service: "integrationmanager.v1.OperatorService", name: "PauseAction",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Ends a pause of an action.
+  /// Role: operator.
+  public static let resumeAction = MethodDescriptor(
+    id: 134, service: "integrationmanager.v1.OperatorService", name: "ResumeAction",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
   /// A page of logs under a filter.
+  /// Role: viewer.
   public static let listLogs = MethodDescriptor(
     id: 140, service: "integrationmanager.v1.OperatorService", name: "ListLogs",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// One log with its timeline and the first of its record errors.
+  /// Role: viewer.
   public static let getLog = MethodDescriptor(
     id: 141, service: "integrationmanager.v1.OperatorService", name: "GetLog",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Logs as they change, from now on.
+  /// Role: viewer.
   public static let tailLogs = MethodDescriptor(
     id: 142, service: "integrationmanager.v1.OperatorService", name: "TailLogs",
     isServerStreaming: true, defaultDeadlineMs: 0)
   /// A new log for the same work, linked by retry_of.
+  /// Role: operator.
   public static let retryLog = MethodDescriptor(
     id: 143, service: "integrationmanager.v1.OperatorService", name: "RetryLog",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// A step of a retry of many logs.
+  /// Role: operator.
+  public static let retryLogs = MethodDescriptor(
+    id: 144, service: "integrationmanager.v1.OperatorService", name: "RetryLogs",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// A sentence of a person in a log's timeline.
+  /// Role: operator.
+  public static let addNote = MethodDescriptor(
+    id: 145, service: "integrationmanager.v1.OperatorService", name: "AddNote",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Says that a failure was put right elsewhere, or takes that back.
+  /// Role: operator.
+  public static let markHandled = MethodDescriptor(
+    id: 146, service: "integrationmanager.v1.OperatorService", name: "MarkHandled",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// How many logs there are, by what people ask for.
+  /// Role: viewer.
+  public static let countLogs = MethodDescriptor(
+    id: 147, service: "integrationmanager.v1.OperatorService", name: "CountLogs",
+    isServerStreaming: false, defaultDeadlineMs: 120000)
+  /// Counts, failures and durations over time.
+  /// Role: viewer.
+  public static let chartLogs = MethodDescriptor(
+    id: 148, service: "integrationmanager.v1.OperatorService", name: "ChartLogs",
+    isServerStreaming: false, defaultDeadlineMs: 120000)
+  /// Failures by action and by what their messages have in common.
+  /// Role: viewer.
+  public static let groupFailures = MethodDescriptor(
+    id: 149, service: "integrationmanager.v1.OperatorService", name: "GroupFailures",
+    isServerStreaming: false, defaultDeadlineMs: 120000)
   /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
+  /// Role: operator.
   public static let createRequest = MethodDescriptor(
     id: 150, service: "integrationmanager.v1.OperatorService", name: "CreateRequest",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Open requests: who waits, who holds what until when.
+  /// Role: viewer.
   public static let listRequests = MethodDescriptor(
     id: 151, service: "integrationmanager.v1.OperatorService", name: "ListRequests",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Withdraws a queued request at once; asks the agent to stop one that runs.
+  /// Role: operator.
   public static let cancelRequest = MethodDescriptor(
     id: 152, service: "integrationmanager.v1.OperatorService", name: "CancelRequest",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Asks for one action on many records.
+  /// Role: operator.
+  public static let createRequests = MethodDescriptor(
+    id: 153, service: "integrationmanager.v1.OperatorService", name: "CreateRequests",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// A step of a cancellation of many requests.
+  /// Role: operator.
+  public static let cancelRequests = MethodDescriptor(
+    id: 154, service: "integrationmanager.v1.OperatorService", name: "CancelRequests",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Agents with their three clocks.
+  /// Role: viewer.
   public static let listAgents = MethodDescriptor(
     id: 160, service: "integrationmanager.v1.OperatorService", name: "ListAgents",
     isServerStreaming: false, defaultDeadlineMs: 30000)
   /// Asks an agent to finish what it holds and stop.
+  /// Role: operator.
   public static let drainAgent = MethodDescriptor(
     id: 161, service: "integrationmanager.v1.OperatorService", name: "DrainAgent",
     isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// One agent with what it holds.
+  /// Role: viewer.
+  public static let getAgent = MethodDescriptor(
+    id: 162, service: "integrationmanager.v1.OperatorService", name: "GetAgent",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Makes requests by itself at set times.
+  /// Role: operator.
+  public static let createSchedule = MethodDescriptor(
+    id: 170, service: "integrationmanager.v1.OperatorService", name: "CreateSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Changes a schedule.
+  /// Role: operator.
+  public static let updateSchedule = MethodDescriptor(
+    id: 171, service: "integrationmanager.v1.OperatorService", name: "UpdateSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Schedules with their next and last times.
+  /// Role: viewer.
+  public static let listSchedules = MethodDescriptor(
+    id: 172, service: "integrationmanager.v1.OperatorService", name: "ListSchedules",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// One schedule with what it made.
+  /// Role: viewer.
+  public static let getSchedule = MethodDescriptor(
+    id: 173, service: "integrationmanager.v1.OperatorService", name: "GetSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Lets times pass without a request.
+  /// Role: operator.
+  public static let pauseSchedule = MethodDescriptor(
+    id: 174, service: "integrationmanager.v1.OperatorService", name: "PauseSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Ends a pause; times that passed meanwhile are not caught up.
+  /// Role: operator.
+  public static let resumeSchedule = MethodDescriptor(
+    id: 175, service: "integrationmanager.v1.OperatorService", name: "ResumeSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Makes the request now, beside the set times.
+  /// Role: operator.
+  public static let triggerSchedule = MethodDescriptor(
+    id: 176, service: "integrationmanager.v1.OperatorService", name: "TriggerSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Ends a schedule; what it made stays.
+  /// Role: operator.
+  public static let deleteSchedule = MethodDescriptor(
+    id: 177, service: "integrationmanager.v1.OperatorService", name: "DeleteSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// The next times of a schedule, or of one that is thought of.
+  /// Role: viewer.
+  public static let previewSchedule = MethodDescriptor(
+    id: 178, service: "integrationmanager.v1.OperatorService", name: "PreviewSchedule",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Makes a token for an operator.
+  /// Role: admin.
+  public static let createToken = MethodDescriptor(
+    id: 180, service: "integrationmanager.v1.OperatorService", name: "CreateToken",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Tokens without their secrets.
+  /// Role: admin.
+  public static let listTokens = MethodDescriptor(
+    id: 181, service: "integrationmanager.v1.OperatorService", name: "ListTokens",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Ends a token at once, also on connections that are open.
+  /// Role: admin.
+  public static let revokeToken = MethodDescriptor(
+    id: 182, service: "integrationmanager.v1.OperatorService", name: "RevokeToken",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Who changed what, and when.
+  /// Role: admin.
+  public static let listAudit = MethodDescriptor(
+    id: 190, service: "integrationmanager.v1.OperatorService", name: "ListAudit",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// How long logs are kept.
+  /// Role: viewer.
+  public static let getRetention = MethodDescriptor(
+    id: 200, service: "integrationmanager.v1.OperatorService", name: "GetRetention",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Changes how long logs are kept.
+  /// Role: admin.
+  public static let setRetention = MethodDescriptor(
+    id: 201, service: "integrationmanager.v1.OperatorService", name: "SetRetention",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// A step of a pruning, now.
+  /// Role: admin.
+  public static let pruneLogs = MethodDescriptor(
+    id: 202, service: "integrationmanager.v1.OperatorService", name: "PruneLogs",
+    isServerStreaming: false, defaultDeadlineMs: 30000)
+  /// Copies the store into a file while the server works; says how far it is.
+  /// Role: admin.
+  public static let backUp = MethodDescriptor(
+    id: 203, service: "integrationmanager.v1.OperatorService", name: "BackUp",
+    isServerStreaming: true, defaultDeadlineMs: 0)
+  /// Looks whether the store is whole.
+  /// Role: admin.
+  public static let checkStore = MethodDescriptor(
+    id: 204, service: "integrationmanager.v1.OperatorService", name: "CheckStore",
+    isServerStreaming: false, defaultDeadlineMs: 0)
+  /// Everything that is stored, as lines of JSON.
+  /// Role: admin.
+  public static let exportData = MethodDescriptor(
+    id: 205, service: "integrationmanager.v1.OperatorService", name: "ExportData",
+    isServerStreaming: true, defaultDeadlineMs: 0)
+  /// A step of an import of exported lines into an empty server.
+  /// Role: admin.
+  public static let importData = MethodDescriptor(
+    id: 206, service: "integrationmanager.v1.OperatorService", name: "ImportData",
+    isServerStreaming: false, defaultDeadlineMs: 0)
   /// All of them, in the order of the schema.
   public static let all: [MethodDescriptor] = [
     getServerInfo,
@@ -102,24 +304,61 @@ public enum OperatorServiceMethods {
     updateIntegration,
     pauseIntegration,
     resumeIntegration,
+    deleteIntegration,
     createKey,
     listKeys,
     revokeKey,
+    revealKey,
+    rotateKey,
     listActions,
+    getAction,
+    updateAction,
+    pauseAction,
+    resumeAction,
     listLogs,
     getLog,
     tailLogs,
     retryLog,
+    retryLogs,
+    addNote,
+    markHandled,
+    countLogs,
+    chartLogs,
+    groupFailures,
     createRequest,
     listRequests,
     cancelRequest,
+    createRequests,
+    cancelRequests,
     listAgents,
     drainAgent,
+    getAgent,
+    createSchedule,
+    updateSchedule,
+    listSchedules,
+    getSchedule,
+    pauseSchedule,
+    resumeSchedule,
+    triggerSchedule,
+    deleteSchedule,
+    previewSchedule,
+    createToken,
+    listTokens,
+    revokeToken,
+    listAudit,
+    getRetention,
+    setRetention,
+    pruneLogs,
+    backUp,
+    checkStore,
+    exportData,
+    importData,
   ]
 }
 
-/// The caller is an operator: the server's own user on a Unix socket, or the holder of an operator
-/// token. Every call is refused with PERMISSION_DENIED for an integration's key.
+/// The caller is an operator: the server's own user on a Unix socket (an admin), or the holder of an
+/// operator token with a role. Each method says which role it needs at least. Every call is refused
+/// with PERMISSION_DENIED for an integration's key. Every change is audited.
 ///
 /// This is the client; it may be copied and used from any task.
 public struct OperatorServiceClient: Sendable {
@@ -130,6 +369,7 @@ public struct OperatorServiceClient: Sendable {
   public init(channel: any RPCChannel) { self.channel = channel }
 
   /// Version, uptime, addresses, limits and counters of the server.
+  /// Role: viewer.
   public func getServerInfo(
     _ request: GetServerInfoRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> GetServerInfoResponse {
@@ -137,6 +377,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// What is wrong first, then every integration with its health and counts.
+  /// Role: viewer.
   public func getStatus(
     _ request: GetStatusRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> GetStatusResponse {
@@ -144,6 +385,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Creates an integration and its first key, which is shown once.
+  /// Role: admin.
   public func createIntegration(
     _ request: CreateIntegrationRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> CreateIntegrationResponse {
@@ -151,6 +393,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// All integrations, by name.
+  /// Role: viewer.
   public func listIntegrations(
     _ request: ListIntegrationsRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListIntegrationsResponse {
@@ -158,6 +401,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// One integration with its agents, actions and keys (without secrets).
+  /// Role: viewer.
   public func getIntegration(
     _ request: GetIntegrationRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> GetIntegrationResponse {
@@ -165,6 +409,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Changes what people see of an integration.
+  /// Role: admin.
   public func updateIntegration(
     _ request: UpdateIntegrationRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> UpdateIntegrationResponse {
@@ -172,6 +417,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Tells the integration's agents to take nothing new; queued work waits.
+  /// Role: operator.
   public func pauseIntegration(
     _ request: PauseIntegrationRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> PauseIntegrationResponse {
@@ -179,13 +425,24 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Ends a pause.
+  /// Role: operator.
   public func resumeIntegration(
     _ request: ResumeIntegrationRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ResumeIntegrationResponse {
     try await channel.call(OperatorServiceMethods.resumeIntegration, request, options)
   }
 
+  /// Ends an integration: its keys are revoked, its schedules deleted, its open requests cancelled;
+  /// the name is free again once nothing of it is stored.
+  /// Role: admin.
+  public func deleteIntegration(
+    _ request: DeleteIntegrationRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> DeleteIntegrationResponse {
+    try await channel.call(OperatorServiceMethods.deleteIntegration, request, options)
+  }
+
   /// Makes another key; at most two of an integration are live at once.
+  /// Role: admin.
   public func createKey(
     _ request: CreateKeyRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> CreateKeyResponse {
@@ -193,6 +450,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Keys without their secrets.
+  /// Role: viewer.
   public func listKeys(
     _ request: ListKeysRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListKeysResponse {
@@ -200,20 +458,71 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Ends a key at once, also on connections that are open.
+  /// Role: admin.
   public func revokeKey(
     _ request: RevokeKeyRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> RevokeKeyResponse {
     try await channel.call(OperatorServiceMethods.revokeKey, request, options)
   }
 
+  /// Shows a key that is stored sealed; each showing is audited.
+  /// Role: admin.
+  public func revealKey(
+    _ request: RevealKeyRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> RevealKeyResponse {
+    try await channel.call(OperatorServiceMethods.revealKey, request, options)
+  }
+
+  /// A new key, while the old ones last a little longer; agents are told.
+  /// Role: admin.
+  public func rotateKey(
+    _ request: RotateKeyRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> RotateKeyResponse {
+    try await channel.call(OperatorServiceMethods.rotateKey, request, options)
+  }
+
   /// What integrations can do, with what waits for it and who serves it.
+  /// Role: viewer.
   public func listActions(
     _ request: ListActionsRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListActionsResponse {
     try await channel.call(OperatorServiceMethods.listActions, request, options)
   }
 
+  /// One action with what its agent declared, what operators set instead, and its schedules.
+  /// Role: viewer.
+  public func getAction(
+    _ request: GetActionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> GetActionResponse {
+    try await channel.call(OperatorServiceMethods.getAction, request, options)
+  }
+
+  /// Sets rules of an action instead of those that its agent declares, or takes that back.
+  /// Role: admin.
+  public func updateAction(
+    _ request: UpdateActionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> UpdateActionResponse {
+    try await channel.call(OperatorServiceMethods.updateAction, request, options)
+  }
+
+  /// Hands out no request of one action until it is resumed; queued work waits, agents are told.
+  /// Role: operator.
+  public func pauseAction(
+    _ request: PauseActionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> PauseActionResponse {
+    try await channel.call(OperatorServiceMethods.pauseAction, request, options)
+  }
+
+  /// Ends a pause of an action.
+  /// Role: operator.
+  public func resumeAction(
+    _ request: ResumeActionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ResumeActionResponse {
+    try await channel.call(OperatorServiceMethods.resumeAction, request, options)
+  }
+
   /// A page of logs under a filter.
+  /// Role: viewer.
   public func listLogs(
     _ request: ListLogsRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListLogsResponse {
@@ -221,6 +530,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// One log with its timeline and the first of its record errors.
+  /// Role: viewer.
   public func getLog(
     _ request: GetLogRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> GetLogResponse {
@@ -228,6 +538,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Logs as they change, from now on.
+  /// Role: viewer.
   public func tailLogs(
     _ request: TailLogsRequest, options: CallOptions = CallOptions()
   ) -> RPCStream<TailLogsResponse> {
@@ -235,13 +546,63 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// A new log for the same work, linked by retry_of.
+  /// Role: operator.
   public func retryLog(
     _ request: RetryLogRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> RetryLogResponse {
     try await channel.call(OperatorServiceMethods.retryLog, request, options)
   }
 
+  /// A step of a retry of many logs.
+  /// Role: operator.
+  public func retryLogs(
+    _ request: RetryLogsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> RetryLogsResponse {
+    try await channel.call(OperatorServiceMethods.retryLogs, request, options)
+  }
+
+  /// A sentence of a person in a log's timeline.
+  /// Role: operator.
+  public func addNote(
+    _ request: AddNoteRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> AddNoteResponse {
+    try await channel.call(OperatorServiceMethods.addNote, request, options)
+  }
+
+  /// Says that a failure was put right elsewhere, or takes that back.
+  /// Role: operator.
+  public func markHandled(
+    _ request: MarkHandledRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> MarkHandledResponse {
+    try await channel.call(OperatorServiceMethods.markHandled, request, options)
+  }
+
+  /// How many logs there are, by what people ask for.
+  /// Role: viewer.
+  public func countLogs(
+    _ request: CountLogsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CountLogsResponse {
+    try await channel.call(OperatorServiceMethods.countLogs, request, options)
+  }
+
+  /// Counts, failures and durations over time.
+  /// Role: viewer.
+  public func chartLogs(
+    _ request: ChartLogsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ChartLogsResponse {
+    try await channel.call(OperatorServiceMethods.chartLogs, request, options)
+  }
+
+  /// Failures by action and by what their messages have in common.
+  /// Role: viewer.
+  public func groupFailures(
+    _ request: GroupFailuresRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> GroupFailuresResponse {
+    try await channel.call(OperatorServiceMethods.groupFailures, request, options)
+  }
+
   /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
+  /// Role: operator.
   public func createRequest(
     _ request: CreateRequestRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> CreateRequestResponse {
@@ -249,6 +610,7 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Open requests: who waits, who holds what until when.
+  /// Role: viewer.
   public func listRequests(
     _ request: ListRequestsRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListRequestsResponse {
@@ -256,13 +618,31 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Withdraws a queued request at once; asks the agent to stop one that runs.
+  /// Role: operator.
   public func cancelRequest(
     _ request: CancelRequestRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> CancelRequestResponse {
     try await channel.call(OperatorServiceMethods.cancelRequest, request, options)
   }
 
+  /// Asks for one action on many records.
+  /// Role: operator.
+  public func createRequests(
+    _ request: CreateRequestsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CreateRequestsResponse {
+    try await channel.call(OperatorServiceMethods.createRequests, request, options)
+  }
+
+  /// A step of a cancellation of many requests.
+  /// Role: operator.
+  public func cancelRequests(
+    _ request: CancelRequestsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CancelRequestsResponse {
+    try await channel.call(OperatorServiceMethods.cancelRequests, request, options)
+  }
+
   /// Agents with their three clocks.
+  /// Role: viewer.
   public func listAgents(
     _ request: ListAgentsRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> ListAgentsResponse {
@@ -270,15 +650,185 @@ public struct OperatorServiceClient: Sendable {
   }
 
   /// Asks an agent to finish what it holds and stop.
+  /// Role: operator.
   public func drainAgent(
     _ request: DrainAgentRequest, options: CallOptions = CallOptions()
   ) async throws(RPCError) -> DrainAgentResponse {
     try await channel.call(OperatorServiceMethods.drainAgent, request, options)
   }
+
+  /// One agent with what it holds.
+  /// Role: viewer.
+  public func getAgent(
+    _ request: GetAgentRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> GetAgentResponse {
+    try await channel.call(OperatorServiceMethods.getAgent, request, options)
+  }
+
+  /// Makes requests by itself at set times.
+  /// Role: operator.
+  public func createSchedule(
+    _ request: CreateScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CreateScheduleResponse {
+    try await channel.call(OperatorServiceMethods.createSchedule, request, options)
+  }
+
+  /// Changes a schedule.
+  /// Role: operator.
+  public func updateSchedule(
+    _ request: UpdateScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> UpdateScheduleResponse {
+    try await channel.call(OperatorServiceMethods.updateSchedule, request, options)
+  }
+
+  /// Schedules with their next and last times.
+  /// Role: viewer.
+  public func listSchedules(
+    _ request: ListSchedulesRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ListSchedulesResponse {
+    try await channel.call(OperatorServiceMethods.listSchedules, request, options)
+  }
+
+  /// One schedule with what it made.
+  /// Role: viewer.
+  public func getSchedule(
+    _ request: GetScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> GetScheduleResponse {
+    try await channel.call(OperatorServiceMethods.getSchedule, request, options)
+  }
+
+  /// Lets times pass without a request.
+  /// Role: operator.
+  public func pauseSchedule(
+    _ request: PauseScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> PauseScheduleResponse {
+    try await channel.call(OperatorServiceMethods.pauseSchedule, request, options)
+  }
+
+  /// Ends a pause; times that passed meanwhile are not caught up.
+  /// Role: operator.
+  public func resumeSchedule(
+    _ request: ResumeScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ResumeScheduleResponse {
+    try await channel.call(OperatorServiceMethods.resumeSchedule, request, options)
+  }
+
+  /// Makes the request now, beside the set times.
+  /// Role: operator.
+  public func triggerSchedule(
+    _ request: TriggerScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> TriggerScheduleResponse {
+    try await channel.call(OperatorServiceMethods.triggerSchedule, request, options)
+  }
+
+  /// Ends a schedule; what it made stays.
+  /// Role: operator.
+  public func deleteSchedule(
+    _ request: DeleteScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> DeleteScheduleResponse {
+    try await channel.call(OperatorServiceMethods.deleteSchedule, request, options)
+  }
+
+  /// The next times of a schedule, or of one that is thought of.
+  /// Role: viewer.
+  public func previewSchedule(
+    _ request: PreviewScheduleRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> PreviewScheduleResponse {
+    try await channel.call(OperatorServiceMethods.previewSchedule, request, options)
+  }
+
+  /// Makes a token for an operator.
+  /// Role: admin.
+  public func createToken(
+    _ request: CreateTokenRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CreateTokenResponse {
+    try await channel.call(OperatorServiceMethods.createToken, request, options)
+  }
+
+  /// Tokens without their secrets.
+  /// Role: admin.
+  public func listTokens(
+    _ request: ListTokensRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ListTokensResponse {
+    try await channel.call(OperatorServiceMethods.listTokens, request, options)
+  }
+
+  /// Ends a token at once, also on connections that are open.
+  /// Role: admin.
+  public func revokeToken(
+    _ request: RevokeTokenRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> RevokeTokenResponse {
+    try await channel.call(OperatorServiceMethods.revokeToken, request, options)
+  }
+
+  /// Who changed what, and when.
+  /// Role: admin.
+  public func listAudit(
+    _ request: ListAuditRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ListAuditResponse {
+    try await channel.call(OperatorServiceMethods.listAudit, request, options)
+  }
+
+  /// How long logs are kept.
+  /// Role: viewer.
+  public func getRetention(
+    _ request: GetRetentionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> GetRetentionResponse {
+    try await channel.call(OperatorServiceMethods.getRetention, request, options)
+  }
+
+  /// Changes how long logs are kept.
+  /// Role: admin.
+  public func setRetention(
+    _ request: SetRetentionRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> SetRetentionResponse {
+    try await channel.call(OperatorServiceMethods.setRetention, request, options)
+  }
+
+  /// A step of a pruning, now.
+  /// Role: admin.
+  public func pruneLogs(
+    _ request: PruneLogsRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> PruneLogsResponse {
+    try await channel.call(OperatorServiceMethods.pruneLogs, request, options)
+  }
+
+  /// Copies the store into a file while the server works; says how far it is.
+  /// Role: admin.
+  public func backUp(
+    _ request: BackUpRequest, options: CallOptions = CallOptions()
+  ) -> RPCStream<BackUpResponse> {
+    channel.stream(OperatorServiceMethods.backUp, request, options)
+  }
+
+  /// Looks whether the store is whole.
+  /// Role: admin.
+  public func checkStore(
+    _ request: CheckStoreRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> CheckStoreResponse {
+    try await channel.call(OperatorServiceMethods.checkStore, request, options)
+  }
+
+  /// Everything that is stored, as lines of JSON.
+  /// Role: admin.
+  public func exportData(
+    _ request: ExportDataRequest, options: CallOptions = CallOptions()
+  ) -> RPCStream<ExportDataResponse> {
+    channel.stream(OperatorServiceMethods.exportData, request, options)
+  }
+
+  /// A step of an import of exported lines into an empty server.
+  /// Role: admin.
+  public func importData(
+    _ request: ImportDataRequest, options: CallOptions = CallOptions()
+  ) async throws(RPCError) -> ImportDataResponse {
+    try await channel.call(OperatorServiceMethods.importData, request, options)
+  }
 }
 
-/// The caller is an operator: the server's own user on a Unix socket, or the holder of an operator
-/// token. Every call is refused with PERMISSION_DENIED for an integration's key.
+/// The caller is an operator: the server's own user on a Unix socket (an admin), or the holder of an
+/// operator token with a role. Each method says which role it needs at least. Every call is refused
+/// with PERMISSION_DENIED for an integration's key. Every change is audited.
 ///
 /// This is the client for very many calls on one connection: see `MethodCaller`.
 public struct OperatorServiceCallers: Sendable {
@@ -289,6 +839,7 @@ public struct OperatorServiceCallers: Sendable {
   public init(_ connection: RPCConnection) { self.connection = connection }
 
   /// Version, uptime, addresses, limits and counters of the server.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func getServerInfo(
@@ -300,6 +851,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// What is wrong first, then every integration with its health and counts.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func getStatus(
@@ -311,6 +863,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Creates an integration and its first key, which is shown once.
+  /// Role: admin.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func createIntegration(
@@ -322,6 +875,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// All integrations, by name.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listIntegrations(
@@ -333,6 +887,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// One integration with its agents, actions and keys (without secrets).
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func getIntegration(
@@ -344,6 +899,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Changes what people see of an integration.
+  /// Role: admin.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func updateIntegration(
@@ -355,6 +911,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Tells the integration's agents to take nothing new; queued work waits.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func pauseIntegration(
@@ -366,6 +923,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Ends a pause.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func resumeIntegration(
@@ -376,7 +934,21 @@ public struct OperatorServiceCallers: Sendable {
       connection, OperatorServiceMethods.resumeIntegration, options: options, onReply: onReply)
   }
 
+  /// Ends an integration: its keys are revoked, its schedules deleted, its open requests cancelled;
+  /// the name is free again once nothing of it is stored.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func deleteIntegration(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<DeleteIntegrationRequestView, DeleteIntegrationResponseView>) -> Void
+  ) -> MethodCaller<DeleteIntegrationRequestView, DeleteIntegrationResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.deleteIntegration, options: options, onReply: onReply)
+  }
+
   /// Makes another key; at most two of an integration are live at once.
+  /// Role: admin.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func createKey(
@@ -388,6 +960,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Keys without their secrets.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listKeys(
@@ -399,6 +972,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Ends a key at once, also on connections that are open.
+  /// Role: admin.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func revokeKey(
@@ -409,7 +983,32 @@ public struct OperatorServiceCallers: Sendable {
       connection, OperatorServiceMethods.revokeKey, options: options, onReply: onReply)
   }
 
+  /// Shows a key that is stored sealed; each showing is audited.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func revealKey(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RevealKeyRequestView, RevealKeyResponseView>) -> Void
+  ) -> MethodCaller<RevealKeyRequestView, RevealKeyResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.revealKey, options: options, onReply: onReply)
+  }
+
+  /// A new key, while the old ones last a little longer; agents are told.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func rotateKey(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RotateKeyRequestView, RotateKeyResponseView>) -> Void
+  ) -> MethodCaller<RotateKeyRequestView, RotateKeyResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.rotateKey, options: options, onReply: onReply)
+  }
+
   /// What integrations can do, with what waits for it and who serves it.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listActions(
@@ -420,7 +1019,56 @@ public struct OperatorServiceCallers: Sendable {
       connection, OperatorServiceMethods.listActions, options: options, onReply: onReply)
   }
 
+  /// One action with what its agent declared, what operators set instead, and its schedules.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getAction(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetActionRequestView, GetActionResponseView>) -> Void
+  ) -> MethodCaller<GetActionRequestView, GetActionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getAction, options: options, onReply: onReply)
+  }
+
+  /// Sets rules of an action instead of those that its agent declares, or takes that back.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func updateAction(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<UpdateActionRequestView, UpdateActionResponseView>) -> Void
+  ) -> MethodCaller<UpdateActionRequestView, UpdateActionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.updateAction, options: options, onReply: onReply)
+  }
+
+  /// Hands out no request of one action until it is resumed; queued work waits, agents are told.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func pauseAction(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PauseActionRequestView, PauseActionResponseView>) -> Void
+  ) -> MethodCaller<PauseActionRequestView, PauseActionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.pauseAction, options: options, onReply: onReply)
+  }
+
+  /// Ends a pause of an action.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func resumeAction(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ResumeActionRequestView, ResumeActionResponseView>) -> Void
+  ) -> MethodCaller<ResumeActionRequestView, ResumeActionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.resumeAction, options: options, onReply: onReply)
+  }
+
   /// A page of logs under a filter.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listLogs(
@@ -432,6 +1080,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// One log with its timeline and the first of its record errors.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func getLog(
@@ -443,6 +1092,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// A new log for the same work, linked by retry_of.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func retryLog(
@@ -453,7 +1103,80 @@ public struct OperatorServiceCallers: Sendable {
       connection, OperatorServiceMethods.retryLog, options: options, onReply: onReply)
   }
 
+  /// A step of a retry of many logs.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func retryLogs(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RetryLogsRequestView, RetryLogsResponseView>) -> Void
+  ) -> MethodCaller<RetryLogsRequestView, RetryLogsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.retryLogs, options: options, onReply: onReply)
+  }
+
+  /// A sentence of a person in a log's timeline.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func addNote(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<AddNoteRequestView, AddNoteResponseView>) -> Void
+  ) -> MethodCaller<AddNoteRequestView, AddNoteResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.addNote, options: options, onReply: onReply)
+  }
+
+  /// Says that a failure was put right elsewhere, or takes that back.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func markHandled(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<MarkHandledRequestView, MarkHandledResponseView>) -> Void
+  ) -> MethodCaller<MarkHandledRequestView, MarkHandledResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.markHandled, options: options, onReply: onReply)
+  }
+
+  /// How many logs there are, by what people ask for.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func countLogs(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CountLogsRequestView, CountLogsResponseView>) -> Void
+  ) -> MethodCaller<CountLogsRequestView, CountLogsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.countLogs, options: options, onReply: onReply)
+  }
+
+  /// Counts, failures and durations over time.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func chartLogs(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ChartLogsRequestView, ChartLogsResponseView>) -> Void
+  ) -> MethodCaller<ChartLogsRequestView, ChartLogsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.chartLogs, options: options, onReply: onReply)
+  }
+
+  /// Failures by action and by what their messages have in common.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func groupFailures(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GroupFailuresRequestView, GroupFailuresResponseView>) -> Void
+  ) -> MethodCaller<GroupFailuresRequestView, GroupFailuresResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.groupFailures, options: options, onReply: onReply)
+  }
+
   /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func createRequest(
@@ -465,6 +1188,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Open requests: who waits, who holds what until when.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listRequests(
@@ -476,6 +1200,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Withdraws a queued request at once; asks the agent to stop one that runs.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func cancelRequest(
@@ -486,7 +1211,32 @@ public struct OperatorServiceCallers: Sendable {
       connection, OperatorServiceMethods.cancelRequest, options: options, onReply: onReply)
   }
 
+  /// Asks for one action on many records.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createRequests(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateRequestsRequestView, CreateRequestsResponseView>) -> Void
+  ) -> MethodCaller<CreateRequestsRequestView, CreateRequestsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createRequests, options: options, onReply: onReply)
+  }
+
+  /// A step of a cancellation of many requests.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func cancelRequests(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CancelRequestsRequestView, CancelRequestsResponseView>) -> Void
+  ) -> MethodCaller<CancelRequestsRequestView, CancelRequestsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.cancelRequests, options: options, onReply: onReply)
+  }
+
   /// Agents with their three clocks.
+  /// Role: viewer.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func listAgents(
@@ -498,6 +1248,7 @@ public struct OperatorServiceCallers: Sendable {
   }
 
   /// Asks an agent to finish what it holds and stop.
+  /// Role: operator.
   ///
   /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
   public func drainAgent(
@@ -507,77 +1258,472 @@ public struct OperatorServiceCallers: Sendable {
     MethodCaller(
       connection, OperatorServiceMethods.drainAgent, options: options, onReply: onReply)
   }
+
+  /// One agent with what it holds.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getAgent(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetAgentRequestView, GetAgentResponseView>) -> Void
+  ) -> MethodCaller<GetAgentRequestView, GetAgentResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getAgent, options: options, onReply: onReply)
+  }
+
+  /// Makes requests by itself at set times.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateScheduleRequestView, CreateScheduleResponseView>) -> Void
+  ) -> MethodCaller<CreateScheduleRequestView, CreateScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createSchedule, options: options, onReply: onReply)
+  }
+
+  /// Changes a schedule.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func updateSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<UpdateScheduleRequestView, UpdateScheduleResponseView>) -> Void
+  ) -> MethodCaller<UpdateScheduleRequestView, UpdateScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.updateSchedule, options: options, onReply: onReply)
+  }
+
+  /// Schedules with their next and last times.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listSchedules(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListSchedulesRequestView, ListSchedulesResponseView>) -> Void
+  ) -> MethodCaller<ListSchedulesRequestView, ListSchedulesResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listSchedules, options: options, onReply: onReply)
+  }
+
+  /// One schedule with what it made.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetScheduleRequestView, GetScheduleResponseView>) -> Void
+  ) -> MethodCaller<GetScheduleRequestView, GetScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getSchedule, options: options, onReply: onReply)
+  }
+
+  /// Lets times pass without a request.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func pauseSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PauseScheduleRequestView, PauseScheduleResponseView>) -> Void
+  ) -> MethodCaller<PauseScheduleRequestView, PauseScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.pauseSchedule, options: options, onReply: onReply)
+  }
+
+  /// Ends a pause; times that passed meanwhile are not caught up.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func resumeSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ResumeScheduleRequestView, ResumeScheduleResponseView>) -> Void
+  ) -> MethodCaller<ResumeScheduleRequestView, ResumeScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.resumeSchedule, options: options, onReply: onReply)
+  }
+
+  /// Makes the request now, beside the set times.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func triggerSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<TriggerScheduleRequestView, TriggerScheduleResponseView>) -> Void
+  ) -> MethodCaller<TriggerScheduleRequestView, TriggerScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.triggerSchedule, options: options, onReply: onReply)
+  }
+
+  /// Ends a schedule; what it made stays.
+  /// Role: operator.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func deleteSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<DeleteScheduleRequestView, DeleteScheduleResponseView>) -> Void
+  ) -> MethodCaller<DeleteScheduleRequestView, DeleteScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.deleteSchedule, options: options, onReply: onReply)
+  }
+
+  /// The next times of a schedule, or of one that is thought of.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func previewSchedule(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PreviewScheduleRequestView, PreviewScheduleResponseView>) -> Void
+  ) -> MethodCaller<PreviewScheduleRequestView, PreviewScheduleResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.previewSchedule, options: options, onReply: onReply)
+  }
+
+  /// Makes a token for an operator.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func createToken(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CreateTokenRequestView, CreateTokenResponseView>) -> Void
+  ) -> MethodCaller<CreateTokenRequestView, CreateTokenResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.createToken, options: options, onReply: onReply)
+  }
+
+  /// Tokens without their secrets.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listTokens(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListTokensRequestView, ListTokensResponseView>) -> Void
+  ) -> MethodCaller<ListTokensRequestView, ListTokensResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listTokens, options: options, onReply: onReply)
+  }
+
+  /// Ends a token at once, also on connections that are open.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func revokeToken(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<RevokeTokenRequestView, RevokeTokenResponseView>) -> Void
+  ) -> MethodCaller<RevokeTokenRequestView, RevokeTokenResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.revokeToken, options: options, onReply: onReply)
+  }
+
+  /// Who changed what, and when.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func listAudit(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ListAuditRequestView, ListAuditResponseView>) -> Void
+  ) -> MethodCaller<ListAuditRequestView, ListAuditResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.listAudit, options: options, onReply: onReply)
+  }
+
+  /// How long logs are kept.
+  /// Role: viewer.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func getRetention(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<GetRetentionRequestView, GetRetentionResponseView>) -> Void
+  ) -> MethodCaller<GetRetentionRequestView, GetRetentionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.getRetention, options: options, onReply: onReply)
+  }
+
+  /// Changes how long logs are kept.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func setRetention(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<SetRetentionRequestView, SetRetentionResponseView>) -> Void
+  ) -> MethodCaller<SetRetentionRequestView, SetRetentionResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.setRetention, options: options, onReply: onReply)
+  }
+
+  /// A step of a pruning, now.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func pruneLogs(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<PruneLogsRequestView, PruneLogsResponseView>) -> Void
+  ) -> MethodCaller<PruneLogsRequestView, PruneLogsResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.pruneLogs, options: options, onReply: onReply)
+  }
+
+  /// Looks whether the store is whole.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func checkStore(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<CheckStoreRequestView, CheckStoreResponseView>) -> Void
+  ) -> MethodCaller<CheckStoreRequestView, CheckStoreResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.checkStore, options: options, onReply: onReply)
+  }
+
+  /// A step of an import of exported lines into an empty server.
+  /// Role: admin.
+  ///
+  /// Each reply goes to `onReply`, on the connection's reactor; it must not block.
+  public func importData(
+    options: CallOptions = CallOptions(),
+    onReply: @escaping @Sendable (CallReply<ImportDataRequestView, ImportDataResponseView>) -> Void
+  ) -> MethodCaller<ImportDataRequestView, ImportDataResponseView> {
+    MethodCaller(
+      connection, OperatorServiceMethods.importData, options: options, onReply: onReply)
+  }
 }
 
-/// The caller is an operator: the server's own user on a Unix socket, or the holder of an operator
-/// token. Every call is refused with PERMISSION_DENIED for an integration's key.
+/// The caller is an operator: the server's own user on a Unix socket (an admin), or the holder of an
+/// operator token with a role. Each method says which role it needs at least. Every call is refused
+/// with PERMISSION_DENIED for an integration's key. Every change is audited.
 ///
 /// Handlers run on the reactor that read the call and must not block. A request's view is
 /// valid until the handler returns; the call may be kept and answered from any thread.
 public protocol OperatorServiceHandler: Sendable {
   /// Version, uptime, addresses, limits and counters of the server.
+  /// Role: viewer.
   func getServerInfo(
     _ request: GetServerInfoRequestView, _ call: ServerCall<GetServerInfoResponse>)
   /// What is wrong first, then every integration with its health and counts.
+  /// Role: viewer.
   func getStatus(
     _ request: GetStatusRequestView, _ call: ServerCall<GetStatusResponse>)
   /// Creates an integration and its first key, which is shown once.
+  /// Role: admin.
   func createIntegration(
     _ request: CreateIntegrationRequestView, _ call: ServerCall<CreateIntegrationResponse>)
   /// All integrations, by name.
+  /// Role: viewer.
   func listIntegrations(
     _ request: ListIntegrationsRequestView, _ call: ServerCall<ListIntegrationsResponse>)
   /// One integration with its agents, actions and keys (without secrets).
+  /// Role: viewer.
   func getIntegration(
     _ request: GetIntegrationRequestView, _ call: ServerCall<GetIntegrationResponse>)
   /// Changes what people see of an integration.
+  /// Role: admin.
   func updateIntegration(
     _ request: UpdateIntegrationRequestView, _ call: ServerCall<UpdateIntegrationResponse>)
   /// Tells the integration's agents to take nothing new; queued work waits.
+  /// Role: operator.
   func pauseIntegration(
     _ request: PauseIntegrationRequestView, _ call: ServerCall<PauseIntegrationResponse>)
   /// Ends a pause.
+  /// Role: operator.
   func resumeIntegration(
     _ request: ResumeIntegrationRequestView, _ call: ServerCall<ResumeIntegrationResponse>)
+  /// Ends an integration: its keys are revoked, its schedules deleted, its open requests cancelled;
+  /// the name is free again once nothing of it is stored.
+  /// Role: admin.
+  func deleteIntegration(
+    _ request: DeleteIntegrationRequestView, _ call: ServerCall<DeleteIntegrationResponse>)
   /// Makes another key; at most two of an integration are live at once.
+  /// Role: admin.
   func createKey(
     _ request: CreateKeyRequestView, _ call: ServerCall<CreateKeyResponse>)
   /// Keys without their secrets.
+  /// Role: viewer.
   func listKeys(
     _ request: ListKeysRequestView, _ call: ServerCall<ListKeysResponse>)
   /// Ends a key at once, also on connections that are open.
+  /// Role: admin.
   func revokeKey(
     _ request: RevokeKeyRequestView, _ call: ServerCall<RevokeKeyResponse>)
+  /// Shows a key that is stored sealed; each showing is audited.
+  /// Role: admin.
+  func revealKey(
+    _ request: RevealKeyRequestView, _ call: ServerCall<RevealKeyResponse>)
+  /// A new key, while the old ones last a little longer; agents are told.
+  /// Role: admin.
+  func rotateKey(
+    _ request: RotateKeyRequestView, _ call: ServerCall<RotateKeyResponse>)
   /// What integrations can do, with what waits for it and who serves it.
+  /// Role: viewer.
   func listActions(
     _ request: ListActionsRequestView, _ call: ServerCall<ListActionsResponse>)
+  /// One action with what its agent declared, what operators set instead, and its schedules.
+  /// Role: viewer.
+  func getAction(
+    _ request: GetActionRequestView, _ call: ServerCall<GetActionResponse>)
+  /// Sets rules of an action instead of those that its agent declares, or takes that back.
+  /// Role: admin.
+  func updateAction(
+    _ request: UpdateActionRequestView, _ call: ServerCall<UpdateActionResponse>)
+  /// Hands out no request of one action until it is resumed; queued work waits, agents are told.
+  /// Role: operator.
+  func pauseAction(
+    _ request: PauseActionRequestView, _ call: ServerCall<PauseActionResponse>)
+  /// Ends a pause of an action.
+  /// Role: operator.
+  func resumeAction(
+    _ request: ResumeActionRequestView, _ call: ServerCall<ResumeActionResponse>)
   /// A page of logs under a filter.
+  /// Role: viewer.
   func listLogs(
     _ request: ListLogsRequestView, _ call: ServerCall<ListLogsResponse>)
   /// One log with its timeline and the first of its record errors.
+  /// Role: viewer.
   func getLog(
     _ request: GetLogRequestView, _ call: ServerCall<GetLogResponse>)
   /// Logs as they change, from now on.
+  /// Role: viewer.
   func tailLogs(
     _ request: TailLogsRequestView, _ call: ServerStream<TailLogsResponse>)
   /// A new log for the same work, linked by retry_of.
+  /// Role: operator.
   func retryLog(
     _ request: RetryLogRequestView, _ call: ServerCall<RetryLogResponse>)
+  /// A step of a retry of many logs.
+  /// Role: operator.
+  func retryLogs(
+    _ request: RetryLogsRequestView, _ call: ServerCall<RetryLogsResponse>)
+  /// A sentence of a person in a log's timeline.
+  /// Role: operator.
+  func addNote(
+    _ request: AddNoteRequestView, _ call: ServerCall<AddNoteResponse>)
+  /// Says that a failure was put right elsewhere, or takes that back.
+  /// Role: operator.
+  func markHandled(
+    _ request: MarkHandledRequestView, _ call: ServerCall<MarkHandledResponse>)
+  /// How many logs there are, by what people ask for.
+  /// Role: viewer.
+  func countLogs(
+    _ request: CountLogsRequestView, _ call: ServerCall<CountLogsResponse>)
+  /// Counts, failures and durations over time.
+  /// Role: viewer.
+  func chartLogs(
+    _ request: ChartLogsRequestView, _ call: ServerCall<ChartLogsResponse>)
+  /// Failures by action and by what their messages have in common.
+  /// Role: viewer.
+  func groupFailures(
+    _ request: GroupFailuresRequestView, _ call: ServerCall<GroupFailuresResponse>)
   /// Asks an integration for an action: a log that is QUEUED until an agent holds it.
+  /// Role: operator.
   func createRequest(
     _ request: CreateRequestRequestView, _ call: ServerCall<CreateRequestResponse>)
   /// Open requests: who waits, who holds what until when.
+  /// Role: viewer.
   func listRequests(
     _ request: ListRequestsRequestView, _ call: ServerCall<ListRequestsResponse>)
   /// Withdraws a queued request at once; asks the agent to stop one that runs.
+  /// Role: operator.
   func cancelRequest(
     _ request: CancelRequestRequestView, _ call: ServerCall<CancelRequestResponse>)
+  /// Asks for one action on many records.
+  /// Role: operator.
+  func createRequests(
+    _ request: CreateRequestsRequestView, _ call: ServerCall<CreateRequestsResponse>)
+  /// A step of a cancellation of many requests.
+  /// Role: operator.
+  func cancelRequests(
+    _ request: CancelRequestsRequestView, _ call: ServerCall<CancelRequestsResponse>)
   /// Agents with their three clocks.
+  /// Role: viewer.
   func listAgents(
     _ request: ListAgentsRequestView, _ call: ServerCall<ListAgentsResponse>)
   /// Asks an agent to finish what it holds and stop.
+  /// Role: operator.
   func drainAgent(
     _ request: DrainAgentRequestView, _ call: ServerCall<DrainAgentResponse>)
+  /// One agent with what it holds.
+  /// Role: viewer.
+  func getAgent(
+    _ request: GetAgentRequestView, _ call: ServerCall<GetAgentResponse>)
+  /// Makes requests by itself at set times.
+  /// Role: operator.
+  func createSchedule(
+    _ request: CreateScheduleRequestView, _ call: ServerCall<CreateScheduleResponse>)
+  /// Changes a schedule.
+  /// Role: operator.
+  func updateSchedule(
+    _ request: UpdateScheduleRequestView, _ call: ServerCall<UpdateScheduleResponse>)
+  /// Schedules with their next and last times.
+  /// Role: viewer.
+  func listSchedules(
+    _ request: ListSchedulesRequestView, _ call: ServerCall<ListSchedulesResponse>)
+  /// One schedule with what it made.
+  /// Role: viewer.
+  func getSchedule(
+    _ request: GetScheduleRequestView, _ call: ServerCall<GetScheduleResponse>)
+  /// Lets times pass without a request.
+  /// Role: operator.
+  func pauseSchedule(
+    _ request: PauseScheduleRequestView, _ call: ServerCall<PauseScheduleResponse>)
+  /// Ends a pause; times that passed meanwhile are not caught up.
+  /// Role: operator.
+  func resumeSchedule(
+    _ request: ResumeScheduleRequestView, _ call: ServerCall<ResumeScheduleResponse>)
+  /// Makes the request now, beside the set times.
+  /// Role: operator.
+  func triggerSchedule(
+    _ request: TriggerScheduleRequestView, _ call: ServerCall<TriggerScheduleResponse>)
+  /// Ends a schedule; what it made stays.
+  /// Role: operator.
+  func deleteSchedule(
+    _ request: DeleteScheduleRequestView, _ call: ServerCall<DeleteScheduleResponse>)
+  /// The next times of a schedule, or of one that is thought of.
+  /// Role: viewer.
+  func previewSchedule(
+    _ request: PreviewScheduleRequestView, _ call: ServerCall<PreviewScheduleResponse>)
+  /// Makes a token for an operator.
+  /// Role: admin.
+  func createToken(
+    _ request: CreateTokenRequestView, _ call: ServerCall<CreateTokenResponse>)
+  /// Tokens without their secrets.
+  /// Role: admin.
+  func listTokens(
+    _ request: ListTokensRequestView, _ call: ServerCall<ListTokensResponse>)
+  /// Ends a token at once, also on connections that are open.
+  /// Role: admin.
+  func revokeToken(
+    _ request: RevokeTokenRequestView, _ call: ServerCall<RevokeTokenResponse>)
+  /// Who changed what, and when.
+  /// Role: admin.
+  func listAudit(
+    _ request: ListAuditRequestView, _ call: ServerCall<ListAuditResponse>)
+  /// How long logs are kept.
+  /// Role: viewer.
+  func getRetention(
+    _ request: GetRetentionRequestView, _ call: ServerCall<GetRetentionResponse>)
+  /// Changes how long logs are kept.
+  /// Role: admin.
+  func setRetention(
+    _ request: SetRetentionRequestView, _ call: ServerCall<SetRetentionResponse>)
+  /// A step of a pruning, now.
+  /// Role: admin.
+  func pruneLogs(
+    _ request: PruneLogsRequestView, _ call: ServerCall<PruneLogsResponse>)
+  /// Copies the store into a file while the server works; says how far it is.
+  /// Role: admin.
+  func backUp(
+    _ request: BackUpRequestView, _ call: ServerStream<BackUpResponse>)
+  /// Looks whether the store is whole.
+  /// Role: admin.
+  func checkStore(
+    _ request: CheckStoreRequestView, _ call: ServerCall<CheckStoreResponse>)
+  /// Everything that is stored, as lines of JSON.
+  /// Role: admin.
+  func exportData(
+    _ request: ExportDataRequestView, _ call: ServerStream<ExportDataResponse>)
+  /// A step of an import of exported lines into an empty server.
+  /// Role: admin.
+  func importData(
+    _ request: ImportDataRequestView, _ call: ServerCall<ImportDataResponse>)
 }
 
 extension OperatorServiceHandler {
@@ -591,19 +1737,55 @@ extension OperatorServiceHandler {
     router.handle(OperatorServiceMethods.updateIntegration) { self.updateIntegration($0, $1) }
     router.handle(OperatorServiceMethods.pauseIntegration) { self.pauseIntegration($0, $1) }
     router.handle(OperatorServiceMethods.resumeIntegration) { self.resumeIntegration($0, $1) }
+    router.handle(OperatorServiceMethods.deleteIntegration) { self.deleteIntegration($0, $1) }
     router.handle(OperatorServiceMethods.createKey) { self.createKey($0, $1) }
     router.handle(OperatorServiceMethods.listKeys) { self.listKeys($0, $1) }
     router.handle(OperatorServiceMethods.revokeKey) { self.revokeKey($0, $1) }
+    router.handle(OperatorServiceMethods.revealKey) { self.revealKey($0, $1) }
+    router.handle(OperatorServiceMethods.rotateKey) { self.rotateKey($0, $1) }
     router.handle(OperatorServiceMethods.listActions) { self.listActions($0, $1) }
+    router.handle(OperatorServiceMethods.getAction) { self.getAction($0, $1) }
+    router.handle(OperatorServiceMethods.updateAction) { self.updateAction($0, $1) }
+    router.handle(OperatorServiceMethods.pauseAction) { self.pauseAction($0, $1) }
+    router.handle(OperatorServiceMethods.resumeAction) { self.resumeAction($0, $1) }
     router.handle(OperatorServiceMethods.listLogs) { self.listLogs($0, $1) }
     router.handle(OperatorServiceMethods.getLog) { self.getLog($0, $1) }
     router.handle(OperatorServiceMethods.tailLogs) { self.tailLogs($0, $1) }
     router.handle(OperatorServiceMethods.retryLog) { self.retryLog($0, $1) }
+    router.handle(OperatorServiceMethods.retryLogs) { self.retryLogs($0, $1) }
+    router.handle(OperatorServiceMethods.addNote) { self.addNote($0, $1) }
+    router.handle(OperatorServiceMethods.markHandled) { self.markHandled($0, $1) }
+    router.handle(OperatorServiceMethods.countLogs) { self.countLogs($0, $1) }
+    router.handle(OperatorServiceMethods.chartLogs) { self.chartLogs($0, $1) }
+    router.handle(OperatorServiceMethods.groupFailures) { self.groupFailures($0, $1) }
     router.handle(OperatorServiceMethods.createRequest) { self.createRequest($0, $1) }
     router.handle(OperatorServiceMethods.listRequests) { self.listRequests($0, $1) }
     router.handle(OperatorServiceMethods.cancelRequest) { self.cancelRequest($0, $1) }
+    router.handle(OperatorServiceMethods.createRequests) { self.createRequests($0, $1) }
+    router.handle(OperatorServiceMethods.cancelRequests) { self.cancelRequests($0, $1) }
     router.handle(OperatorServiceMethods.listAgents) { self.listAgents($0, $1) }
     router.handle(OperatorServiceMethods.drainAgent) { self.drainAgent($0, $1) }
+    router.handle(OperatorServiceMethods.getAgent) { self.getAgent($0, $1) }
+    router.handle(OperatorServiceMethods.createSchedule) { self.createSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.updateSchedule) { self.updateSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.listSchedules) { self.listSchedules($0, $1) }
+    router.handle(OperatorServiceMethods.getSchedule) { self.getSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.pauseSchedule) { self.pauseSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.resumeSchedule) { self.resumeSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.triggerSchedule) { self.triggerSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.deleteSchedule) { self.deleteSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.previewSchedule) { self.previewSchedule($0, $1) }
+    router.handle(OperatorServiceMethods.createToken) { self.createToken($0, $1) }
+    router.handle(OperatorServiceMethods.listTokens) { self.listTokens($0, $1) }
+    router.handle(OperatorServiceMethods.revokeToken) { self.revokeToken($0, $1) }
+    router.handle(OperatorServiceMethods.listAudit) { self.listAudit($0, $1) }
+    router.handle(OperatorServiceMethods.getRetention) { self.getRetention($0, $1) }
+    router.handle(OperatorServiceMethods.setRetention) { self.setRetention($0, $1) }
+    router.handle(OperatorServiceMethods.pruneLogs) { self.pruneLogs($0, $1) }
+    router.handle(OperatorServiceMethods.backUp) { self.backUp($0, $1) }
+    router.handle(OperatorServiceMethods.checkStore) { self.checkStore($0, $1) }
+    router.handle(OperatorServiceMethods.exportData) { self.exportData($0, $1) }
+    router.handle(OperatorServiceMethods.importData) { self.importData($0, $1) }
   }
 }
 

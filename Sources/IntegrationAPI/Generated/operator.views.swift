@@ -8,1033 +8,6 @@ public import ProtobufRuntime
 // Compiles only beside the runtime that this version of the generator writes for.
 private typealias RuntimeVersion = ProtobufRuntimeVersion1
 
-/// `Integration` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct IntegrationView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__Integration.self, initializer: integrationmanager__v1__integration__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__Integration> { unsafe reference.record() }
-
-  /// `name` of the schema.
-  public var name: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.name) }
-    nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
-  }
-  /// Sets `name`; the text is copied into the arena.
-  public func setName(_ newValue: String) {
-    unsafe record.pointee.name = reference.text(newValue)
-  }
-
-  /// `display_name` of the schema.
-  public var displayName: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.display_name) }
-    nonmutating set { unsafe record.pointee.display_name = reference.text(newValue) }
-  }
-  /// Sets `display_name`; the text is copied into the arena.
-  public func setDisplayName(_ newValue: String) {
-    unsafe record.pointee.display_name = reference.text(newValue)
-  }
-
-  /// `category` of the schema.
-  public var category: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.category) }
-    nonmutating set { unsafe record.pointee.category = reference.text(newValue) }
-  }
-  /// Sets `category`; the text is copied into the arena.
-  public func setCategory(_ newValue: String) {
-    unsafe record.pointee.category = reference.text(newValue)
-  }
-
-  /// `author` of the schema.
-  public var author: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.author) }
-    nonmutating set { unsafe record.pointee.author = reference.text(newValue) }
-  }
-  /// Sets `author`; the text is copied into the arena.
-  public func setAuthor(_ newValue: String) {
-    unsafe record.pointee.author = reference.text(newValue)
-  }
-
-  /// `support_contact` of the schema.
-  public var supportContact: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.support_contact) }
-    nonmutating set { unsafe record.pointee.support_contact = reference.text(newValue) }
-  }
-  /// Sets `support_contact`; the text is copied into the arena.
-  public func setSupportContact(_ newValue: String) {
-    unsafe record.pointee.support_contact = reference.text(newValue)
-  }
-
-  /// `description` of the schema.
-  public var description: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.description) }
-    nonmutating set { unsafe record.pointee.description = reference.text(newValue) }
-  }
-  /// Sets `description`; the text is copied into the arena.
-  public func setDescription(_ newValue: String) {
-    unsafe record.pointee.description = reference.text(newValue)
-  }
-
-  /// `paused` of the schema.
-  public var paused: Bool {
-    get { unsafe record.pointee.paused != 0 }
-    nonmutating set { unsafe record.pointee.paused = newValue ? 1 : 0 }
-  }
-
-  /// `pause_reason` of the schema.
-  public var pauseReason: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.pause_reason) }
-    nonmutating set { unsafe record.pointee.pause_reason = reference.text(newValue) }
-  }
-  /// Sets `pause_reason`; the text is copied into the arena.
-  public func setPauseReason(_ newValue: String) {
-    unsafe record.pointee.pause_reason = reference.text(newValue)
-  }
-
-  /// `health` of the schema.
-  public var health: Health {
-    get { unsafe Health(rawValue: Int32(truncatingIfNeeded: record.pointee.health.rawValue)) }
-    nonmutating set { unsafe record.pointee.health = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// `last_log_at` of the schema.
-  public var lastLogAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_log_at) }
-    nonmutating set { unsafe record.pointee.last_log_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `last_phone_home_at` of the schema.
-  public var lastPhoneHomeAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_phone_home_at) }
-    nonmutating set { unsafe record.pointee.last_phone_home_at = reference.timestampRecord(newValue) }
-  }
-
-  /// QUEUED or IN_PROGRESS
-  public var openLogs: UInt64 {
-    get { unsafe record.pointee.open_logs }
-    nonmutating set { unsafe record.pointee.open_logs = newValue }
-  }
-
-  /// FAILED or TIMED_OUT in the last 24 hours
-  public var failedLogsDay: UInt64 {
-    get { unsafe record.pointee.failed_logs_day }
-    nonmutating set { unsafe record.pointee.failed_logs_day = newValue }
-  }
-
-  /// `agents` of the schema.
-  public var agents: UInt32 {
-    get { unsafe record.pointee.agents }
-    nonmutating set { unsafe record.pointee.agents = newValue }
-  }
-
-  /// `created_at` of the schema.
-  public var createdAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.created_at) }
-    nonmutating set { unsafe record.pointee.created_at = reference.timestampRecord(newValue) }
-  }
-
-  /// all that are stored
-  public var logs: UInt64 {
-    get { unsafe record.pointee.logs }
-    nonmutating set { unsafe record.pointee.logs = newValue }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> Integration {
-    var message = Integration()
-    message.name = self.name.string
-    message.displayName = self.displayName.string
-    message.category = self.category.string
-    message.author = self.author.string
-    message.supportContact = self.supportContact.string
-    message.description = self.description.string
-    message.paused = self.paused
-    message.pauseReason = self.pauseReason.string
-    message.health = self.health
-    message.lastLogAt = self.lastLogAt
-    message.lastPhoneHomeAt = self.lastPhoneHomeAt
-    message.openLogs = self.openLogs
-    message.failedLogsDay = self.failedLogsDay
-    message.agents = self.agents
-    message.createdAt = self.createdAt
-    message.logs = self.logs
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: Integration) {
-    unsafe record.pointee.name = reference.text(message.name)
-    unsafe record.pointee.display_name = reference.text(message.displayName)
-    unsafe record.pointee.category = reference.text(message.category)
-    unsafe record.pointee.author = reference.text(message.author)
-    unsafe record.pointee.support_contact = reference.text(message.supportContact)
-    unsafe record.pointee.description = reference.text(message.description)
-    self.paused = message.paused
-    unsafe record.pointee.pause_reason = reference.text(message.pauseReason)
-    self.health = message.health
-    self.lastLogAt = message.lastLogAt
-    self.lastPhoneHomeAt = message.lastPhoneHomeAt
-    self.openLogs = message.openLogs
-    self.failedLogsDay = message.failedLogsDay
-    self.agents = message.agents
-    self.createdAt = message.createdAt
-    self.logs = message.logs
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `Agent` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct AgentView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__Agent.self, initializer: integrationmanager__v1__agent__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__Agent> { unsafe reference.record() }
-
-  /// `integration` of the schema.
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// `agent_id` of the schema.
-  public var agentID: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.agent_id) }
-    nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
-  }
-  /// Sets `agent_id`; the text is copied into the arena.
-  public func setAgentID(_ newValue: String) {
-    unsafe record.pointee.agent_id = reference.text(newValue)
-  }
-
-  /// `instance_id` of the schema.
-  public var instanceID: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.instance_id) }
-    nonmutating set { unsafe record.pointee.instance_id = reference.text(newValue) }
-  }
-  /// Sets `instance_id`; the text is copied into the arena.
-  public func setInstanceID(_ newValue: String) {
-    unsafe record.pointee.instance_id = reference.text(newValue)
-  }
-
-  /// `health` of the schema.
-  public var health: Health {
-    get { unsafe Health(rawValue: Int32(truncatingIfNeeded: record.pointee.health.rawValue)) }
-    nonmutating set { unsafe record.pointee.health = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// one sentence for people
-  public var healthReason: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.health_reason) }
-    nonmutating set { unsafe record.pointee.health_reason = reference.text(newValue) }
-  }
-  /// Sets `health_reason`; the text is copied into the arena.
-  public func setHealthReason(_ newValue: String) {
-    unsafe record.pointee.health_reason = reference.text(newValue)
-  }
-
-  /// connected
-  public var lastFrameAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_frame_at) }
-    nonmutating set { unsafe record.pointee.last_frame_at = reference.timestampRecord(newValue) }
-  }
-
-  /// taking work
-  public var lastPollAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_poll_at) }
-    nonmutating set { unsafe record.pointee.last_poll_at = reference.timestampRecord(newValue) }
-  }
-
-  /// progressing: last report on held work
-  public var lastProgressAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_progress_at) }
-    nonmutating set { unsafe record.pointee.last_progress_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `last_heartbeat_at` of the schema.
-  public var lastHeartbeatAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_heartbeat_at) }
-    nonmutating set { unsafe record.pointee.last_heartbeat_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `heartbeat_interval_ms` of the schema.
-  public var heartbeatIntervalMs: UInt32 {
-    get { unsafe record.pointee.heartbeat_interval_ms }
-    nonmutating set { unsafe record.pointee.heartbeat_interval_ms = newValue }
-  }
-
-  /// `held_leases` of the schema.
-  public var heldLeases: UInt32 {
-    get { unsafe record.pointee.held_leases }
-    nonmutating set { unsafe record.pointee.held_leases = newValue }
-  }
-
-  /// `connected` of the schema.
-  public var connected: Bool {
-    get { unsafe record.pointee.connected != 0 }
-    nonmutating set { unsafe record.pointee.connected = newValue ? 1 : 0 }
-  }
-
-  /// `polling` of the schema.
-  public var polling: Bool {
-    get { unsafe record.pointee.polling != 0 }
-    nonmutating set { unsafe record.pointee.polling = newValue ? 1 : 0 }
-  }
-
-  /// `agent_version` of the schema.
-  public var agentVersion: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.agent_version) }
-    nonmutating set { unsafe record.pointee.agent_version = reference.text(newValue) }
-  }
-  /// Sets `agent_version`; the text is copied into the arena.
-  public func setAgentVersion(_ newValue: String) {
-    unsafe record.pointee.agent_version = reference.text(newValue)
-  }
-
-  /// `host` of the schema.
-  public var host: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.host) }
-    nonmutating set { unsafe record.pointee.host = reference.text(newValue) }
-  }
-  /// Sets `host`; the text is copied into the arena.
-  public func setHost(_ newValue: String) {
-    unsafe record.pointee.host = reference.text(newValue)
-  }
-
-  /// `platform` of the schema.
-  public var platform: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.platform) }
-    nonmutating set { unsafe record.pointee.platform = reference.text(newValue) }
-  }
-  /// Sets `platform`; the text is copied into the arena.
-  public func setPlatform(_ newValue: String) {
-    unsafe record.pointee.platform = reference.text(newValue)
-  }
-
-  /// `target_system` of the schema.
-  public var targetSystem: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.target_system) }
-    nonmutating set { unsafe record.pointee.target_system = reference.text(newValue) }
-  }
-  /// Sets `target_system`; the text is copied into the arena.
-  public func setTargetSystem(_ newValue: String) {
-    unsafe record.pointee.target_system = reference.text(newValue)
-  }
-
-  /// `target_version` of the schema.
-  public var targetVersion: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.target_version) }
-    nonmutating set { unsafe record.pointee.target_version = reference.text(newValue) }
-  }
-  /// Sets `target_version`; the text is copied into the arena.
-  public func setTargetVersion(_ newValue: String) {
-    unsafe record.pointee.target_version = reference.text(newValue)
-  }
-
-  /// `state_message` of the schema.
-  public var stateMessage: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.state_message) }
-    nonmutating set { unsafe record.pointee.state_message = reference.text(newValue) }
-  }
-  /// Sets `state_message`; the text is copied into the arena.
-  public func setStateMessage(_ newValue: String) {
-    unsafe record.pointee.state_message = reference.text(newValue)
-  }
-
-  /// the agent's clock minus the server's
-  public var clockSkewMs: Int64 {
-    get { unsafe record.pointee.clock_skew_ms }
-    nonmutating set { unsafe record.pointee.clock_skew_ms = newValue }
-  }
-
-  /// `first_seen_at` of the schema.
-  public var firstSeenAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.first_seen_at) }
-    nonmutating set { unsafe record.pointee.first_seen_at = reference.timestampRecord(newValue) }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> Agent {
-    var message = Agent()
-    message.integration = self.integration.string
-    message.agentID = self.agentID.string
-    message.instanceID = self.instanceID.string
-    message.health = self.health
-    message.healthReason = self.healthReason.string
-    message.lastFrameAt = self.lastFrameAt
-    message.lastPollAt = self.lastPollAt
-    message.lastProgressAt = self.lastProgressAt
-    message.lastHeartbeatAt = self.lastHeartbeatAt
-    message.heartbeatIntervalMs = self.heartbeatIntervalMs
-    message.heldLeases = self.heldLeases
-    message.connected = self.connected
-    message.polling = self.polling
-    message.agentVersion = self.agentVersion.string
-    message.host = self.host.string
-    message.platform = self.platform.string
-    message.targetSystem = self.targetSystem.string
-    message.targetVersion = self.targetVersion.string
-    message.stateMessage = self.stateMessage.string
-    message.clockSkewMs = self.clockSkewMs
-    message.firstSeenAt = self.firstSeenAt
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: Agent) {
-    unsafe record.pointee.integration = reference.text(message.integration)
-    unsafe record.pointee.agent_id = reference.text(message.agentID)
-    unsafe record.pointee.instance_id = reference.text(message.instanceID)
-    self.health = message.health
-    unsafe record.pointee.health_reason = reference.text(message.healthReason)
-    self.lastFrameAt = message.lastFrameAt
-    self.lastPollAt = message.lastPollAt
-    self.lastProgressAt = message.lastProgressAt
-    self.lastHeartbeatAt = message.lastHeartbeatAt
-    self.heartbeatIntervalMs = message.heartbeatIntervalMs
-    self.heldLeases = message.heldLeases
-    self.connected = message.connected
-    self.polling = message.polling
-    unsafe record.pointee.agent_version = reference.text(message.agentVersion)
-    unsafe record.pointee.host = reference.text(message.host)
-    unsafe record.pointee.platform = reference.text(message.platform)
-    unsafe record.pointee.target_system = reference.text(message.targetSystem)
-    unsafe record.pointee.target_version = reference.text(message.targetVersion)
-    unsafe record.pointee.state_message = reference.text(message.stateMessage)
-    self.clockSkewMs = message.clockSkewMs
-    self.firstSeenAt = message.firstSeenAt
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `Key` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct KeyView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__Key.self, initializer: integrationmanager__v1__key__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__Key> { unsafe reference.record() }
-
-  /// the 8 characters after imk_
-  public var id: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.id) }
-    nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
-  }
-  /// Sets `id`; the text is copied into the arena.
-  public func setID(_ newValue: String) {
-    unsafe record.pointee.id = reference.text(newValue)
-  }
-
-  /// `integration` of the schema.
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// `created_at` of the schema.
-  public var createdAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.created_at) }
-    nonmutating set { unsafe record.pointee.created_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `expires_at` of the schema.
-  public var expiresAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.expires_at) }
-    nonmutating set { unsafe record.pointee.expires_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `revoked_at` of the schema.
-  public var revokedAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.revoked_at) }
-    nonmutating set { unsafe record.pointee.revoked_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `last_used_at` of the schema.
-  public var lastUsedAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_used_at) }
-    nonmutating set { unsafe record.pointee.last_used_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `created_by` of the schema.
-  public var createdBy: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.created_by) }
-    nonmutating set { unsafe record.pointee.created_by = reference.text(newValue) }
-  }
-  /// Sets `created_by`; the text is copied into the arena.
-  public func setCreatedBy(_ newValue: String) {
-    unsafe record.pointee.created_by = reference.text(newValue)
-  }
-
-  /// `live` of the schema.
-  public var live: Bool {
-    get { unsafe record.pointee.live != 0 }
-    nonmutating set { unsafe record.pointee.live = newValue ? 1 : 0 }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> Key {
-    var message = Key()
-    message.id = self.id.string
-    message.integration = self.integration.string
-    message.createdAt = self.createdAt
-    message.expiresAt = self.expiresAt
-    message.revokedAt = self.revokedAt
-    message.lastUsedAt = self.lastUsedAt
-    message.createdBy = self.createdBy.string
-    message.live = self.live
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: Key) {
-    unsafe record.pointee.id = reference.text(message.id)
-    unsafe record.pointee.integration = reference.text(message.integration)
-    self.createdAt = message.createdAt
-    self.expiresAt = message.expiresAt
-    self.revokedAt = message.revokedAt
-    self.lastUsedAt = message.lastUsedAt
-    unsafe record.pointee.created_by = reference.text(message.createdBy)
-    self.live = message.live
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `Action` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ActionView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__Action.self, initializer: integrationmanager__v1__action__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__Action> { unsafe reference.record() }
-
-  /// `integration` of the schema.
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// `definition` of the schema.
-  public var definition: ActionDefinitionView? {
-    unsafe ActionDefinitionView(record.pointee.definition, of: reference)
-  }
-  /// Sets `definition`, which is empty at first.
-  public func makeDefinition() -> ActionDefinitionView {
-    let view = ActionDefinitionView(besides: reference)
-    unsafe record.pointee.definition = view.reference.record()
-    return view
-  }
-
-  /// `queued` of the schema.
-  public var queued: UInt64 {
-    get { unsafe record.pointee.queued }
-    nonmutating set { unsafe record.pointee.queued = newValue }
-  }
-
-  /// `in_progress` of the schema.
-  public var inProgress: UInt64 {
-    get { unsafe record.pointee.in_progress }
-    nonmutating set { unsafe record.pointee.in_progress = newValue }
-  }
-
-  /// `polling_agents` of the schema.
-  public var pollingAgents: UInt32 {
-    get { unsafe record.pointee.polling_agents }
-    nonmutating set { unsafe record.pointee.polling_agents = newValue }
-  }
-
-  /// `last_log_at` of the schema.
-  public var lastLogAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.last_log_at) }
-    nonmutating set { unsafe record.pointee.last_log_at = reference.timestampRecord(newValue) }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> Action {
-    var message = Action()
-    message.integration = self.integration.string
-    message.definition = self.definition?.makeMessage()
-    message.queued = self.queued
-    message.inProgress = self.inProgress
-    message.pollingAgents = self.pollingAgents
-    message.lastLogAt = self.lastLogAt
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: Action) {
-    unsafe record.pointee.integration = reference.text(message.integration)
-    unsafe record.pointee.definition = nil
-    if let value = message.definition { makeDefinition().assign(value) }
-    self.queued = message.queued
-    self.inProgress = message.inProgress
-    self.pollingAgents = message.pollingAgents
-    self.lastLogAt = message.lastLogAt
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ActionRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ActionRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ActionRequest.self, initializer: integrationmanager__v1__action_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ActionRequest> { unsafe reference.record() }
-
-  /// `log` of the schema.
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// `input` of the schema.
-  public var input: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.input) }
-    nonmutating set { unsafe record.pointee.input = reference.text(newValue) }
-  }
-  /// Sets `input`; the text is copied into the arena.
-  public func setInput(_ newValue: String) {
-    unsafe record.pointee.input = reference.text(newValue)
-  }
-
-  /// `idempotency_key` of the schema.
-  public var idempotencyKey: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.idempotency_key) }
-    nonmutating set { unsafe record.pointee.idempotency_key = reference.text(newValue) }
-  }
-  /// Sets `idempotency_key`; the text is copied into the arena.
-  public func setIdempotencyKey(_ newValue: String) {
-    unsafe record.pointee.idempotency_key = reference.text(newValue)
-  }
-
-  /// 0: never delivered
-  public var delivery: UInt32 {
-    get { unsafe record.pointee.delivery }
-    nonmutating set { unsafe record.pointee.delivery = newValue }
-  }
-
-  /// the agent that holds the lease
-  public var holder: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.holder) }
-    nonmutating set { unsafe record.pointee.holder = reference.text(newValue) }
-  }
-  /// Sets `holder`; the text is copied into the arena.
-  public func setHolder(_ newValue: String) {
-    unsafe record.pointee.holder = reference.text(newValue)
-  }
-
-  /// the holder has answered for it
-  public var accepted: Bool {
-    get { unsafe record.pointee.accepted != 0 }
-    nonmutating set { unsafe record.pointee.accepted = newValue ? 1 : 0 }
-  }
-
-  /// `lease_expires_at` of the schema.
-  public var leaseExpiresAt: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.lease_expires_at) }
-    nonmutating set { unsafe record.pointee.lease_expires_at = reference.timestampRecord(newValue) }
-  }
-
-  /// `cancel_wanted` of the schema.
-  public var cancelWanted: Bool {
-    get { unsafe record.pointee.cancel_wanted != 0 }
-    nonmutating set { unsafe record.pointee.cancel_wanted = newValue ? 1 : 0 }
-  }
-
-  /// `not_before` of the schema.
-  public var notBefore: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.not_before) }
-    nonmutating set { unsafe record.pointee.not_before = reference.timestampRecord(newValue) }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ActionRequest {
-    var message = ActionRequest()
-    message.log = self.log?.makeMessage()
-    message.input = self.input.string
-    message.idempotencyKey = self.idempotencyKey.string
-    message.delivery = self.delivery
-    message.holder = self.holder.string
-    message.accepted = self.accepted
-    message.leaseExpiresAt = self.leaseExpiresAt
-    message.cancelWanted = self.cancelWanted
-    message.notBefore = self.notBefore
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ActionRequest) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    unsafe record.pointee.input = reference.text(message.input)
-    unsafe record.pointee.idempotency_key = reference.text(message.idempotencyKey)
-    self.delivery = message.delivery
-    unsafe record.pointee.holder = reference.text(message.holder)
-    self.accepted = message.accepted
-    self.leaseExpiresAt = message.leaseExpiresAt
-    self.cancelWanted = message.cancelWanted
-    self.notBefore = message.notBefore
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `TimelineEntry` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct TimelineEntryView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__TimelineEntry.self, initializer: integrationmanager__v1__timeline_entry__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__TimelineEntry> { unsafe reference.record() }
-
-  /// `at` of the schema.
-  public var at: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.at) }
-    nonmutating set { unsafe record.pointee.at = reference.timestampRecord(newValue) }
-  }
-
-  /// UNSPECIFIED: it began here
-  public var from: LogStatus {
-    get { unsafe LogStatus(rawValue: Int32(truncatingIfNeeded: record.pointee.from.rawValue)) }
-    nonmutating set { unsafe record.pointee.from = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// `to` of the schema.
-  public var to: LogStatus {
-    get { unsafe LogStatus(rawValue: Int32(truncatingIfNeeded: record.pointee.to.rawValue)) }
-    nonmutating set { unsafe record.pointee.to = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// by whom: "operator:local", "integration:customsoft", "server"
-  public var principal: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.principal) }
-    nonmutating set { unsafe record.pointee.principal = reference.text(newValue) }
-  }
-  /// Sets `principal`; the text is copied into the arena.
-  public func setPrincipal(_ newValue: String) {
-    unsafe record.pointee.principal = reference.text(newValue)
-  }
-
-  /// `agent_id` of the schema.
-  public var agentID: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.agent_id) }
-    nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
-  }
-  /// Sets `agent_id`; the text is copied into the arena.
-  public func setAgentID(_ newValue: String) {
-    unsafe record.pointee.agent_id = reference.text(newValue)
-  }
-
-  /// `cause` of the schema.
-  public var cause: TimelineCause {
-    get { unsafe TimelineCause(rawValue: Int32(truncatingIfNeeded: record.pointee.cause.rawValue)) }
-    nonmutating set { unsafe record.pointee.cause = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// `message` of the schema.
-  public var message: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.message) }
-    nonmutating set { unsafe record.pointee.message = reference.text(newValue) }
-  }
-  /// Sets `message`; the text is copied into the arena.
-  public func setMessage(_ newValue: String) {
-    unsafe record.pointee.message = reference.text(newValue)
-  }
-
-  /// a report that came after the end and changed nothing
-  public var late: Bool {
-    get { unsafe record.pointee.late != 0 }
-    nonmutating set { unsafe record.pointee.late = newValue ? 1 : 0 }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> TimelineEntry {
-    var message = TimelineEntry()
-    message.at = self.at
-    message.from = self.from
-    message.to = self.to
-    message.principal = self.principal.string
-    message.agentID = self.agentID.string
-    message.cause = self.cause
-    message.message = self.message.string
-    message.late = self.late
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: TimelineEntry) {
-    self.at = message.at
-    self.from = message.from
-    self.to = message.to
-    unsafe record.pointee.principal = reference.text(message.principal)
-    unsafe record.pointee.agent_id = reference.text(message.agentID)
-    self.cause = message.cause
-    unsafe record.pointee.message = reference.text(message.message)
-    self.late = message.late
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `LogFilter` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct LogFilterView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__LogFilter.self, initializer: integrationmanager__v1__log_filter__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__LogFilter> { unsafe reference.record() }
-
-  /// `integrations` of the schema.
-  public var integrations: RepeatedText {
-    unsafe RepeatedText(record.pointee.integrations, count: record.pointee.n_integrations, of: reference)
-  }
-  /// Sets `integrations` to as many empty elements; fill them one by one.
-  public func makeIntegrations(count: Int) -> RepeatedText {
-    let elements = RepeatedText(count: count, besides: reference)
-    unsafe record.pointee.integrations = elements.start()
-    unsafe record.pointee.n_integrations = count
-    return elements
-  }
-
-  /// `action_types` of the schema.
-  public var actionTypes: RepeatedText {
-    unsafe RepeatedText(record.pointee.action_types, count: record.pointee.n_action_types, of: reference)
-  }
-  /// Sets `action_types` to as many empty elements; fill them one by one.
-  public func makeActionTypes(count: Int) -> RepeatedText {
-    let elements = RepeatedText(count: count, besides: reference)
-    unsafe record.pointee.action_types = elements.start()
-    unsafe record.pointee.n_action_types = count
-    return elements
-  }
-
-  /// `statuses` of the schema.
-  public var statuses: RepeatedEnums<LogStatus> {
-    unsafe RepeatedEnums<LogStatus>(record.pointee.statuses, count: record.pointee.n_statuses)
-  }
-  /// Sets `statuses`; the values are copied into the arena.
-  public func setStatuses(_ values: some Collection<LogStatus>) {
-    let elements = RepeatedEnums<LogStatus>(values, besides: reference)
-    unsafe record.pointee.statuses = elements.start()
-    unsafe record.pointee.n_statuses = elements.count
-  }
-
-  /// `entity_type` of the schema.
-  public var entityType: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.entity_type) }
-    nonmutating set { unsafe record.pointee.entity_type = reference.text(newValue) }
-  }
-  /// Sets `entity_type`; the text is copied into the arena.
-  public func setEntityType(_ newValue: String) {
-    unsafe record.pointee.entity_type = reference.text(newValue)
-  }
-
-  /// `entity_ids` of the schema.
-  public var entityIds: RepeatedText {
-    unsafe RepeatedText(record.pointee.entity_ids, count: record.pointee.n_entity_ids, of: reference)
-  }
-  /// Sets `entity_ids` to as many empty elements; fill them one by one.
-  public func makeEntityIds(count: Int) -> RepeatedText {
-    let elements = RepeatedText(count: count, besides: reference)
-    unsafe record.pointee.entity_ids = elements.start()
-    unsafe record.pointee.n_entity_ids = count
-    return elements
-  }
-
-  /// `agent_ids` of the schema.
-  public var agentIds: RepeatedText {
-    unsafe RepeatedText(record.pointee.agent_ids, count: record.pointee.n_agent_ids, of: reference)
-  }
-  /// Sets `agent_ids` to as many empty elements; fill them one by one.
-  public func makeAgentIds(count: Int) -> RepeatedText {
-    let elements = RepeatedText(count: count, besides: reference)
-    unsafe record.pointee.agent_ids = elements.start()
-    unsafe record.pointee.n_agent_ids = count
-    return elements
-  }
-
-  /// `triggers` of the schema.
-  public var triggers: RepeatedEnums<Trigger> {
-    unsafe RepeatedEnums<Trigger>(record.pointee.triggers, count: record.pointee.n_triggers)
-  }
-  /// Sets `triggers`; the values are copied into the arena.
-  public func setTriggers(_ values: some Collection<Trigger>) {
-    let elements = RepeatedEnums<Trigger>(values, besides: reference)
-    unsafe record.pointee.triggers = elements.start()
-    unsafe record.pointee.n_triggers = elements.count
-  }
-
-  /// created at or after
-  public var since: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.since) }
-    nonmutating set { unsafe record.pointee.since = reference.timestampRecord(newValue) }
-  }
-
-  /// created before
-  public var until: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.until) }
-    nonmutating set { unsafe record.pointee.until = reference.timestampRecord(newValue) }
-  }
-
-  /// in messages and entity names, any case
-  public var text: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.text) }
-    nonmutating set { unsafe record.pointee.text = reference.text(newValue) }
-  }
-  /// Sets `text`; the text is copied into the arena.
-  public func setText(_ newValue: String) {
-    unsafe record.pointee.text = reference.text(newValue)
-  }
-
-  /// `labels` of the schema.
-  public var labels: RepeatedView<LogFilterLabelsEntryView> {
-    unsafe RepeatedView<LogFilterLabelsEntryView>(record.pointee.labels, count: record.pointee.n_labels, of: reference)
-  }
-  /// Sets `labels` to as many empty elements; fill them one by one.
-  public func makeLabels(count: Int) -> RepeatedView<LogFilterLabelsEntryView> {
-    let elements = RepeatedView<LogFilterLabelsEntryView>(count: count, besides: reference)
-    unsafe record.pointee.labels = elements.start()
-    unsafe record.pointee.n_labels = count
-    return elements
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> LogFilter {
-    var message = LogFilter()
-    message.integrations = self.integrations.map(\.string)
-    message.actionTypes = self.actionTypes.map(\.string)
-    message.statuses = Array(self.statuses)
-    message.entityType = self.entityType.string
-    message.entityIds = self.entityIds.map(\.string)
-    message.agentIds = self.agentIds.map(\.string)
-    message.triggers = Array(self.triggers)
-    message.since = self.since
-    message.until = self.until
-    message.text = self.text.string
-    message.labels = Dictionary(self.labels.messages(), uniquingKeysWith: { $1 })
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: LogFilter) {
-    makeIntegrations(count: message.integrations.count).assign(message.integrations)
-    makeActionTypes(count: message.actionTypes.count).assign(message.actionTypes)
-    setStatuses(message.statuses)
-    unsafe record.pointee.entity_type = reference.text(message.entityType)
-    makeEntityIds(count: message.entityIds.count).assign(message.entityIds)
-    makeAgentIds(count: message.agentIds.count).assign(message.agentIds)
-    setTriggers(message.triggers)
-    self.since = message.since
-    self.until = message.until
-    unsafe record.pointee.text = reference.text(message.text)
-    makeLabels(count: message.labels.count).assign(message.labels.sorted { $0.key < $1.key })
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// An entry of a map as it lies in an arena; see `ProtobufView`.
-@safe
-public struct LogFilterLabelsEntryView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__LogFilter__LabelsEntry.self, initializer: integrationmanager__v1__log_filter__labels_entry__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__LogFilter__LabelsEntry> { unsafe reference.record() }
-
-  /// `key` of the schema.
-  public var key: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.key) }
-    nonmutating set { unsafe record.pointee.key = reference.text(newValue) }
-  }
-  /// Sets `key`; the text is copied into the arena.
-  public func setKey(_ newValue: String) {
-    unsafe record.pointee.key = reference.text(newValue)
-  }
-
-  /// `value` of the schema.
-  public var value: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.value) }
-    nonmutating set { unsafe record.pointee.value = reference.text(newValue) }
-  }
-  /// Sets `value`; the text is copied into the arena.
-  public func setValue(_ newValue: String) {
-    unsafe record.pointee.value = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> (key: String, value: String) {
-    (self.key.string, self.value.string)
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: (key: String, value: String)) {
-    unsafe record.pointee.key = reference.text(message.key)
-    unsafe record.pointee.value = reference.text(message.value)
-  }
-}
-
 /// `GetServerInfoRequest` as it lies in an arena; see `ProtobufView`.
 @safe
 public struct GetServerInfoRequestView: ProtobufView {
@@ -1140,6 +113,22 @@ public struct GetServerInfoResponseView: ProtobufView {
     return elements
   }
 
+  /// the caller: "operator:local"
+  public var principal: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.principal) }
+    nonmutating set { unsafe record.pointee.principal = reference.text(newValue) }
+  }
+  /// Sets `principal`; the text is copied into the arena.
+  public func setPrincipal(_ newValue: String) {
+    unsafe record.pointee.principal = reference.text(newValue)
+  }
+
+  /// what the caller may do
+  public var role: Role {
+    get { unsafe Role(rawValue: Int32(truncatingIfNeeded: record.pointee.role.rawValue)) }
+    nonmutating set { unsafe record.pointee.role = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> GetServerInfoResponse {
     var message = GetServerInfoResponse()
@@ -1150,6 +139,8 @@ public struct GetServerInfoResponseView: ProtobufView {
     message.schemaVersion = self.schemaVersion
     message.limits = Dictionary(self.limits.messages(), uniquingKeysWith: { $1 })
     message.counters = Dictionary(self.counters.messages(), uniquingKeysWith: { $1 })
+    message.principal = self.principal.string
+    message.role = self.role
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -1163,6 +154,8 @@ public struct GetServerInfoResponseView: ProtobufView {
     self.schemaVersion = message.schemaVersion
     makeLimits(count: message.limits.count).assign(message.limits.sorted { $0.key < $1.key })
     makeCounters(count: message.counters.count).assign(message.counters.sorted { $0.key < $1.key })
+    unsafe record.pointee.principal = reference.text(message.principal)
+    self.role = message.role
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1376,7 +369,7 @@ public struct TroubleView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__Trouble> { unsafe reference.record() }
 
-  /// stable: "AGENT_DOWN", "NOT_TAKING_WORK", "UNSERVED_REQUESTS"
+  /// stable: "AGENT_DOWN", "UNSERVED_REQUESTS", "QUIET_TOO_LONG"
   public var kind: ProtobufText {
     get { unsafe ProtobufText(record.pointee.kind) }
     nonmutating set { unsafe record.pointee.kind = reference.text(newValue) }
@@ -2151,252 +1144,6 @@ public struct ResumeIntegrationResponseView: ProtobufView {
   }
 }
 
-/// `CreateKeyRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CreateKeyRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CreateKeyRequest.self, initializer: integrationmanager__v1__create_key_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CreateKeyRequest> { unsafe reference.record() }
-
-  /// `integration` of the schema.
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CreateKeyRequest {
-    var message = CreateKeyRequest()
-    message.integration = self.integration.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CreateKeyRequest) {
-    unsafe record.pointee.integration = reference.text(message.integration)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `CreateKeyResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CreateKeyResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CreateKeyResponse.self, initializer: integrationmanager__v1__create_key_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CreateKeyResponse> { unsafe reference.record() }
-
-  /// `key` of the schema.
-  public var key: KeyView? {
-    unsafe KeyView(record.pointee.key, of: reference)
-  }
-  /// Sets `key`, which is empty at first.
-  public func makeKey() -> KeyView {
-    let view = KeyView(besides: reference)
-    unsafe record.pointee.key = view.reference.record()
-    return view
-  }
-
-  /// `secret` of the schema.
-  public var secret: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.secret) }
-    nonmutating set { unsafe record.pointee.secret = reference.text(newValue) }
-  }
-  /// Sets `secret`; the text is copied into the arena.
-  public func setSecret(_ newValue: String) {
-    unsafe record.pointee.secret = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CreateKeyResponse {
-    var message = CreateKeyResponse()
-    message.key = self.key?.makeMessage()
-    message.secret = self.secret.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CreateKeyResponse) {
-    unsafe record.pointee.key = nil
-    if let value = message.key { makeKey().assign(value) }
-    unsafe record.pointee.secret = reference.text(message.secret)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListKeysRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListKeysRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListKeysRequest.self, initializer: integrationmanager__v1__list_keys_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListKeysRequest> { unsafe reference.record() }
-
-  /// empty: all
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListKeysRequest {
-    var message = ListKeysRequest()
-    message.integration = self.integration.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListKeysRequest) {
-    unsafe record.pointee.integration = reference.text(message.integration)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListKeysResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListKeysResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListKeysResponse.self, initializer: integrationmanager__v1__list_keys_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListKeysResponse> { unsafe reference.record() }
-
-  /// `keys` of the schema.
-  public var keys: RepeatedView<KeyView> {
-    unsafe RepeatedView<KeyView>(record.pointee.keys, count: record.pointee.n_keys, of: reference)
-  }
-  /// Sets `keys` to as many empty elements; fill them one by one.
-  public func makeKeys(count: Int) -> RepeatedView<KeyView> {
-    let elements = RepeatedView<KeyView>(count: count, besides: reference)
-    unsafe record.pointee.keys = elements.start()
-    unsafe record.pointee.n_keys = count
-    return elements
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListKeysResponse {
-    var message = ListKeysResponse()
-    message.keys = self.keys.messages()
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListKeysResponse) {
-    makeKeys(count: message.keys.count).assign(message.keys)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `RevokeKeyRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct RevokeKeyRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__RevokeKeyRequest.self, initializer: integrationmanager__v1__revoke_key_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__RevokeKeyRequest> { unsafe reference.record() }
-
-  /// `key_id` of the schema.
-  public var keyID: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.key_id) }
-    nonmutating set { unsafe record.pointee.key_id = reference.text(newValue) }
-  }
-  /// Sets `key_id`; the text is copied into the arena.
-  public func setKeyID(_ newValue: String) {
-    unsafe record.pointee.key_id = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> RevokeKeyRequest {
-    var message = RevokeKeyRequest()
-    message.keyID = self.keyID.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: RevokeKeyRequest) {
-    unsafe record.pointee.key_id = reference.text(message.keyID)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `RevokeKeyResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct RevokeKeyResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__RevokeKeyResponse.self, initializer: integrationmanager__v1__revoke_key_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__RevokeKeyResponse> { unsafe reference.record() }
-
-  /// `key` of the schema.
-  public var key: KeyView? {
-    unsafe KeyView(record.pointee.key, of: reference)
-  }
-  /// Sets `key`, which is empty at first.
-  public func makeKey() -> KeyView {
-    let view = KeyView(besides: reference)
-    unsafe record.pointee.key = view.reference.record()
-    return view
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> RevokeKeyResponse {
-    var message = RevokeKeyResponse()
-    message.key = self.key?.makeMessage()
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: RevokeKeyResponse) {
-    unsafe record.pointee.key = nil
-    if let value = message.key { makeKey().assign(value) }
-    reference.unknownFields = message.unknownFields
-  }
-}
-
 /// `ListActionsRequest` as it lies in an arena; see `ProtobufView`.
 @safe
 public struct ListActionsRequestView: ProtobufView {
@@ -2471,826 +1218,6 @@ public struct ListActionsResponseView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListActionsResponse) {
     makeActions(count: message.actions.count).assign(message.actions)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListLogsRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListLogsRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListLogsRequest.self, initializer: integrationmanager__v1__list_logs_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListLogsRequest> { unsafe reference.record() }
-
-  /// `filter` of the schema.
-  public var filter: LogFilterView? {
-    unsafe LogFilterView(record.pointee.filter, of: reference)
-  }
-  /// Sets `filter`, which is empty at first.
-  public func makeFilter() -> LogFilterView {
-    let view = LogFilterView(besides: reference)
-    unsafe record.pointee.filter = view.reference.record()
-    return view
-  }
-
-  /// `order` of the schema.
-  public var order: Order {
-    get { unsafe Order(rawValue: Int32(truncatingIfNeeded: record.pointee.order.rawValue)) }
-    nonmutating set { unsafe record.pointee.order = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
-  }
-
-  /// 0: 50; at most 1000
-  public var pageSize: UInt32 {
-    get { unsafe record.pointee.page_size }
-    nonmutating set { unsafe record.pointee.page_size = newValue }
-  }
-
-  /// `page_token` of the schema.
-  public var pageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.page_token) }
-    nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
-  }
-  /// Sets `page_token`; the text is copied into the arena.
-  public func setPageToken(_ newValue: String) {
-    unsafe record.pointee.page_token = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListLogsRequest {
-    var message = ListLogsRequest()
-    message.filter = self.filter?.makeMessage()
-    message.order = self.order
-    message.pageSize = self.pageSize
-    message.pageToken = self.pageToken.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListLogsRequest) {
-    unsafe record.pointee.filter = nil
-    if let value = message.filter { makeFilter().assign(value) }
-    self.order = message.order
-    self.pageSize = message.pageSize
-    unsafe record.pointee.page_token = reference.text(message.pageToken)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListLogsResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListLogsResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListLogsResponse.self, initializer: integrationmanager__v1__list_logs_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListLogsResponse> { unsafe reference.record() }
-
-  /// `logs` of the schema.
-  public var logs: RepeatedView<ActionLogView> {
-    unsafe RepeatedView<ActionLogView>(record.pointee.logs, count: record.pointee.n_logs, of: reference)
-  }
-  /// Sets `logs` to as many empty elements; fill them one by one.
-  public func makeLogs(count: Int) -> RepeatedView<ActionLogView> {
-    let elements = RepeatedView<ActionLogView>(count: count, besides: reference)
-    unsafe record.pointee.logs = elements.start()
-    unsafe record.pointee.n_logs = count
-    return elements
-  }
-
-  /// `next_page_token` of the schema.
-  public var nextPageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.next_page_token) }
-    nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
-  }
-  /// Sets `next_page_token`; the text is copied into the arena.
-  public func setNextPageToken(_ newValue: String) {
-    unsafe record.pointee.next_page_token = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListLogsResponse {
-    var message = ListLogsResponse()
-    message.logs = self.logs.messages()
-    message.nextPageToken = self.nextPageToken.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListLogsResponse) {
-    makeLogs(count: message.logs.count).assign(message.logs)
-    unsafe record.pointee.next_page_token = reference.text(message.nextPageToken)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `GetLogRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct GetLogRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetLogRequest.self, initializer: integrationmanager__v1__get_log_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetLogRequest> { unsafe reference.record() }
-
-  /// `id` of the schema.
-  public var id: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.id) }
-    nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
-  }
-  /// Sets `id`; the text is copied into the arena.
-  public func setID(_ newValue: String) {
-    unsafe record.pointee.id = reference.text(newValue)
-  }
-
-  /// 0: 50; at most 1000
-  public var errorPageSize: UInt32 {
-    get { unsafe record.pointee.error_page_size }
-    nonmutating set { unsafe record.pointee.error_page_size = newValue }
-  }
-
-  /// `error_page_token` of the schema.
-  public var errorPageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.error_page_token) }
-    nonmutating set { unsafe record.pointee.error_page_token = reference.text(newValue) }
-  }
-  /// Sets `error_page_token`; the text is copied into the arena.
-  public func setErrorPageToken(_ newValue: String) {
-    unsafe record.pointee.error_page_token = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> GetLogRequest {
-    var message = GetLogRequest()
-    message.id = self.id.string
-    message.errorPageSize = self.errorPageSize
-    message.errorPageToken = self.errorPageToken.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: GetLogRequest) {
-    unsafe record.pointee.id = reference.text(message.id)
-    self.errorPageSize = message.errorPageSize
-    unsafe record.pointee.error_page_token = reference.text(message.errorPageToken)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `GetLogResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct GetLogResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetLogResponse.self, initializer: integrationmanager__v1__get_log_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetLogResponse> { unsafe reference.record() }
-
-  /// `log` of the schema.
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// `timeline` of the schema.
-  public var timeline: RepeatedView<TimelineEntryView> {
-    unsafe RepeatedView<TimelineEntryView>(record.pointee.timeline, count: record.pointee.n_timeline, of: reference)
-  }
-  /// Sets `timeline` to as many empty elements; fill them one by one.
-  public func makeTimeline(count: Int) -> RepeatedView<TimelineEntryView> {
-    let elements = RepeatedView<TimelineEntryView>(count: count, besides: reference)
-    unsafe record.pointee.timeline = elements.start()
-    unsafe record.pointee.n_timeline = count
-    return elements
-  }
-
-  /// `errors` of the schema.
-  public var errors: RepeatedView<RecordErrorView> {
-    unsafe RepeatedView<RecordErrorView>(record.pointee.errors, count: record.pointee.n_errors, of: reference)
-  }
-  /// Sets `errors` to as many empty elements; fill them one by one.
-  public func makeErrors(count: Int) -> RepeatedView<RecordErrorView> {
-    let elements = RepeatedView<RecordErrorView>(count: count, besides: reference)
-    unsafe record.pointee.errors = elements.start()
-    unsafe record.pointee.n_errors = count
-    return elements
-  }
-
-  /// `next_error_page_token` of the schema.
-  public var nextErrorPageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.next_error_page_token) }
-    nonmutating set { unsafe record.pointee.next_error_page_token = reference.text(newValue) }
-  }
-  /// Sets `next_error_page_token`; the text is copied into the arena.
-  public func setNextErrorPageToken(_ newValue: String) {
-    unsafe record.pointee.next_error_page_token = reference.text(newValue)
-  }
-
-  /// where it came from one
-  public var request: ActionRequestView? {
-    unsafe ActionRequestView(record.pointee.request, of: reference)
-  }
-  /// Sets `request`, which is empty at first.
-  public func makeRequest() -> ActionRequestView {
-    let view = ActionRequestView(besides: reference)
-    unsafe record.pointee.request = view.reference.record()
-    return view
-  }
-
-  /// whom to call
-  public var integration: IntegrationView? {
-    unsafe IntegrationView(record.pointee.integration, of: reference)
-  }
-  /// Sets `integration`, which is empty at first.
-  public func makeIntegration() -> IntegrationView {
-    let view = IntegrationView(besides: reference)
-    unsafe record.pointee.integration = view.reference.record()
-    return view
-  }
-
-  /// the ids of its retries
-  public var retriedBy: RepeatedText {
-    unsafe RepeatedText(record.pointee.retried_by, count: record.pointee.n_retried_by, of: reference)
-  }
-  /// Sets `retried_by` to as many empty elements; fill them one by one.
-  public func makeRetriedBy(count: Int) -> RepeatedText {
-    let elements = RepeatedText(count: count, besides: reference)
-    unsafe record.pointee.retried_by = elements.start()
-    unsafe record.pointee.n_retried_by = count
-    return elements
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> GetLogResponse {
-    var message = GetLogResponse()
-    message.log = self.log?.makeMessage()
-    message.timeline = self.timeline.messages()
-    message.errors = self.errors.messages()
-    message.nextErrorPageToken = self.nextErrorPageToken.string
-    message.request = self.request?.makeMessage()
-    message.integration = self.integration?.makeMessage()
-    message.retriedBy = self.retriedBy.map(\.string)
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: GetLogResponse) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    makeTimeline(count: message.timeline.count).assign(message.timeline)
-    makeErrors(count: message.errors.count).assign(message.errors)
-    unsafe record.pointee.next_error_page_token = reference.text(message.nextErrorPageToken)
-    unsafe record.pointee.request = nil
-    if let value = message.request { makeRequest().assign(value) }
-    unsafe record.pointee.integration = nil
-    if let value = message.integration { makeIntegration().assign(value) }
-    makeRetriedBy(count: message.retriedBy.count).assign(message.retriedBy)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `TailLogsRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct TailLogsRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__TailLogsRequest.self, initializer: integrationmanager__v1__tail_logs_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__TailLogsRequest> { unsafe reference.record() }
-
-  /// `filter` of the schema.
-  public var filter: LogFilterView? {
-    unsafe LogFilterView(record.pointee.filter, of: reference)
-  }
-  /// Sets `filter`, which is empty at first.
-  public func makeFilter() -> LogFilterView {
-    let view = LogFilterView(besides: reference)
-    unsafe record.pointee.filter = view.reference.record()
-    return view
-  }
-
-  /// begin with this many of the newest; at most 1000
-  public var recent: UInt32 {
-    get { unsafe record.pointee.recent }
-    nonmutating set { unsafe record.pointee.recent = newValue }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> TailLogsRequest {
-    var message = TailLogsRequest()
-    message.filter = self.filter?.makeMessage()
-    message.recent = self.recent
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: TailLogsRequest) {
-    unsafe record.pointee.filter = nil
-    if let value = message.filter { makeFilter().assign(value) }
-    self.recent = message.recent
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `TailLogsResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct TailLogsResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__TailLogsResponse.self, initializer: integrationmanager__v1__tail_logs_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__TailLogsResponse> { unsafe reference.record() }
-
-  /// `log` of the schema.
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> TailLogsResponse {
-    var message = TailLogsResponse()
-    message.log = self.log?.makeMessage()
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: TailLogsResponse) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `RetryLogRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct RetryLogRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__RetryLogRequest.self, initializer: integrationmanager__v1__retry_log_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__RetryLogRequest> { unsafe reference.record() }
-
-  /// `id` of the schema.
-  public var id: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.id) }
-    nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
-  }
-  /// Sets `id`; the text is copied into the arena.
-  public func setID(_ newValue: String) {
-    unsafe record.pointee.id = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> RetryLogRequest {
-    var message = RetryLogRequest()
-    message.id = self.id.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: RetryLogRequest) {
-    unsafe record.pointee.id = reference.text(message.id)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `RetryLogResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct RetryLogResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__RetryLogResponse.self, initializer: integrationmanager__v1__retry_log_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__RetryLogResponse> { unsafe reference.record() }
-
-  /// the new one
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> RetryLogResponse {
-    var message = RetryLogResponse()
-    message.log = self.log?.makeMessage()
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: RetryLogResponse) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `CreateRequestRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CreateRequestRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CreateRequestRequest.self, initializer: integrationmanager__v1__create_request_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CreateRequestRequest> { unsafe reference.record() }
-
-  /// `integration` of the schema.
-  public var integration: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.integration) }
-    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
-  }
-  /// Sets `integration`; the text is copied into the arena.
-  public func setIntegration(_ newValue: String) {
-    unsafe record.pointee.integration = reference.text(newValue)
-  }
-
-  /// `action_type` of the schema.
-  public var actionType: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.action_type) }
-    nonmutating set { unsafe record.pointee.action_type = reference.text(newValue) }
-  }
-  /// Sets `action_type`; the text is copied into the arena.
-  public func setActionType(_ newValue: String) {
-    unsafe record.pointee.action_type = reference.text(newValue)
-  }
-
-  /// `entity` of the schema.
-  public var entity: EntityView? {
-    unsafe EntityView(record.pointee.entity, of: reference)
-  }
-  /// Sets `entity`, which is empty at first.
-  public func makeEntity() -> EntityView {
-    let view = EntityView(besides: reference)
-    unsafe record.pointee.entity = view.reference.record()
-    return view
-  }
-
-  /// JSON
-  public var input: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.input) }
-    nonmutating set { unsafe record.pointee.input = reference.text(newValue) }
-  }
-  /// Sets `input`; the text is copied into the arena.
-  public func setInput(_ newValue: String) {
-    unsafe record.pointee.input = reference.text(newValue)
-  }
-
-  /// empty: the log's id
-  public var idempotencyKey: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.idempotency_key) }
-    nonmutating set { unsafe record.pointee.idempotency_key = reference.text(newValue) }
-  }
-  /// Sets `idempotency_key`; the text is copied into the arena.
-  public func setIdempotencyKey(_ newValue: String) {
-    unsafe record.pointee.idempotency_key = reference.text(newValue)
-  }
-
-  /// `not_before` of the schema.
-  public var notBefore: Timestamp? {
-    get { unsafe reference.timestamp(record.pointee.not_before) }
-    nonmutating set { unsafe record.pointee.not_before = reference.timestampRecord(newValue) }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CreateRequestRequest {
-    var message = CreateRequestRequest()
-    message.integration = self.integration.string
-    message.actionType = self.actionType.string
-    message.entity = self.entity?.makeMessage()
-    message.input = self.input.string
-    message.idempotencyKey = self.idempotencyKey.string
-    message.notBefore = self.notBefore
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CreateRequestRequest) {
-    unsafe record.pointee.integration = reference.text(message.integration)
-    unsafe record.pointee.action_type = reference.text(message.actionType)
-    unsafe record.pointee.entity = nil
-    if let value = message.entity { makeEntity().assign(value) }
-    unsafe record.pointee.input = reference.text(message.input)
-    unsafe record.pointee.idempotency_key = reference.text(message.idempotencyKey)
-    self.notBefore = message.notBefore
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `CreateRequestResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CreateRequestResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CreateRequestResponse.self, initializer: integrationmanager__v1__create_request_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CreateRequestResponse> { unsafe reference.record() }
-
-  /// `log` of the schema.
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// the idempotency key was there; log is the earlier one
-  public var duplicate: Bool {
-    get { unsafe record.pointee.duplicate != 0 }
-    nonmutating set { unsafe record.pointee.duplicate = newValue ? 1 : 0 }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CreateRequestResponse {
-    var message = CreateRequestResponse()
-    message.log = self.log?.makeMessage()
-    message.duplicate = self.duplicate
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CreateRequestResponse) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    self.duplicate = message.duplicate
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListRequestsRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListRequestsRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListRequestsRequest.self, initializer: integrationmanager__v1__list_requests_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListRequestsRequest> { unsafe reference.record() }
-
-  /// `filter` of the schema.
-  public var filter: LogFilterView? {
-    unsafe LogFilterView(record.pointee.filter, of: reference)
-  }
-  /// Sets `filter`, which is empty at first.
-  public func makeFilter() -> LogFilterView {
-    let view = LogFilterView(besides: reference)
-    unsafe record.pointee.filter = view.reference.record()
-    return view
-  }
-
-  /// 0: 50; at most 1000
-  public var pageSize: UInt32 {
-    get { unsafe record.pointee.page_size }
-    nonmutating set { unsafe record.pointee.page_size = newValue }
-  }
-
-  /// `page_token` of the schema.
-  public var pageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.page_token) }
-    nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
-  }
-  /// Sets `page_token`; the text is copied into the arena.
-  public func setPageToken(_ newValue: String) {
-    unsafe record.pointee.page_token = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListRequestsRequest {
-    var message = ListRequestsRequest()
-    message.filter = self.filter?.makeMessage()
-    message.pageSize = self.pageSize
-    message.pageToken = self.pageToken.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListRequestsRequest) {
-    unsafe record.pointee.filter = nil
-    if let value = message.filter { makeFilter().assign(value) }
-    self.pageSize = message.pageSize
-    unsafe record.pointee.page_token = reference.text(message.pageToken)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `ListRequestsResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct ListRequestsResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ListRequestsResponse.self, initializer: integrationmanager__v1__list_requests_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__ListRequestsResponse> { unsafe reference.record() }
-
-  /// `requests` of the schema.
-  public var requests: RepeatedView<ActionRequestView> {
-    unsafe RepeatedView<ActionRequestView>(record.pointee.requests, count: record.pointee.n_requests, of: reference)
-  }
-  /// Sets `requests` to as many empty elements; fill them one by one.
-  public func makeRequests(count: Int) -> RepeatedView<ActionRequestView> {
-    let elements = RepeatedView<ActionRequestView>(count: count, besides: reference)
-    unsafe record.pointee.requests = elements.start()
-    unsafe record.pointee.n_requests = count
-    return elements
-  }
-
-  /// `next_page_token` of the schema.
-  public var nextPageToken: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.next_page_token) }
-    nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
-  }
-  /// Sets `next_page_token`; the text is copied into the arena.
-  public func setNextPageToken(_ newValue: String) {
-    unsafe record.pointee.next_page_token = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> ListRequestsResponse {
-    var message = ListRequestsResponse()
-    message.requests = self.requests.messages()
-    message.nextPageToken = self.nextPageToken.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: ListRequestsResponse) {
-    makeRequests(count: message.requests.count).assign(message.requests)
-    unsafe record.pointee.next_page_token = reference.text(message.nextPageToken)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `CancelRequestRequest` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CancelRequestRequestView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CancelRequestRequest.self, initializer: integrationmanager__v1__cancel_request_request__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CancelRequestRequest> { unsafe reference.record() }
-
-  /// `id` of the schema.
-  public var id: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.id) }
-    nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
-  }
-  /// Sets `id`; the text is copied into the arena.
-  public func setID(_ newValue: String) {
-    unsafe record.pointee.id = reference.text(newValue)
-  }
-
-  /// `reason` of the schema.
-  public var reason: ProtobufText {
-    get { unsafe ProtobufText(record.pointee.reason) }
-    nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
-  }
-  /// Sets `reason`; the text is copied into the arena.
-  public func setReason(_ newValue: String) {
-    unsafe record.pointee.reason = reference.text(newValue)
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CancelRequestRequest {
-    var message = CancelRequestRequest()
-    message.id = self.id.string
-    message.reason = self.reason.string
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CancelRequestRequest) {
-    unsafe record.pointee.id = reference.text(message.id)
-    unsafe record.pointee.reason = reference.text(message.reason)
-    reference.unknownFields = message.unknownFields
-  }
-}
-
-/// `CancelRequestResponse` as it lies in an arena; see `ProtobufView`.
-@safe
-public struct CancelRequestResponseView: ProtobufView {
-  /// The C table that describes the message.
-  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__CancelRequestResponse.self, initializer: integrationmanager__v1__cancel_request_response__init)
-  /// The message's C record.
-  public let reference: MessageReference
-
-  /// Wraps a record of this type.
-  public init(reference: MessageReference) { self.reference = reference }
-
-  private var record: UnsafeMutablePointer<Integrationmanager__V1__CancelRequestResponse> { unsafe reference.record() }
-
-  /// `log` of the schema.
-  public var log: ActionLogView? {
-    unsafe ActionLogView(record.pointee.log, of: reference)
-  }
-  /// Sets `log`, which is empty at first.
-  public func makeLog() -> ActionLogView {
-    let view = ActionLogView(besides: reference)
-    unsafe record.pointee.log = view.reference.record()
-    return view
-  }
-
-  /// it runs: the agent hears it and decides how it ends
-  public var askedAgent: Bool {
-    get { unsafe record.pointee.asked_agent != 0 }
-    nonmutating set { unsafe record.pointee.asked_agent = newValue ? 1 : 0 }
-  }
-
-  /// A copy that stays.
-  public func makeMessage() -> CancelRequestResponse {
-    var message = CancelRequestResponse()
-    message.log = self.log?.makeMessage()
-    message.askedAgent = self.askedAgent
-    message.unknownFields = reference.unknownFields
-    return message
-  }
-
-  /// Sets every field from a value.
-  public func assign(_ message: CancelRequestResponse) {
-    unsafe record.pointee.log = nil
-    if let value = message.log { makeLog().assign(value) }
-    self.askedAgent = message.askedAgent
     reference.unknownFields = message.unknownFields
   }
 }
@@ -3471,6 +1398,640 @@ public struct DrainAgentResponseView: ProtobufView {
   public func assign(_ message: DrainAgentResponse) {
     unsafe record.pointee.agent = nil
     if let value = message.agent { makeAgent().assign(value) }
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `GetAgentRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct GetAgentRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetAgentRequest.self, initializer: integrationmanager__v1__get_agent_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetAgentRequest> { unsafe reference.record() }
+
+  /// `integration` of the schema.
+  public var integration: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.integration) }
+    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
+
+  /// `agent_id` of the schema.
+  public var agentID: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.agent_id) }
+    nonmutating set { unsafe record.pointee.agent_id = reference.text(newValue) }
+  }
+  /// Sets `agent_id`; the text is copied into the arena.
+  public func setAgentID(_ newValue: String) {
+    unsafe record.pointee.agent_id = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> GetAgentRequest {
+    var message = GetAgentRequest()
+    message.integration = self.integration.string
+    message.agentID = self.agentID.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: GetAgentRequest) {
+    unsafe record.pointee.integration = reference.text(message.integration)
+    unsafe record.pointee.agent_id = reference.text(message.agentID)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `GetAgentResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct GetAgentResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetAgentResponse.self, initializer: integrationmanager__v1__get_agent_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetAgentResponse> { unsafe reference.record() }
+
+  /// `agent` of the schema.
+  public var agent: AgentView? {
+    unsafe AgentView(record.pointee.agent, of: reference)
+  }
+  /// Sets `agent`, which is empty at first.
+  public func makeAgent() -> AgentView {
+    let view = AgentView(besides: reference)
+    unsafe record.pointee.agent = view.reference.record()
+    return view
+  }
+
+  /// oldest first, at most 1000
+  public var held: RepeatedView<ActionRequestView> {
+    unsafe RepeatedView<ActionRequestView>(record.pointee.held, count: record.pointee.n_held, of: reference)
+  }
+  /// Sets `held` to as many empty elements; fill them one by one.
+  public func makeHeld(count: Int) -> RepeatedView<ActionRequestView> {
+    let elements = RepeatedView<ActionRequestView>(count: count, besides: reference)
+    unsafe record.pointee.held = elements.start()
+    unsafe record.pointee.n_held = count
+    return elements
+  }
+
+  /// whom to call
+  public var integration: IntegrationView? {
+    unsafe IntegrationView(record.pointee.integration, of: reference)
+  }
+  /// Sets `integration`, which is empty at first.
+  public func makeIntegration() -> IntegrationView {
+    let view = IntegrationView(besides: reference)
+    unsafe record.pointee.integration = view.reference.record()
+    return view
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> GetAgentResponse {
+    var message = GetAgentResponse()
+    message.agent = self.agent?.makeMessage()
+    message.held = self.held.messages()
+    message.integration = self.integration?.makeMessage()
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: GetAgentResponse) {
+    unsafe record.pointee.agent = nil
+    if let value = message.agent { makeAgent().assign(value) }
+    makeHeld(count: message.held.count).assign(message.held)
+    unsafe record.pointee.integration = nil
+    if let value = message.integration { makeIntegration().assign(value) }
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `DeleteIntegrationRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct DeleteIntegrationRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__DeleteIntegrationRequest.self, initializer: integrationmanager__v1__delete_integration_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__DeleteIntegrationRequest> { unsafe reference.record() }
+
+  /// `name` of the schema.
+  public var name: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.name) }
+    nonmutating set { unsafe record.pointee.name = reference.text(newValue) }
+  }
+  /// Sets `name`; the text is copied into the arena.
+  public func setName(_ newValue: String) {
+    unsafe record.pointee.name = reference.text(newValue)
+  }
+
+  /// its logs go too; else a deletion with logs is refused
+  public var withLogs: Bool {
+    get { unsafe record.pointee.with_logs != 0 }
+    nonmutating set { unsafe record.pointee.with_logs = newValue ? 1 : 0 }
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> DeleteIntegrationRequest {
+    var message = DeleteIntegrationRequest()
+    message.name = self.name.string
+    message.withLogs = self.withLogs
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: DeleteIntegrationRequest) {
+    unsafe record.pointee.name = reference.text(message.name)
+    self.withLogs = message.withLogs
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `DeleteIntegrationResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct DeleteIntegrationResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__DeleteIntegrationResponse.self, initializer: integrationmanager__v1__delete_integration_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__DeleteIntegrationResponse> { unsafe reference.record() }
+
+  /// `deleted_logs` of the schema.
+  public var deletedLogs: UInt64 {
+    get { unsafe record.pointee.deleted_logs }
+    nonmutating set { unsafe record.pointee.deleted_logs = newValue }
+  }
+
+  /// `cancelled_requests` of the schema.
+  public var cancelledRequests: UInt64 {
+    get { unsafe record.pointee.cancelled_requests }
+    nonmutating set { unsafe record.pointee.cancelled_requests = newValue }
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> DeleteIntegrationResponse {
+    var message = DeleteIntegrationResponse()
+    message.deletedLogs = self.deletedLogs
+    message.cancelledRequests = self.cancelledRequests
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: DeleteIntegrationResponse) {
+    self.deletedLogs = message.deletedLogs
+    self.cancelledRequests = message.cancelledRequests
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `GetActionRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct GetActionRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetActionRequest.self, initializer: integrationmanager__v1__get_action_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetActionRequest> { unsafe reference.record() }
+
+  /// `integration` of the schema.
+  public var integration: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.integration) }
+    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
+
+  /// `type` of the schema.
+  public var type: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.type) }
+    nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
+  }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> GetActionRequest {
+    var message = GetActionRequest()
+    message.integration = self.integration.string
+    message.type = self.type.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: GetActionRequest) {
+    unsafe record.pointee.integration = reference.text(message.integration)
+    unsafe record.pointee.type = reference.text(message.type)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `GetActionResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct GetActionResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__GetActionResponse.self, initializer: integrationmanager__v1__get_action_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__GetActionResponse> { unsafe reference.record() }
+
+  /// `action` of the schema.
+  public var action: ActionView? {
+    unsafe ActionView(record.pointee.action, of: reference)
+  }
+  /// Sets `action`, which is empty at first.
+  public func makeAction() -> ActionView {
+    let view = ActionView(besides: reference)
+    unsafe record.pointee.action = view.reference.record()
+    return view
+  }
+
+  /// `schedules` of the schema.
+  public var schedules: RepeatedView<ScheduleView> {
+    unsafe RepeatedView<ScheduleView>(record.pointee.schedules, count: record.pointee.n_schedules, of: reference)
+  }
+  /// Sets `schedules` to as many empty elements; fill them one by one.
+  public func makeSchedules(count: Int) -> RepeatedView<ScheduleView> {
+    let elements = RepeatedView<ScheduleView>(count: count, besides: reference)
+    unsafe record.pointee.schedules = elements.start()
+    unsafe record.pointee.n_schedules = count
+    return elements
+  }
+
+  /// whom to call
+  public var integration: IntegrationView? {
+    unsafe IntegrationView(record.pointee.integration, of: reference)
+  }
+  /// Sets `integration`, which is empty at first.
+  public func makeIntegration() -> IntegrationView {
+    let view = IntegrationView(besides: reference)
+    unsafe record.pointee.integration = view.reference.record()
+    return view
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> GetActionResponse {
+    var message = GetActionResponse()
+    message.action = self.action?.makeMessage()
+    message.schedules = self.schedules.messages()
+    message.integration = self.integration?.makeMessage()
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: GetActionResponse) {
+    unsafe record.pointee.action = nil
+    if let value = message.action { makeAction().assign(value) }
+    makeSchedules(count: message.schedules.count).assign(message.schedules)
+    unsafe record.pointee.integration = nil
+    if let value = message.integration { makeIntegration().assign(value) }
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `UpdateActionRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct UpdateActionRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__UpdateActionRequest.self, initializer: integrationmanager__v1__update_action_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__UpdateActionRequest> { unsafe reference.record() }
+
+  /// `integration` of the schema.
+  public var integration: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.integration) }
+    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
+
+  /// `type` of the schema.
+  public var type: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.type) }
+    nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
+  }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
+
+  /// its fields are set, others stay as they are
+  public var set: PolicyOverrideView? {
+    unsafe PolicyOverrideView(record.pointee.set, of: reference)
+  }
+  /// Sets `set`, which is empty at first.
+  public func makeSet() -> PolicyOverrideView {
+    let view = PolicyOverrideView(besides: reference)
+    unsafe record.pointee.set = view.reference.record()
+    return view
+  }
+
+  /// what the agent declares holds again
+  public var clear: RepeatedText {
+    unsafe RepeatedText(record.pointee.clear, count: record.pointee.n_clear, of: reference)
+  }
+  /// Sets `clear` to as many empty elements; fill them one by one.
+  public func makeClear(count: Int) -> RepeatedText {
+    let elements = RepeatedText(count: count, besides: reference)
+    unsafe record.pointee.clear = elements.start()
+    unsafe record.pointee.n_clear = count
+    return elements
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> UpdateActionRequest {
+    var message = UpdateActionRequest()
+    message.integration = self.integration.string
+    message.type = self.type.string
+    message.set = self.set?.makeMessage()
+    message.clear = self.clear.map(\.string)
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: UpdateActionRequest) {
+    unsafe record.pointee.integration = reference.text(message.integration)
+    unsafe record.pointee.type = reference.text(message.type)
+    unsafe record.pointee.set = nil
+    if let value = message.set { makeSet().assign(value) }
+    makeClear(count: message.clear.count).assign(message.clear)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `UpdateActionResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct UpdateActionResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__UpdateActionResponse.self, initializer: integrationmanager__v1__update_action_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__UpdateActionResponse> { unsafe reference.record() }
+
+  /// `action` of the schema.
+  public var action: ActionView? {
+    unsafe ActionView(record.pointee.action, of: reference)
+  }
+  /// Sets `action`, which is empty at first.
+  public func makeAction() -> ActionView {
+    let view = ActionView(besides: reference)
+    unsafe record.pointee.action = view.reference.record()
+    return view
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> UpdateActionResponse {
+    var message = UpdateActionResponse()
+    message.action = self.action?.makeMessage()
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: UpdateActionResponse) {
+    unsafe record.pointee.action = nil
+    if let value = message.action { makeAction().assign(value) }
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `PauseActionRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct PauseActionRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__PauseActionRequest.self, initializer: integrationmanager__v1__pause_action_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__PauseActionRequest> { unsafe reference.record() }
+
+  /// `integration` of the schema.
+  public var integration: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.integration) }
+    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
+
+  /// `type` of the schema.
+  public var type: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.type) }
+    nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
+  }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
+
+  /// `reason` of the schema.
+  public var reason: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.reason) }
+    nonmutating set { unsafe record.pointee.reason = reference.text(newValue) }
+  }
+  /// Sets `reason`; the text is copied into the arena.
+  public func setReason(_ newValue: String) {
+    unsafe record.pointee.reason = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> PauseActionRequest {
+    var message = PauseActionRequest()
+    message.integration = self.integration.string
+    message.type = self.type.string
+    message.reason = self.reason.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: PauseActionRequest) {
+    unsafe record.pointee.integration = reference.text(message.integration)
+    unsafe record.pointee.type = reference.text(message.type)
+    unsafe record.pointee.reason = reference.text(message.reason)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `PauseActionResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct PauseActionResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__PauseActionResponse.self, initializer: integrationmanager__v1__pause_action_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__PauseActionResponse> { unsafe reference.record() }
+
+  /// `action` of the schema.
+  public var action: ActionView? {
+    unsafe ActionView(record.pointee.action, of: reference)
+  }
+  /// Sets `action`, which is empty at first.
+  public func makeAction() -> ActionView {
+    let view = ActionView(besides: reference)
+    unsafe record.pointee.action = view.reference.record()
+    return view
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> PauseActionResponse {
+    var message = PauseActionResponse()
+    message.action = self.action?.makeMessage()
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: PauseActionResponse) {
+    unsafe record.pointee.action = nil
+    if let value = message.action { makeAction().assign(value) }
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `ResumeActionRequest` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct ResumeActionRequestView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ResumeActionRequest.self, initializer: integrationmanager__v1__resume_action_request__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__ResumeActionRequest> { unsafe reference.record() }
+
+  /// `integration` of the schema.
+  public var integration: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.integration) }
+    nonmutating set { unsafe record.pointee.integration = reference.text(newValue) }
+  }
+  /// Sets `integration`; the text is copied into the arena.
+  public func setIntegration(_ newValue: String) {
+    unsafe record.pointee.integration = reference.text(newValue)
+  }
+
+  /// `type` of the schema.
+  public var type: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.type) }
+    nonmutating set { unsafe record.pointee.type = reference.text(newValue) }
+  }
+  /// Sets `type`; the text is copied into the arena.
+  public func setType(_ newValue: String) {
+    unsafe record.pointee.type = reference.text(newValue)
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> ResumeActionRequest {
+    var message = ResumeActionRequest()
+    message.integration = self.integration.string
+    message.type = self.type.string
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: ResumeActionRequest) {
+    unsafe record.pointee.integration = reference.text(message.integration)
+    unsafe record.pointee.type = reference.text(message.type)
+    reference.unknownFields = message.unknownFields
+  }
+}
+
+/// `ResumeActionResponse` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct ResumeActionResponseView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__ResumeActionResponse.self, initializer: integrationmanager__v1__resume_action_response__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__ResumeActionResponse> { unsafe reference.record() }
+
+  /// `action` of the schema.
+  public var action: ActionView? {
+    unsafe ActionView(record.pointee.action, of: reference)
+  }
+  /// Sets `action`, which is empty at first.
+  public func makeAction() -> ActionView {
+    let view = ActionView(besides: reference)
+    unsafe record.pointee.action = view.reference.record()
+    return view
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> ResumeActionResponse {
+    var message = ResumeActionResponse()
+    message.action = self.action?.makeMessage()
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: ResumeActionResponse) {
+    unsafe record.pointee.action = nil
+    if let value = message.action { makeAction().assign(value) }
     reference.unknownFields = message.unknownFields
   }
 }

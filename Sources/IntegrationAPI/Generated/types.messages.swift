@@ -157,10 +157,10 @@ public struct Entity: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(type, "type")
-    try fields.encode(id, "id")
-    try fields.encode(displayName, "displayName")
-    try fields.encode(url, "url")
+    try fields.encode(self.type, "type")
+    try fields.encode(self.id, "id")
+    try fields.encode(self.displayName, "displayName")
+    try fields.encode(self.url, "url")
   }
 }
 
@@ -210,21 +210,21 @@ public struct ActionDefinition: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(type, "type")
-    try fields.encode(name, "name")
-    try fields.encode(description, "description")
-    try fields.encode(entityType, "entityType")
-    try fields.encode(canBeRequested, "canBeRequested")
-    try fields.encode(notifyOnFailure, "notifyOnFailure")
-    try fields.encode(inputSchema, "inputSchema")
-    try fields.encode(retry, "retry")
-    try fields.encode(queueTimeoutMs, "queueTimeoutMs")
-    try fields.encode(progressTimeoutMs, "progressTimeoutMs")
-    try fields.encode(maximumInFlight, "maximumInFlight")
-    try fields.encode(oneOpenPerEntity, "oneOpenPerEntity")
-    try fields.encode(supportsCancel, "supportsCancel")
-    try fields.encode(revision, "revision")
-    try fields.encode(retired, "retired")
+    try fields.encode(self.type, "type")
+    try fields.encode(self.name, "name")
+    try fields.encode(self.description, "description")
+    try fields.encode(self.entityType, "entityType")
+    try fields.encode(self.canBeRequested, "canBeRequested")
+    try fields.encode(self.notifyOnFailure, "notifyOnFailure")
+    try fields.encode(self.inputSchema, "inputSchema")
+    try fields.encode(self.retry, "retry")
+    try fields.encode(self.queueTimeoutMs, "queueTimeoutMs")
+    try fields.encode(self.progressTimeoutMs, "progressTimeoutMs")
+    try fields.encode(self.maximumInFlight, "maximumInFlight")
+    try fields.encode(self.oneOpenPerEntity, "oneOpenPerEntity")
+    try fields.encode(self.supportsCancel, "supportsCancel")
+    try fields.encode(self.revision, "revision")
+    try fields.encode(self.retired, "retired")
   }
 }
 
@@ -252,10 +252,10 @@ public struct RetryPolicy: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(maximumAttempts, "maximumAttempts")
-    try fields.encode(initialBackoffMs, "initialBackoffMs")
-    try fields.encode(maximumBackoffMs, "maximumBackoffMs")
-    try fields.encode(multiplier, "multiplier")
+    try fields.encode(self.maximumAttempts, "maximumAttempts")
+    try fields.encode(self.initialBackoffMs, "initialBackoffMs")
+    try fields.encode(self.maximumBackoffMs, "maximumBackoffMs")
+    try fields.encode(self.multiplier, "multiplier")
   }
 }
 
@@ -283,10 +283,10 @@ public struct RecordError: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(referenceID, "referenceId")
-    try fields.encode(message, "message")
-    try fields.encode(cause, "cause")
-    try fields.encode(retryable, "retryable")
+    try fields.encode(self.referenceID, "referenceId")
+    try fields.encode(self.message, "message")
+    try fields.encode(self.cause, "cause")
+    try fields.encode(self.retryable, "retryable")
   }
 }
 
@@ -334,6 +334,8 @@ public struct ActionLog: ProtobufMessage {
   public var updatedAt: Timestamp?
   /// `finished_at` of the schema.
   public var finishedAt: Timestamp?
+  /// a failure that people put right elsewhere
+  public var handled: Bool = false
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -348,27 +350,28 @@ public struct ActionLog: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(id, "id")
-    try fields.encode(integration, "integration")
-    try fields.encode(actionType, "actionType")
-    try fields.encode(entity, "entity")
-    try fields.encode(status, "status")
-    try fields.encode(statusMessage, "statusMessage")
-    try fields.encode(trigger, "trigger")
-    try fields.encode(requestedBy, "requestedBy")
-    try fields.encode(agentID, "agentId")
-    try fields.encode(attempt, "attempt")
-    try fields.encode(retryOf, "retryOf")
-    try fields.encode(recordsDone, "recordsDone")
-    try fields.encode(recordsTotal, "recordsTotal")
-    try fields.encode(recordErrors, "recordErrors")
-    try fields.encode(labels, "labels")
-    try fields.encode(result, "result")
-    try fields.encode(sequence, "sequence")
-    try fields.encode(createdAt, "createdAt")
-    try fields.encode(startedAt, "startedAt")
-    try fields.encode(updatedAt, "updatedAt")
-    try fields.encode(finishedAt, "finishedAt")
+    try fields.encode(self.id, "id")
+    try fields.encode(self.integration, "integration")
+    try fields.encode(self.actionType, "actionType")
+    try fields.encode(self.entity, "entity")
+    try fields.encode(self.status, "status")
+    try fields.encode(self.statusMessage, "statusMessage")
+    try fields.encode(self.trigger, "trigger")
+    try fields.encode(self.requestedBy, "requestedBy")
+    try fields.encode(self.agentID, "agentId")
+    try fields.encode(self.attempt, "attempt")
+    try fields.encode(self.retryOf, "retryOf")
+    try fields.encode(self.recordsDone, "recordsDone")
+    try fields.encode(self.recordsTotal, "recordsTotal")
+    try fields.encode(self.recordErrors, "recordErrors")
+    try fields.encode(self.labels, "labels")
+    try fields.encode(self.result, "result")
+    try fields.encode(self.sequence, "sequence")
+    try fields.encode(self.createdAt, "createdAt")
+    try fields.encode(self.startedAt, "startedAt")
+    try fields.encode(self.updatedAt, "updatedAt")
+    try fields.encode(self.finishedAt, "finishedAt")
+    try fields.encode(self.handled, "handled")
   }
 }
 

@@ -564,6 +564,12 @@ public struct ActionLogView: ProtobufView {
     nonmutating set { unsafe record.pointee.finished_at = reference.timestampRecord(newValue) }
   }
 
+  /// a failure that people put right elsewhere
+  public var handled: Bool {
+    get { unsafe record.pointee.handled != 0 }
+    nonmutating set { unsafe record.pointee.handled = newValue ? 1 : 0 }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ActionLog {
     var message = ActionLog()
@@ -588,6 +594,7 @@ public struct ActionLogView: ProtobufView {
     message.startedAt = self.startedAt
     message.updatedAt = self.updatedAt
     message.finishedAt = self.finishedAt
+    message.handled = self.handled
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -616,6 +623,7 @@ public struct ActionLogView: ProtobufView {
     self.startedAt = message.startedAt
     self.updatedAt = message.updatedAt
     self.finishedAt = message.finishedAt
+    self.handled = message.handled
     reference.unknownFields = message.unknownFields
   }
 }

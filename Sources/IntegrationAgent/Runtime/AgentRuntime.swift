@@ -225,6 +225,9 @@ actor AgentRuntime {
         let reason = drain.reason.isEmpty ? "an operator asked for it" : drain.reason
         handle(.drainWanted(reason: reason))
       case .rotateKey: event(.keyEnds)
+      case .pauseAction(let pause):
+        event(.actionPaused(action: pause.actionType, reason: pause.reason))
+      case .resumeAction(let resume): event(.actionResumed(action: resume.actionType))
       case nil: break
       }
     }

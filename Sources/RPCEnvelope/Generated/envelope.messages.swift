@@ -36,12 +36,12 @@ public struct ClientHello: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(protocolMin, "protocolMin")
-    try fields.encode(protocolMax, "protocolMax")
-    try fields.encode(token, "token")
-    try fields.encode(clientName, "clientName")
-    try fields.encode(clientVersion, "clientVersion")
-    try fields.encode(maximumFrameBytes, "maximumFrameBytes")
+    try fields.encode(self.protocolMin, "protocolMin")
+    try fields.encode(self.protocolMax, "protocolMax")
+    try fields.encode(self.token, "token")
+    try fields.encode(self.clientName, "clientName")
+    try fields.encode(self.clientVersion, "clientVersion")
+    try fields.encode(self.maximumFrameBytes, "maximumFrameBytes")
   }
 }
 
@@ -73,12 +73,12 @@ public struct ServerHello: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(`protocol`, "protocol")
-    try fields.encode(serverVersion, "serverVersion")
-    try fields.encode(maximumFrameBytes, "maximumFrameBytes")
-    try fields.encode(maximumCallsInFlight, "maximumCallsInFlight")
-    try fields.encode(keepaliveIntervalMs, "keepaliveIntervalMs")
-    try fields.encode(principal, "principal")
+    try fields.encode(self.`protocol`, "protocol")
+    try fields.encode(self.serverVersion, "serverVersion")
+    try fields.encode(self.maximumFrameBytes, "maximumFrameBytes")
+    try fields.encode(self.maximumCallsInFlight, "maximumCallsInFlight")
+    try fields.encode(self.keepaliveIntervalMs, "keepaliveIntervalMs")
+    try fields.encode(self.principal, "principal")
   }
 }
 
@@ -110,12 +110,12 @@ public struct Status: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(code, "code")
-    try fields.encode(message, "message")
-    try fields.encode(reason, "reason")
-    try fields.encode(violations, "violations")
-    try fields.encode(retryAfterMs, "retryAfterMs")
-    try fields.encode(metadata, "metadata")
+    try fields.encode(self.code, "code")
+    try fields.encode(self.message, "message")
+    try fields.encode(self.reason, "reason")
+    try fields.encode(self.violations, "violations")
+    try fields.encode(self.retryAfterMs, "retryAfterMs")
+    try fields.encode(self.metadata, "metadata")
   }
 }
 
@@ -139,8 +139,8 @@ public struct FieldViolation: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(field, "field")
-    try fields.encode(description, "description")
+    try fields.encode(self.field, "field")
+    try fields.encode(self.description, "description")
   }
 }
 
@@ -166,9 +166,9 @@ public struct GoAway: ProtobufMessage {
   /// Writes the message as proto3 JSON.
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
-    try fields.encode(lastCallID, "lastCallId")
-    try fields.encode(reason, "reason")
-    try fields.encode(message, "message")
+    try fields.encode(self.lastCallID, "lastCallId")
+    try fields.encode(self.reason, "reason")
+    try fields.encode(self.message, "message")
   }
 }
 

@@ -823,6 +823,96 @@ void   integrationmanager__v1__resume__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__resume__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   integrationmanager__v1__pause_action__init
+                     (Integrationmanager__V1__PauseAction         *message)
+{
+  static const Integrationmanager__V1__PauseAction init_value = INTEGRATIONMANAGER__V1__PAUSE_ACTION__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__pause_action__get_packed_size
+                     (const Integrationmanager__V1__PauseAction *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__pause_action__pack
+                     (const Integrationmanager__V1__PauseAction *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__pause_action__pack_to_buffer
+                     (const Integrationmanager__V1__PauseAction *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__PauseAction *
+       integrationmanager__v1__pause_action__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__PauseAction *)
+     protobuf_c_message_unpack (&integrationmanager__v1__pause_action__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__pause_action__free_unpacked
+                     (Integrationmanager__V1__PauseAction *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__resume_action__init
+                     (Integrationmanager__V1__ResumeAction         *message)
+{
+  static const Integrationmanager__V1__ResumeAction init_value = INTEGRATIONMANAGER__V1__RESUME_ACTION__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__resume_action__get_packed_size
+                     (const Integrationmanager__V1__ResumeAction *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__resume_action__pack
+                     (const Integrationmanager__V1__ResumeAction *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__resume_action__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeAction *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__ResumeAction *
+       integrationmanager__v1__resume_action__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__ResumeAction *)
+     protobuf_c_message_unpack (&integrationmanager__v1__resume_action__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__resume_action__free_unpacked
+                     (Integrationmanager__V1__ResumeAction *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   integrationmanager__v1__drain__init
                      (Integrationmanager__V1__Drain         *message)
 {
@@ -2289,7 +2379,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__heartbeat_response__des
   (ProtobufCMessageInit) integrationmanager__v1__heartbeat_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__directive__field_descriptors[5] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__directive__field_descriptors[7] =
 {
   {
     "cancel",
@@ -2351,18 +2441,44 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__directive__field_d
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pause_action",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Integrationmanager__V1__Directive, kind_case),
+    offsetof(Integrationmanager__V1__Directive, pause_action),
+    &integrationmanager__v1__pause_action__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resume_action",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Integrationmanager__V1__Directive, kind_case),
+    offsetof(Integrationmanager__V1__Directive, resume_action),
+    &integrationmanager__v1__resume_action__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__directive__field_indices_by_name[] = {
   0,   /* field[0] = cancel */
   3,   /* field[3] = drain */
   1,   /* field[1] = pause */
+  5,   /* field[5] = pause_action */
   2,   /* field[2] = resume */
+  6,   /* field[6] = resume_action */
   4,   /* field[4] = rotate_key */
 };
 static const ProtobufCIntRange integrationmanager__v1__directive__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__directive__descriptor =
 {
@@ -2372,7 +2488,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__directive__descriptor =
   "Integrationmanager__V1__Directive",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__Directive),
-  5,
+  7,
   integrationmanager__v1__directive__field_descriptors,
   integrationmanager__v1__directive__field_indices_by_name,
   1,  integrationmanager__v1__directive__number_ranges,
@@ -2497,6 +2613,95 @@ const ProtobufCMessageDescriptor integrationmanager__v1__resume__descriptor =
   integrationmanager__v1__resume__field_indices_by_name,
   0,  integrationmanager__v1__resume__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__resume__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__pause_action__field_descriptors[2] =
+{
+  {
+    "action_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseAction, action_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseAction, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__pause_action__field_indices_by_name[] = {
+  0,   /* field[0] = action_type */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange integrationmanager__v1__pause_action__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__pause_action__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.PauseAction",
+  "PauseAction",
+  "Integrationmanager__V1__PauseAction",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__PauseAction),
+  2,
+  integrationmanager__v1__pause_action__field_descriptors,
+  integrationmanager__v1__pause_action__field_indices_by_name,
+  1,  integrationmanager__v1__pause_action__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__pause_action__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__resume_action__field_descriptors[1] =
+{
+  {
+    "action_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ResumeAction, action_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__resume_action__field_indices_by_name[] = {
+  0,   /* field[0] = action_type */
+};
+static const ProtobufCIntRange integrationmanager__v1__resume_action__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__resume_action__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.ResumeAction",
+  "ResumeAction",
+  "Integrationmanager__V1__ResumeAction",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__ResumeAction),
+  1,
+  integrationmanager__v1__resume_action__field_descriptors,
+  integrationmanager__v1__resume_action__field_indices_by_name,
+  1,  integrationmanager__v1__resume_action__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__resume_action__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor integrationmanager__v1__drain__field_descriptors[1] =

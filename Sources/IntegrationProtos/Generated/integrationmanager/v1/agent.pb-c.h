@@ -37,6 +37,8 @@ typedef struct Integrationmanager__V1__Directive Integrationmanager__V1__Directi
 typedef struct Integrationmanager__V1__CancelLog Integrationmanager__V1__CancelLog;
 typedef struct Integrationmanager__V1__Pause Integrationmanager__V1__Pause;
 typedef struct Integrationmanager__V1__Resume Integrationmanager__V1__Resume;
+typedef struct Integrationmanager__V1__PauseAction Integrationmanager__V1__PauseAction;
+typedef struct Integrationmanager__V1__ResumeAction Integrationmanager__V1__ResumeAction;
 typedef struct Integrationmanager__V1__Drain Integrationmanager__V1__Drain;
 typedef struct Integrationmanager__V1__RotateKey Integrationmanager__V1__RotateKey;
 
@@ -417,7 +419,9 @@ typedef enum {
   INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_PAUSE = 2,
   INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_RESUME = 3,
   INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_DRAIN = 4,
-  INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_ROTATE_KEY = 5
+  INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_ROTATE_KEY = 5,
+  INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_PAUSE_ACTION = 6,
+  INTEGRATIONMANAGER__V1__DIRECTIVE__KIND_RESUME_ACTION = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INTEGRATIONMANAGER__V1__DIRECTIVE__KIND__CASE)
 } Integrationmanager__V1__Directive__KindCase;
 
@@ -440,6 +444,11 @@ struct  Integrationmanager__V1__Directive
      */
     Integrationmanager__V1__Drain *drain;
     Integrationmanager__V1__RotateKey *rotate_key;
+    /*
+     * no requests of this action come for a while
+     */
+    Integrationmanager__V1__PauseAction *pause_action;
+    Integrationmanager__V1__ResumeAction *resume_action;
   };
 };
 #define INTEGRATIONMANAGER__V1__DIRECTIVE__INIT \
@@ -476,6 +485,27 @@ struct  Integrationmanager__V1__Resume
 #define INTEGRATIONMANAGER__V1__RESUME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__resume__descriptor) \
      }
+
+
+struct  Integrationmanager__V1__PauseAction
+{
+  ProtobufCMessage base;
+  char *action_type;
+  char *reason;
+};
+#define INTEGRATIONMANAGER__V1__PAUSE_ACTION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__pause_action__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Integrationmanager__V1__ResumeAction
+{
+  ProtobufCMessage base;
+  char *action_type;
+};
+#define INTEGRATIONMANAGER__V1__RESUME_ACTION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__resume_action__descriptor) \
+    , (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__Drain
@@ -843,6 +873,44 @@ Integrationmanager__V1__Resume *
 void   integrationmanager__v1__resume__free_unpacked
                      (Integrationmanager__V1__Resume *message,
                       ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__PauseAction methods */
+void   integrationmanager__v1__pause_action__init
+                     (Integrationmanager__V1__PauseAction         *message);
+size_t integrationmanager__v1__pause_action__get_packed_size
+                     (const Integrationmanager__V1__PauseAction   *message);
+size_t integrationmanager__v1__pause_action__pack
+                     (const Integrationmanager__V1__PauseAction   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__pause_action__pack_to_buffer
+                     (const Integrationmanager__V1__PauseAction   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__PauseAction *
+       integrationmanager__v1__pause_action__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__pause_action__free_unpacked
+                     (Integrationmanager__V1__PauseAction *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__ResumeAction methods */
+void   integrationmanager__v1__resume_action__init
+                     (Integrationmanager__V1__ResumeAction         *message);
+size_t integrationmanager__v1__resume_action__get_packed_size
+                     (const Integrationmanager__V1__ResumeAction   *message);
+size_t integrationmanager__v1__resume_action__pack
+                     (const Integrationmanager__V1__ResumeAction   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__resume_action__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeAction   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__ResumeAction *
+       integrationmanager__v1__resume_action__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__resume_action__free_unpacked
+                     (Integrationmanager__V1__ResumeAction *message,
+                      ProtobufCAllocator *allocator);
 /* Integrationmanager__V1__Drain methods */
 void   integrationmanager__v1__drain__init
                      (Integrationmanager__V1__Drain         *message);
@@ -940,6 +1008,12 @@ typedef void (*Integrationmanager__V1__Pause_Closure)
 typedef void (*Integrationmanager__V1__Resume_Closure)
                  (const Integrationmanager__V1__Resume *message,
                   void *closure_data);
+typedef void (*Integrationmanager__V1__PauseAction_Closure)
+                 (const Integrationmanager__V1__PauseAction *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__ResumeAction_Closure)
+                 (const Integrationmanager__V1__ResumeAction *message,
+                  void *closure_data);
 typedef void (*Integrationmanager__V1__Drain_Closure)
                  (const Integrationmanager__V1__Drain *message,
                   void *closure_data);
@@ -1029,6 +1103,8 @@ extern const ProtobufCMessageDescriptor integrationmanager__v1__directive__descr
 extern const ProtobufCMessageDescriptor integrationmanager__v1__cancel_log__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__pause__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__resume__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__pause_action__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__resume_action__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__drain__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__rotate_key__descriptor;
 extern const ProtobufCServiceDescriptor integrationmanager__v1__agent_service__descriptor;

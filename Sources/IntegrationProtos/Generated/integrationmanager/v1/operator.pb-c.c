@@ -7,327 +7,6 @@
 #endif
 
 #include "integrationmanager/v1/operator.pb-c.h"
-void   integrationmanager__v1__integration__init
-                     (Integrationmanager__V1__Integration         *message)
-{
-  static const Integrationmanager__V1__Integration init_value = INTEGRATIONMANAGER__V1__INTEGRATION__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__integration__get_packed_size
-                     (const Integrationmanager__V1__Integration *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__integration__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__integration__pack
-                     (const Integrationmanager__V1__Integration *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__integration__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__integration__pack_to_buffer
-                     (const Integrationmanager__V1__Integration *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__integration__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__Integration *
-       integrationmanager__v1__integration__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__Integration *)
-     protobuf_c_message_unpack (&integrationmanager__v1__integration__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__integration__free_unpacked
-                     (Integrationmanager__V1__Integration *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__integration__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__agent__init
-                     (Integrationmanager__V1__Agent         *message)
-{
-  static const Integrationmanager__V1__Agent init_value = INTEGRATIONMANAGER__V1__AGENT__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__agent__get_packed_size
-                     (const Integrationmanager__V1__Agent *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__agent__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__agent__pack
-                     (const Integrationmanager__V1__Agent *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__agent__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__agent__pack_to_buffer
-                     (const Integrationmanager__V1__Agent *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__agent__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__Agent *
-       integrationmanager__v1__agent__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__Agent *)
-     protobuf_c_message_unpack (&integrationmanager__v1__agent__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__agent__free_unpacked
-                     (Integrationmanager__V1__Agent *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__agent__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__key__init
-                     (Integrationmanager__V1__Key         *message)
-{
-  static const Integrationmanager__V1__Key init_value = INTEGRATIONMANAGER__V1__KEY__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__key__get_packed_size
-                     (const Integrationmanager__V1__Key *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__key__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__key__pack
-                     (const Integrationmanager__V1__Key *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__key__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__key__pack_to_buffer
-                     (const Integrationmanager__V1__Key *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__key__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__Key *
-       integrationmanager__v1__key__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__Key *)
-     protobuf_c_message_unpack (&integrationmanager__v1__key__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__key__free_unpacked
-                     (Integrationmanager__V1__Key *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__key__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__action__init
-                     (Integrationmanager__V1__Action         *message)
-{
-  static const Integrationmanager__V1__Action init_value = INTEGRATIONMANAGER__V1__ACTION__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__action__get_packed_size
-                     (const Integrationmanager__V1__Action *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__action__pack
-                     (const Integrationmanager__V1__Action *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__action__pack_to_buffer
-                     (const Integrationmanager__V1__Action *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__Action *
-       integrationmanager__v1__action__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__Action *)
-     protobuf_c_message_unpack (&integrationmanager__v1__action__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__action__free_unpacked
-                     (Integrationmanager__V1__Action *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__action__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__action_request__init
-                     (Integrationmanager__V1__ActionRequest         *message)
-{
-  static const Integrationmanager__V1__ActionRequest init_value = INTEGRATIONMANAGER__V1__ACTION_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__action_request__get_packed_size
-                     (const Integrationmanager__V1__ActionRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__action_request__pack
-                     (const Integrationmanager__V1__ActionRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__action_request__pack_to_buffer
-                     (const Integrationmanager__V1__ActionRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__action_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ActionRequest *
-       integrationmanager__v1__action_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ActionRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__action_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__action_request__free_unpacked
-                     (Integrationmanager__V1__ActionRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__action_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__timeline_entry__init
-                     (Integrationmanager__V1__TimelineEntry         *message)
-{
-  static const Integrationmanager__V1__TimelineEntry init_value = INTEGRATIONMANAGER__V1__TIMELINE_ENTRY__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__timeline_entry__get_packed_size
-                     (const Integrationmanager__V1__TimelineEntry *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__timeline_entry__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__timeline_entry__pack
-                     (const Integrationmanager__V1__TimelineEntry *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__timeline_entry__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__timeline_entry__pack_to_buffer
-                     (const Integrationmanager__V1__TimelineEntry *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__timeline_entry__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__TimelineEntry *
-       integrationmanager__v1__timeline_entry__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__TimelineEntry *)
-     protobuf_c_message_unpack (&integrationmanager__v1__timeline_entry__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__timeline_entry__free_unpacked
-                     (Integrationmanager__V1__TimelineEntry *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__timeline_entry__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__log_filter__labels_entry__init
-                     (Integrationmanager__V1__LogFilter__LabelsEntry         *message)
-{
-  static const Integrationmanager__V1__LogFilter__LabelsEntry init_value = INTEGRATIONMANAGER__V1__LOG_FILTER__LABELS_ENTRY__INIT;
-  *message = init_value;
-}
-void   integrationmanager__v1__log_filter__init
-                     (Integrationmanager__V1__LogFilter         *message)
-{
-  static const Integrationmanager__V1__LogFilter init_value = INTEGRATIONMANAGER__V1__LOG_FILTER__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__log_filter__get_packed_size
-                     (const Integrationmanager__V1__LogFilter *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__log_filter__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__log_filter__pack
-                     (const Integrationmanager__V1__LogFilter *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__log_filter__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__log_filter__pack_to_buffer
-                     (const Integrationmanager__V1__LogFilter *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__log_filter__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__LogFilter *
-       integrationmanager__v1__log_filter__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__LogFilter *)
-     protobuf_c_message_unpack (&integrationmanager__v1__log_filter__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__log_filter__free_unpacked
-                     (Integrationmanager__V1__LogFilter *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__log_filter__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 void   integrationmanager__v1__get_server_info_request__init
                      (Integrationmanager__V1__GetServerInfoRequest         *message)
 {
@@ -1105,276 +784,6 @@ void   integrationmanager__v1__resume_integration_response__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__resume_integration_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   integrationmanager__v1__create_key_request__init
-                     (Integrationmanager__V1__CreateKeyRequest         *message)
-{
-  static const Integrationmanager__V1__CreateKeyRequest init_value = INTEGRATIONMANAGER__V1__CREATE_KEY_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__create_key_request__get_packed_size
-                     (const Integrationmanager__V1__CreateKeyRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__create_key_request__pack
-                     (const Integrationmanager__V1__CreateKeyRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__create_key_request__pack_to_buffer
-                     (const Integrationmanager__V1__CreateKeyRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CreateKeyRequest *
-       integrationmanager__v1__create_key_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CreateKeyRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__create_key_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__create_key_request__free_unpacked
-                     (Integrationmanager__V1__CreateKeyRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__create_key_response__init
-                     (Integrationmanager__V1__CreateKeyResponse         *message)
-{
-  static const Integrationmanager__V1__CreateKeyResponse init_value = INTEGRATIONMANAGER__V1__CREATE_KEY_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__create_key_response__get_packed_size
-                     (const Integrationmanager__V1__CreateKeyResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__create_key_response__pack
-                     (const Integrationmanager__V1__CreateKeyResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__create_key_response__pack_to_buffer
-                     (const Integrationmanager__V1__CreateKeyResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CreateKeyResponse *
-       integrationmanager__v1__create_key_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CreateKeyResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__create_key_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__create_key_response__free_unpacked
-                     (Integrationmanager__V1__CreateKeyResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__create_key_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_keys_request__init
-                     (Integrationmanager__V1__ListKeysRequest         *message)
-{
-  static const Integrationmanager__V1__ListKeysRequest init_value = INTEGRATIONMANAGER__V1__LIST_KEYS_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_keys_request__get_packed_size
-                     (const Integrationmanager__V1__ListKeysRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_keys_request__pack
-                     (const Integrationmanager__V1__ListKeysRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_keys_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListKeysRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListKeysRequest *
-       integrationmanager__v1__list_keys_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListKeysRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_keys_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_keys_request__free_unpacked
-                     (Integrationmanager__V1__ListKeysRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_keys_response__init
-                     (Integrationmanager__V1__ListKeysResponse         *message)
-{
-  static const Integrationmanager__V1__ListKeysResponse init_value = INTEGRATIONMANAGER__V1__LIST_KEYS_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_keys_response__get_packed_size
-                     (const Integrationmanager__V1__ListKeysResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_keys_response__pack
-                     (const Integrationmanager__V1__ListKeysResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_keys_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListKeysResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListKeysResponse *
-       integrationmanager__v1__list_keys_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListKeysResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_keys_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_keys_response__free_unpacked
-                     (Integrationmanager__V1__ListKeysResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_keys_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__revoke_key_request__init
-                     (Integrationmanager__V1__RevokeKeyRequest         *message)
-{
-  static const Integrationmanager__V1__RevokeKeyRequest init_value = INTEGRATIONMANAGER__V1__REVOKE_KEY_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__revoke_key_request__get_packed_size
-                     (const Integrationmanager__V1__RevokeKeyRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__revoke_key_request__pack
-                     (const Integrationmanager__V1__RevokeKeyRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__revoke_key_request__pack_to_buffer
-                     (const Integrationmanager__V1__RevokeKeyRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__RevokeKeyRequest *
-       integrationmanager__v1__revoke_key_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__RevokeKeyRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__revoke_key_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__revoke_key_request__free_unpacked
-                     (Integrationmanager__V1__RevokeKeyRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__revoke_key_response__init
-                     (Integrationmanager__V1__RevokeKeyResponse         *message)
-{
-  static const Integrationmanager__V1__RevokeKeyResponse init_value = INTEGRATIONMANAGER__V1__REVOKE_KEY_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__revoke_key_response__get_packed_size
-                     (const Integrationmanager__V1__RevokeKeyResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__revoke_key_response__pack
-                     (const Integrationmanager__V1__RevokeKeyResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__revoke_key_response__pack_to_buffer
-                     (const Integrationmanager__V1__RevokeKeyResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__RevokeKeyResponse *
-       integrationmanager__v1__revoke_key_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__RevokeKeyResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__revoke_key_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__revoke_key_response__free_unpacked
-                     (Integrationmanager__V1__RevokeKeyResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__revoke_key_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 void   integrationmanager__v1__list_actions_request__init
                      (Integrationmanager__V1__ListActionsRequest         *message)
 {
@@ -1463,636 +872,6 @@ void   integrationmanager__v1__list_actions_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &integrationmanager__v1__list_actions_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_logs_request__init
-                     (Integrationmanager__V1__ListLogsRequest         *message)
-{
-  static const Integrationmanager__V1__ListLogsRequest init_value = INTEGRATIONMANAGER__V1__LIST_LOGS_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_logs_request__get_packed_size
-                     (const Integrationmanager__V1__ListLogsRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_logs_request__pack
-                     (const Integrationmanager__V1__ListLogsRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_logs_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListLogsRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListLogsRequest *
-       integrationmanager__v1__list_logs_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListLogsRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_logs_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_logs_request__free_unpacked
-                     (Integrationmanager__V1__ListLogsRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_logs_response__init
-                     (Integrationmanager__V1__ListLogsResponse         *message)
-{
-  static const Integrationmanager__V1__ListLogsResponse init_value = INTEGRATIONMANAGER__V1__LIST_LOGS_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_logs_response__get_packed_size
-                     (const Integrationmanager__V1__ListLogsResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_logs_response__pack
-                     (const Integrationmanager__V1__ListLogsResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_logs_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListLogsResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListLogsResponse *
-       integrationmanager__v1__list_logs_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListLogsResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_logs_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_logs_response__free_unpacked
-                     (Integrationmanager__V1__ListLogsResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_logs_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__get_log_request__init
-                     (Integrationmanager__V1__GetLogRequest         *message)
-{
-  static const Integrationmanager__V1__GetLogRequest init_value = INTEGRATIONMANAGER__V1__GET_LOG_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__get_log_request__get_packed_size
-                     (const Integrationmanager__V1__GetLogRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__get_log_request__pack
-                     (const Integrationmanager__V1__GetLogRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__get_log_request__pack_to_buffer
-                     (const Integrationmanager__V1__GetLogRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__GetLogRequest *
-       integrationmanager__v1__get_log_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__GetLogRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__get_log_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__get_log_request__free_unpacked
-                     (Integrationmanager__V1__GetLogRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__get_log_response__init
-                     (Integrationmanager__V1__GetLogResponse         *message)
-{
-  static const Integrationmanager__V1__GetLogResponse init_value = INTEGRATIONMANAGER__V1__GET_LOG_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__get_log_response__get_packed_size
-                     (const Integrationmanager__V1__GetLogResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__get_log_response__pack
-                     (const Integrationmanager__V1__GetLogResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__get_log_response__pack_to_buffer
-                     (const Integrationmanager__V1__GetLogResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__GetLogResponse *
-       integrationmanager__v1__get_log_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__GetLogResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__get_log_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__get_log_response__free_unpacked
-                     (Integrationmanager__V1__GetLogResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__get_log_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__tail_logs_request__init
-                     (Integrationmanager__V1__TailLogsRequest         *message)
-{
-  static const Integrationmanager__V1__TailLogsRequest init_value = INTEGRATIONMANAGER__V1__TAIL_LOGS_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__tail_logs_request__get_packed_size
-                     (const Integrationmanager__V1__TailLogsRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__tail_logs_request__pack
-                     (const Integrationmanager__V1__TailLogsRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__tail_logs_request__pack_to_buffer
-                     (const Integrationmanager__V1__TailLogsRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__TailLogsRequest *
-       integrationmanager__v1__tail_logs_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__TailLogsRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__tail_logs_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__tail_logs_request__free_unpacked
-                     (Integrationmanager__V1__TailLogsRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__tail_logs_response__init
-                     (Integrationmanager__V1__TailLogsResponse         *message)
-{
-  static const Integrationmanager__V1__TailLogsResponse init_value = INTEGRATIONMANAGER__V1__TAIL_LOGS_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__tail_logs_response__get_packed_size
-                     (const Integrationmanager__V1__TailLogsResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__tail_logs_response__pack
-                     (const Integrationmanager__V1__TailLogsResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__tail_logs_response__pack_to_buffer
-                     (const Integrationmanager__V1__TailLogsResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__TailLogsResponse *
-       integrationmanager__v1__tail_logs_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__TailLogsResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__tail_logs_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__tail_logs_response__free_unpacked
-                     (Integrationmanager__V1__TailLogsResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__tail_logs_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__retry_log_request__init
-                     (Integrationmanager__V1__RetryLogRequest         *message)
-{
-  static const Integrationmanager__V1__RetryLogRequest init_value = INTEGRATIONMANAGER__V1__RETRY_LOG_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__retry_log_request__get_packed_size
-                     (const Integrationmanager__V1__RetryLogRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__retry_log_request__pack
-                     (const Integrationmanager__V1__RetryLogRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__retry_log_request__pack_to_buffer
-                     (const Integrationmanager__V1__RetryLogRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__RetryLogRequest *
-       integrationmanager__v1__retry_log_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__RetryLogRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__retry_log_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__retry_log_request__free_unpacked
-                     (Integrationmanager__V1__RetryLogRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__retry_log_response__init
-                     (Integrationmanager__V1__RetryLogResponse         *message)
-{
-  static const Integrationmanager__V1__RetryLogResponse init_value = INTEGRATIONMANAGER__V1__RETRY_LOG_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__retry_log_response__get_packed_size
-                     (const Integrationmanager__V1__RetryLogResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__retry_log_response__pack
-                     (const Integrationmanager__V1__RetryLogResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__retry_log_response__pack_to_buffer
-                     (const Integrationmanager__V1__RetryLogResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__RetryLogResponse *
-       integrationmanager__v1__retry_log_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__RetryLogResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__retry_log_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__retry_log_response__free_unpacked
-                     (Integrationmanager__V1__RetryLogResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__retry_log_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__create_request_request__init
-                     (Integrationmanager__V1__CreateRequestRequest         *message)
-{
-  static const Integrationmanager__V1__CreateRequestRequest init_value = INTEGRATIONMANAGER__V1__CREATE_REQUEST_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__create_request_request__get_packed_size
-                     (const Integrationmanager__V1__CreateRequestRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__create_request_request__pack
-                     (const Integrationmanager__V1__CreateRequestRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__create_request_request__pack_to_buffer
-                     (const Integrationmanager__V1__CreateRequestRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CreateRequestRequest *
-       integrationmanager__v1__create_request_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CreateRequestRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__create_request_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__create_request_request__free_unpacked
-                     (Integrationmanager__V1__CreateRequestRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__create_request_response__init
-                     (Integrationmanager__V1__CreateRequestResponse         *message)
-{
-  static const Integrationmanager__V1__CreateRequestResponse init_value = INTEGRATIONMANAGER__V1__CREATE_REQUEST_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__create_request_response__get_packed_size
-                     (const Integrationmanager__V1__CreateRequestResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__create_request_response__pack
-                     (const Integrationmanager__V1__CreateRequestResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__create_request_response__pack_to_buffer
-                     (const Integrationmanager__V1__CreateRequestResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CreateRequestResponse *
-       integrationmanager__v1__create_request_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CreateRequestResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__create_request_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__create_request_response__free_unpacked
-                     (Integrationmanager__V1__CreateRequestResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__create_request_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_requests_request__init
-                     (Integrationmanager__V1__ListRequestsRequest         *message)
-{
-  static const Integrationmanager__V1__ListRequestsRequest init_value = INTEGRATIONMANAGER__V1__LIST_REQUESTS_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_requests_request__get_packed_size
-                     (const Integrationmanager__V1__ListRequestsRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_requests_request__pack
-                     (const Integrationmanager__V1__ListRequestsRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_requests_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListRequestsRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListRequestsRequest *
-       integrationmanager__v1__list_requests_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListRequestsRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_requests_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_requests_request__free_unpacked
-                     (Integrationmanager__V1__ListRequestsRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__list_requests_response__init
-                     (Integrationmanager__V1__ListRequestsResponse         *message)
-{
-  static const Integrationmanager__V1__ListRequestsResponse init_value = INTEGRATIONMANAGER__V1__LIST_REQUESTS_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__list_requests_response__get_packed_size
-                     (const Integrationmanager__V1__ListRequestsResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__list_requests_response__pack
-                     (const Integrationmanager__V1__ListRequestsResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__list_requests_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListRequestsResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__ListRequestsResponse *
-       integrationmanager__v1__list_requests_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__ListRequestsResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__list_requests_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__list_requests_response__free_unpacked
-                     (Integrationmanager__V1__ListRequestsResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__list_requests_response__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__cancel_request_request__init
-                     (Integrationmanager__V1__CancelRequestRequest         *message)
-{
-  static const Integrationmanager__V1__CancelRequestRequest init_value = INTEGRATIONMANAGER__V1__CANCEL_REQUEST_REQUEST__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__cancel_request_request__get_packed_size
-                     (const Integrationmanager__V1__CancelRequestRequest *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_request__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__cancel_request_request__pack
-                     (const Integrationmanager__V1__CancelRequestRequest *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_request__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__cancel_request_request__pack_to_buffer
-                     (const Integrationmanager__V1__CancelRequestRequest *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_request__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CancelRequestRequest *
-       integrationmanager__v1__cancel_request_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CancelRequestRequest *)
-     protobuf_c_message_unpack (&integrationmanager__v1__cancel_request_request__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__cancel_request_request__free_unpacked
-                     (Integrationmanager__V1__CancelRequestRequest *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_request__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
-void   integrationmanager__v1__cancel_request_response__init
-                     (Integrationmanager__V1__CancelRequestResponse         *message)
-{
-  static const Integrationmanager__V1__CancelRequestResponse init_value = INTEGRATIONMANAGER__V1__CANCEL_REQUEST_RESPONSE__INIT;
-  *message = init_value;
-}
-size_t integrationmanager__v1__cancel_request_response__get_packed_size
-                     (const Integrationmanager__V1__CancelRequestResponse *message)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_response__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t integrationmanager__v1__cancel_request_response__pack
-                     (const Integrationmanager__V1__CancelRequestResponse *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_response__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t integrationmanager__v1__cancel_request_response__pack_to_buffer
-                     (const Integrationmanager__V1__CancelRequestResponse *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_response__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Integrationmanager__V1__CancelRequestResponse *
-       integrationmanager__v1__cancel_request_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Integrationmanager__V1__CancelRequestResponse *)
-     protobuf_c_message_unpack (&integrationmanager__v1__cancel_request_response__descriptor,
-                                allocator, len, data);
-}
-void   integrationmanager__v1__cancel_request_response__free_unpacked
-                     (Integrationmanager__V1__CancelRequestResponse *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &integrationmanager__v1__cancel_request_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   integrationmanager__v1__list_agents_request__init
@@ -2275,1259 +1054,546 @@ void   integrationmanager__v1__drain_agent_response__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__drain_agent_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor integrationmanager__v1__integration__field_descriptors[16] =
+void   integrationmanager__v1__get_agent_request__init
+                     (Integrationmanager__V1__GetAgentRequest         *message)
 {
-  {
-    "name",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, name),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "display_name",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, display_name),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "category",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, category),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "author",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, author),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "support_contact",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, support_contact),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "description",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, description),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "paused",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, paused),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "pause_reason",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, pause_reason),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "health",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, health),
-    &integrationmanager__v1__health__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_log_at",
-    10,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, last_log_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_phone_home_at",
-    11,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, last_phone_home_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "open_logs",
-    12,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, open_logs),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "failed_logs_day",
-    13,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, failed_logs_day),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "agents",
-    14,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, agents),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "created_at",
-    15,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, created_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "logs",
-    16,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Integration, logs),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__integration__field_indices_by_name[] = {
-  13,   /* field[13] = agents */
-  3,   /* field[3] = author */
-  2,   /* field[2] = category */
-  14,   /* field[14] = created_at */
-  5,   /* field[5] = description */
-  1,   /* field[1] = display_name */
-  12,   /* field[12] = failed_logs_day */
-  8,   /* field[8] = health */
-  9,   /* field[9] = last_log_at */
-  10,   /* field[10] = last_phone_home_at */
-  15,   /* field[15] = logs */
-  0,   /* field[0] = name */
-  11,   /* field[11] = open_logs */
-  7,   /* field[7] = pause_reason */
-  6,   /* field[6] = paused */
-  4,   /* field[4] = support_contact */
-};
-static const ProtobufCIntRange integrationmanager__v1__integration__number_ranges[1 + 1] =
+  static const Integrationmanager__V1__GetAgentRequest init_value = INTEGRATIONMANAGER__V1__GET_AGENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__get_agent_request__get_packed_size
+                     (const Integrationmanager__V1__GetAgentRequest *message)
 {
-  { 1, 0 },
-  { 0, 16 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__integration__descriptor =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__get_agent_request__pack
+                     (const Integrationmanager__V1__GetAgentRequest *message,
+                      uint8_t       *out)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Integration",
-  "Integration",
-  "Integrationmanager__V1__Integration",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__Integration),
-  16,
-  integrationmanager__v1__integration__field_descriptors,
-  integrationmanager__v1__integration__field_indices_by_name,
-  1,  integrationmanager__v1__integration__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__integration__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__agent__field_descriptors[21] =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__get_agent_request__pack_to_buffer
+                     (const Integrationmanager__V1__GetAgentRequest *message,
+                      ProtobufCBuffer *buffer)
 {
-  {
-    "integration",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "agent_id",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, agent_id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "instance_id",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, instance_id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "health",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, health),
-    &integrationmanager__v1__health__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "health_reason",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, health_reason),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_frame_at",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, last_frame_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_poll_at",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, last_poll_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_progress_at",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, last_progress_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_heartbeat_at",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, last_heartbeat_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "heartbeat_interval_ms",
-    10,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, heartbeat_interval_ms),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "held_leases",
-    11,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, held_leases),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "connected",
-    12,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, connected),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "polling",
-    13,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, polling),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "agent_version",
-    14,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, agent_version),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "host",
-    15,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, host),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "platform",
-    16,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, platform),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "target_system",
-    17,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, target_system),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "target_version",
-    18,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, target_version),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "state_message",
-    19,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, state_message),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "clock_skew_ms",
-    20,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, clock_skew_ms),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "first_seen_at",
-    21,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Agent, first_seen_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__agent__field_indices_by_name[] = {
-  1,   /* field[1] = agent_id */
-  13,   /* field[13] = agent_version */
-  19,   /* field[19] = clock_skew_ms */
-  11,   /* field[11] = connected */
-  20,   /* field[20] = first_seen_at */
-  3,   /* field[3] = health */
-  4,   /* field[4] = health_reason */
-  9,   /* field[9] = heartbeat_interval_ms */
-  10,   /* field[10] = held_leases */
-  14,   /* field[14] = host */
-  2,   /* field[2] = instance_id */
-  0,   /* field[0] = integration */
-  5,   /* field[5] = last_frame_at */
-  8,   /* field[8] = last_heartbeat_at */
-  6,   /* field[6] = last_poll_at */
-  7,   /* field[7] = last_progress_at */
-  15,   /* field[15] = platform */
-  12,   /* field[12] = polling */
-  18,   /* field[18] = state_message */
-  16,   /* field[16] = target_system */
-  17,   /* field[17] = target_version */
-};
-static const ProtobufCIntRange integrationmanager__v1__agent__number_ranges[1 + 1] =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__GetAgentRequest *
+       integrationmanager__v1__get_agent_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
 {
-  { 1, 0 },
-  { 0, 21 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__agent__descriptor =
+  return (Integrationmanager__V1__GetAgentRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__get_agent_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__get_agent_request__free_unpacked
+                     (Integrationmanager__V1__GetAgentRequest *message,
+                      ProtobufCAllocator *allocator)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Agent",
-  "Agent",
-  "Integrationmanager__V1__Agent",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__Agent),
-  21,
-  integrationmanager__v1__agent__field_descriptors,
-  integrationmanager__v1__agent__field_indices_by_name,
-  1,  integrationmanager__v1__agent__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__agent__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__key__field_descriptors[8] =
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__get_agent_response__init
+                     (Integrationmanager__V1__GetAgentResponse         *message)
 {
-  {
-    "id",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "integration",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "created_at",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, created_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "expires_at",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, expires_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "revoked_at",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, revoked_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_used_at",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, last_used_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "created_by",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, created_by),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "live",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Key, live),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__key__field_indices_by_name[] = {
-  2,   /* field[2] = created_at */
-  6,   /* field[6] = created_by */
-  3,   /* field[3] = expires_at */
-  0,   /* field[0] = id */
-  1,   /* field[1] = integration */
-  5,   /* field[5] = last_used_at */
-  7,   /* field[7] = live */
-  4,   /* field[4] = revoked_at */
-};
-static const ProtobufCIntRange integrationmanager__v1__key__number_ranges[1 + 1] =
+  static const Integrationmanager__V1__GetAgentResponse init_value = INTEGRATIONMANAGER__V1__GET_AGENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__get_agent_response__get_packed_size
+                     (const Integrationmanager__V1__GetAgentResponse *message)
 {
-  { 1, 0 },
-  { 0, 8 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__key__descriptor =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__get_agent_response__pack
+                     (const Integrationmanager__V1__GetAgentResponse *message,
+                      uint8_t       *out)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Key",
-  "Key",
-  "Integrationmanager__V1__Key",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__Key),
-  8,
-  integrationmanager__v1__key__field_descriptors,
-  integrationmanager__v1__key__field_indices_by_name,
-  1,  integrationmanager__v1__key__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__key__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__action__field_descriptors[6] =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__get_agent_response__pack_to_buffer
+                     (const Integrationmanager__V1__GetAgentResponse *message,
+                      ProtobufCBuffer *buffer)
 {
-  {
-    "integration",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "definition",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, definition),
-    &integrationmanager__v1__action_definition__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "queued",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, queued),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "in_progress",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, in_progress),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "polling_agents",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, polling_agents),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_log_at",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__Action, last_log_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__action__field_indices_by_name[] = {
-  1,   /* field[1] = definition */
-  3,   /* field[3] = in_progress */
-  0,   /* field[0] = integration */
-  5,   /* field[5] = last_log_at */
-  4,   /* field[4] = polling_agents */
-  2,   /* field[2] = queued */
-};
-static const ProtobufCIntRange integrationmanager__v1__action__number_ranges[1 + 1] =
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__GetAgentResponse *
+       integrationmanager__v1__get_agent_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
 {
-  { 1, 0 },
-  { 0, 6 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__action__descriptor =
+  return (Integrationmanager__V1__GetAgentResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__get_agent_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__get_agent_response__free_unpacked
+                     (Integrationmanager__V1__GetAgentResponse *message,
+                      ProtobufCAllocator *allocator)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Action",
-  "Action",
-  "Integrationmanager__V1__Action",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__Action),
-  6,
-  integrationmanager__v1__action__field_descriptors,
-  integrationmanager__v1__action__field_indices_by_name,
-  1,  integrationmanager__v1__action__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__action__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__action_request__field_descriptors[9] =
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__get_agent_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__delete_integration_request__init
+                     (Integrationmanager__V1__DeleteIntegrationRequest         *message)
 {
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "input",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, input),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "idempotency_key",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, idempotency_key),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "delivery",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, delivery),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "holder",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, holder),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "accepted",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, accepted),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "lease_expires_at",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, lease_expires_at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "cancel_wanted",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, cancel_wanted),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "not_before",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ActionRequest, not_before),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__action_request__field_indices_by_name[] = {
-  5,   /* field[5] = accepted */
-  7,   /* field[7] = cancel_wanted */
-  3,   /* field[3] = delivery */
-  4,   /* field[4] = holder */
-  2,   /* field[2] = idempotency_key */
-  1,   /* field[1] = input */
-  6,   /* field[6] = lease_expires_at */
-  0,   /* field[0] = log */
-  8,   /* field[8] = not_before */
-};
-static const ProtobufCIntRange integrationmanager__v1__action_request__number_ranges[1 + 1] =
+  static const Integrationmanager__V1__DeleteIntegrationRequest init_value = INTEGRATIONMANAGER__V1__DELETE_INTEGRATION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__delete_integration_request__get_packed_size
+                     (const Integrationmanager__V1__DeleteIntegrationRequest *message)
 {
-  { 1, 0 },
-  { 0, 9 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__action_request__descriptor =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__delete_integration_request__pack
+                     (const Integrationmanager__V1__DeleteIntegrationRequest *message,
+                      uint8_t       *out)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ActionRequest",
-  "ActionRequest",
-  "Integrationmanager__V1__ActionRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ActionRequest),
-  9,
-  integrationmanager__v1__action_request__field_descriptors,
-  integrationmanager__v1__action_request__field_indices_by_name,
-  1,  integrationmanager__v1__action_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__action_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__timeline_entry__field_descriptors[8] =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__delete_integration_request__pack_to_buffer
+                     (const Integrationmanager__V1__DeleteIntegrationRequest *message,
+                      ProtobufCBuffer *buffer)
 {
-  {
-    "at",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, at),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "from",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, from),
-    &integrationmanager__v1__log_status__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "to",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, to),
-    &integrationmanager__v1__log_status__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "principal",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, principal),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "agent_id",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, agent_id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "cause",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, cause),
-    &integrationmanager__v1__timeline_cause__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "message",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, message),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "late",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TimelineEntry, late),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__timeline_entry__field_indices_by_name[] = {
-  4,   /* field[4] = agent_id */
-  0,   /* field[0] = at */
-  5,   /* field[5] = cause */
-  1,   /* field[1] = from */
-  7,   /* field[7] = late */
-  6,   /* field[6] = message */
-  3,   /* field[3] = principal */
-  2,   /* field[2] = to */
-};
-static const ProtobufCIntRange integrationmanager__v1__timeline_entry__number_ranges[1 + 1] =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__DeleteIntegrationRequest *
+       integrationmanager__v1__delete_integration_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
 {
-  { 1, 0 },
-  { 0, 8 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__timeline_entry__descriptor =
+  return (Integrationmanager__V1__DeleteIntegrationRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__delete_integration_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__delete_integration_request__free_unpacked
+                     (Integrationmanager__V1__DeleteIntegrationRequest *message,
+                      ProtobufCAllocator *allocator)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.TimelineEntry",
-  "TimelineEntry",
-  "Integrationmanager__V1__TimelineEntry",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__TimelineEntry),
-  8,
-  integrationmanager__v1__timeline_entry__field_descriptors,
-  integrationmanager__v1__timeline_entry__field_indices_by_name,
-  1,  integrationmanager__v1__timeline_entry__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__timeline_entry__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__log_filter__labels_entry__field_descriptors[2] =
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__delete_integration_response__init
+                     (Integrationmanager__V1__DeleteIntegrationResponse         *message)
 {
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter__LabelsEntry, key),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "value",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter__LabelsEntry, value),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__log_filter__labels_entry__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-  1,   /* field[1] = value */
-};
-static const ProtobufCIntRange integrationmanager__v1__log_filter__labels_entry__number_ranges[1 + 1] =
+  static const Integrationmanager__V1__DeleteIntegrationResponse init_value = INTEGRATIONMANAGER__V1__DELETE_INTEGRATION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__delete_integration_response__get_packed_size
+                     (const Integrationmanager__V1__DeleteIntegrationResponse *message)
 {
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__log_filter__labels_entry__descriptor =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__delete_integration_response__pack
+                     (const Integrationmanager__V1__DeleteIntegrationResponse *message,
+                      uint8_t       *out)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.LogFilter.LabelsEntry",
-  "LabelsEntry",
-  "Integrationmanager__V1__LogFilter__LabelsEntry",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__LogFilter__LabelsEntry),
-  2,
-  integrationmanager__v1__log_filter__labels_entry__field_descriptors,
-  integrationmanager__v1__log_filter__labels_entry__field_indices_by_name,
-  1,  integrationmanager__v1__log_filter__labels_entry__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__log_filter__labels_entry__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__log_filter__field_descriptors[11] =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__delete_integration_response__pack_to_buffer
+                     (const Integrationmanager__V1__DeleteIntegrationResponse *message,
+                      ProtobufCBuffer *buffer)
 {
-  {
-    "integrations",
-    1,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Integrationmanager__V1__LogFilter, n_integrations),
-    offsetof(Integrationmanager__V1__LogFilter, integrations),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "action_types",
-    2,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Integrationmanager__V1__LogFilter, n_action_types),
-    offsetof(Integrationmanager__V1__LogFilter, action_types),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "statuses",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
-    offsetof(Integrationmanager__V1__LogFilter, n_statuses),
-    offsetof(Integrationmanager__V1__LogFilter, statuses),
-    &integrationmanager__v1__log_status__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "entity_type",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter, entity_type),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "entity_ids",
-    5,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Integrationmanager__V1__LogFilter, n_entity_ids),
-    offsetof(Integrationmanager__V1__LogFilter, entity_ids),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "agent_ids",
-    6,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Integrationmanager__V1__LogFilter, n_agent_ids),
-    offsetof(Integrationmanager__V1__LogFilter, agent_ids),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "triggers",
-    7,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_ENUM,
-    offsetof(Integrationmanager__V1__LogFilter, n_triggers),
-    offsetof(Integrationmanager__V1__LogFilter, triggers),
-    &integrationmanager__v1__trigger__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "since",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter, since),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "until",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter, until),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "text",
-    10,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__LogFilter, text),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "labels",
-    11,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__LogFilter, n_labels),
-    offsetof(Integrationmanager__V1__LogFilter, labels),
-    &integrationmanager__v1__log_filter__labels_entry__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__log_filter__field_indices_by_name[] = {
-  1,   /* field[1] = action_types */
-  5,   /* field[5] = agent_ids */
-  4,   /* field[4] = entity_ids */
-  3,   /* field[3] = entity_type */
-  0,   /* field[0] = integrations */
-  10,   /* field[10] = labels */
-  7,   /* field[7] = since */
-  2,   /* field[2] = statuses */
-  9,   /* field[9] = text */
-  6,   /* field[6] = triggers */
-  8,   /* field[8] = until */
-};
-static const ProtobufCIntRange integrationmanager__v1__log_filter__number_ranges[1 + 1] =
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__DeleteIntegrationResponse *
+       integrationmanager__v1__delete_integration_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
 {
-  { 1, 0 },
-  { 0, 11 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__log_filter__descriptor =
+  return (Integrationmanager__V1__DeleteIntegrationResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__delete_integration_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__delete_integration_response__free_unpacked
+                     (Integrationmanager__V1__DeleteIntegrationResponse *message,
+                      ProtobufCAllocator *allocator)
 {
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.LogFilter",
-  "LogFilter",
-  "Integrationmanager__V1__LogFilter",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__LogFilter),
-  11,
-  integrationmanager__v1__log_filter__field_descriptors,
-  integrationmanager__v1__log_filter__field_indices_by_name,
-  1,  integrationmanager__v1__log_filter__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__log_filter__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__delete_integration_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__get_action_request__init
+                     (Integrationmanager__V1__GetActionRequest         *message)
+{
+  static const Integrationmanager__V1__GetActionRequest init_value = INTEGRATIONMANAGER__V1__GET_ACTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__get_action_request__get_packed_size
+                     (const Integrationmanager__V1__GetActionRequest *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__get_action_request__pack
+                     (const Integrationmanager__V1__GetActionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__get_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__GetActionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__GetActionRequest *
+       integrationmanager__v1__get_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__GetActionRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__get_action_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__get_action_request__free_unpacked
+                     (Integrationmanager__V1__GetActionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__get_action_response__init
+                     (Integrationmanager__V1__GetActionResponse         *message)
+{
+  static const Integrationmanager__V1__GetActionResponse init_value = INTEGRATIONMANAGER__V1__GET_ACTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__get_action_response__get_packed_size
+                     (const Integrationmanager__V1__GetActionResponse *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__get_action_response__pack
+                     (const Integrationmanager__V1__GetActionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__get_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__GetActionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__GetActionResponse *
+       integrationmanager__v1__get_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__GetActionResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__get_action_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__get_action_response__free_unpacked
+                     (Integrationmanager__V1__GetActionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__get_action_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__update_action_request__init
+                     (Integrationmanager__V1__UpdateActionRequest         *message)
+{
+  static const Integrationmanager__V1__UpdateActionRequest init_value = INTEGRATIONMANAGER__V1__UPDATE_ACTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__update_action_request__get_packed_size
+                     (const Integrationmanager__V1__UpdateActionRequest *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__update_action_request__pack
+                     (const Integrationmanager__V1__UpdateActionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__update_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__UpdateActionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__UpdateActionRequest *
+       integrationmanager__v1__update_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__UpdateActionRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__update_action_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__update_action_request__free_unpacked
+                     (Integrationmanager__V1__UpdateActionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__update_action_response__init
+                     (Integrationmanager__V1__UpdateActionResponse         *message)
+{
+  static const Integrationmanager__V1__UpdateActionResponse init_value = INTEGRATIONMANAGER__V1__UPDATE_ACTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__update_action_response__get_packed_size
+                     (const Integrationmanager__V1__UpdateActionResponse *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__update_action_response__pack
+                     (const Integrationmanager__V1__UpdateActionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__update_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__UpdateActionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__UpdateActionResponse *
+       integrationmanager__v1__update_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__UpdateActionResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__update_action_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__update_action_response__free_unpacked
+                     (Integrationmanager__V1__UpdateActionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__update_action_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__pause_action_request__init
+                     (Integrationmanager__V1__PauseActionRequest         *message)
+{
+  static const Integrationmanager__V1__PauseActionRequest init_value = INTEGRATIONMANAGER__V1__PAUSE_ACTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__pause_action_request__get_packed_size
+                     (const Integrationmanager__V1__PauseActionRequest *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__pause_action_request__pack
+                     (const Integrationmanager__V1__PauseActionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__pause_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__PauseActionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__PauseActionRequest *
+       integrationmanager__v1__pause_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__PauseActionRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__pause_action_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__pause_action_request__free_unpacked
+                     (Integrationmanager__V1__PauseActionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__pause_action_response__init
+                     (Integrationmanager__V1__PauseActionResponse         *message)
+{
+  static const Integrationmanager__V1__PauseActionResponse init_value = INTEGRATIONMANAGER__V1__PAUSE_ACTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__pause_action_response__get_packed_size
+                     (const Integrationmanager__V1__PauseActionResponse *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__pause_action_response__pack
+                     (const Integrationmanager__V1__PauseActionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__pause_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__PauseActionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__PauseActionResponse *
+       integrationmanager__v1__pause_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__PauseActionResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__pause_action_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__pause_action_response__free_unpacked
+                     (Integrationmanager__V1__PauseActionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__pause_action_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__resume_action_request__init
+                     (Integrationmanager__V1__ResumeActionRequest         *message)
+{
+  static const Integrationmanager__V1__ResumeActionRequest init_value = INTEGRATIONMANAGER__V1__RESUME_ACTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__resume_action_request__get_packed_size
+                     (const Integrationmanager__V1__ResumeActionRequest *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__resume_action_request__pack
+                     (const Integrationmanager__V1__ResumeActionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__resume_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeActionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__ResumeActionRequest *
+       integrationmanager__v1__resume_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__ResumeActionRequest *)
+     protobuf_c_message_unpack (&integrationmanager__v1__resume_action_request__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__resume_action_request__free_unpacked
+                     (Integrationmanager__V1__ResumeActionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   integrationmanager__v1__resume_action_response__init
+                     (Integrationmanager__V1__ResumeActionResponse         *message)
+{
+  static const Integrationmanager__V1__ResumeActionResponse init_value = INTEGRATIONMANAGER__V1__RESUME_ACTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__resume_action_response__get_packed_size
+                     (const Integrationmanager__V1__ResumeActionResponse *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__resume_action_response__pack
+                     (const Integrationmanager__V1__ResumeActionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__resume_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeActionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__ResumeActionResponse *
+       integrationmanager__v1__resume_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__ResumeActionResponse *)
+     protobuf_c_message_unpack (&integrationmanager__v1__resume_action_response__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__resume_action_response__free_unpacked
+                     (Integrationmanager__V1__ResumeActionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__resume_action_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define integrationmanager__v1__get_server_info_request__field_descriptors NULL
 #define integrationmanager__v1__get_server_info_request__field_indices_by_name NULL
 #define integrationmanager__v1__get_server_info_request__number_ranges NULL
@@ -3648,7 +1714,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_respons
   (ProtobufCMessageInit) integrationmanager__v1__get_server_info_response__counters_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__get_server_info_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_server_info_response__field_descriptors[9] =
 {
   {
     "version",
@@ -3734,12 +1800,38 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__get_server_info_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "principal",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetServerInfoResponse, principal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetServerInfoResponse, role),
+    &integrationmanager__v1__role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__get_server_info_response__field_indices_by_name[] = {
   2,   /* field[2] = addresses */
   6,   /* field[6] = counters */
   3,   /* field[3] = data_directory */
   5,   /* field[5] = limits */
+  7,   /* field[7] = principal */
+  8,   /* field[8] = role */
   4,   /* field[4] = schema_version */
   1,   /* field[1] = started_at */
   0,   /* field[0] = version */
@@ -3747,7 +1839,7 @@ static const unsigned integrationmanager__v1__get_server_info_response__field_in
 static const ProtobufCIntRange integrationmanager__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_response__descriptor =
 {
@@ -3757,7 +1849,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_respons
   "Integrationmanager__V1__GetServerInfoResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__GetServerInfoResponse),
-  7,
+  9,
   integrationmanager__v1__get_server_info_response__field_descriptors,
   integrationmanager__v1__get_server_info_response__field_indices_by_name,
   1,  integrationmanager__v1__get_server_info_response__number_ranges,
@@ -4678,247 +2770,6 @@ const ProtobufCMessageDescriptor integrationmanager__v1__resume_integration_resp
   (ProtobufCMessageInit) integrationmanager__v1__resume_integration_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__create_key_request__field_descriptors[1] =
-{
-  {
-    "integration",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateKeyRequest, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__create_key_request__field_indices_by_name[] = {
-  0,   /* field[0] = integration */
-};
-static const ProtobufCIntRange integrationmanager__v1__create_key_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__create_key_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CreateKeyRequest",
-  "CreateKeyRequest",
-  "Integrationmanager__V1__CreateKeyRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CreateKeyRequest),
-  1,
-  integrationmanager__v1__create_key_request__field_descriptors,
-  integrationmanager__v1__create_key_request__field_indices_by_name,
-  1,  integrationmanager__v1__create_key_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__create_key_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__create_key_response__field_descriptors[2] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateKeyResponse, key),
-    &integrationmanager__v1__key__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "secret",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateKeyResponse, secret),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__create_key_response__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-  1,   /* field[1] = secret */
-};
-static const ProtobufCIntRange integrationmanager__v1__create_key_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__create_key_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CreateKeyResponse",
-  "CreateKeyResponse",
-  "Integrationmanager__V1__CreateKeyResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CreateKeyResponse),
-  2,
-  integrationmanager__v1__create_key_response__field_descriptors,
-  integrationmanager__v1__create_key_response__field_indices_by_name,
-  1,  integrationmanager__v1__create_key_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__create_key_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_keys_request__field_descriptors[1] =
-{
-  {
-    "integration",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListKeysRequest, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_keys_request__field_indices_by_name[] = {
-  0,   /* field[0] = integration */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_keys_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_keys_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListKeysRequest",
-  "ListKeysRequest",
-  "Integrationmanager__V1__ListKeysRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListKeysRequest),
-  1,
-  integrationmanager__v1__list_keys_request__field_descriptors,
-  integrationmanager__v1__list_keys_request__field_indices_by_name,
-  1,  integrationmanager__v1__list_keys_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_keys_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_keys_response__field_descriptors[1] =
-{
-  {
-    "keys",
-    1,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__ListKeysResponse, n_keys),
-    offsetof(Integrationmanager__V1__ListKeysResponse, keys),
-    &integrationmanager__v1__key__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_keys_response__field_indices_by_name[] = {
-  0,   /* field[0] = keys */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_keys_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_keys_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListKeysResponse",
-  "ListKeysResponse",
-  "Integrationmanager__V1__ListKeysResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListKeysResponse),
-  1,
-  integrationmanager__v1__list_keys_response__field_descriptors,
-  integrationmanager__v1__list_keys_response__field_indices_by_name,
-  1,  integrationmanager__v1__list_keys_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_keys_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__revoke_key_request__field_descriptors[1] =
-{
-  {
-    "key_id",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__RevokeKeyRequest, key_id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__revoke_key_request__field_indices_by_name[] = {
-  0,   /* field[0] = key_id */
-};
-static const ProtobufCIntRange integrationmanager__v1__revoke_key_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__revoke_key_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.RevokeKeyRequest",
-  "RevokeKeyRequest",
-  "Integrationmanager__V1__RevokeKeyRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__RevokeKeyRequest),
-  1,
-  integrationmanager__v1__revoke_key_request__field_descriptors,
-  integrationmanager__v1__revoke_key_request__field_indices_by_name,
-  1,  integrationmanager__v1__revoke_key_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__revoke_key_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__revoke_key_response__field_descriptors[1] =
-{
-  {
-    "key",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__RevokeKeyResponse, key),
-    &integrationmanager__v1__key__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__revoke_key_response__field_indices_by_name[] = {
-  0,   /* field[0] = key */
-};
-static const ProtobufCIntRange integrationmanager__v1__revoke_key_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__revoke_key_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.RevokeKeyResponse",
-  "RevokeKeyResponse",
-  "Integrationmanager__V1__RevokeKeyResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__RevokeKeyResponse),
-  1,
-  integrationmanager__v1__revoke_key_response__field_descriptors,
-  integrationmanager__v1__revoke_key_response__field_indices_by_name,
-  1,  integrationmanager__v1__revoke_key_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__revoke_key_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
 static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_request__field_descriptors[1] =
 {
   {
@@ -4993,850 +2844,6 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_response__
   integrationmanager__v1__list_actions_response__field_indices_by_name,
   1,  integrationmanager__v1__list_actions_response__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__list_actions_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_logs_request__field_descriptors[4] =
-{
-  {
-    "filter",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListLogsRequest, filter),
-    &integrationmanager__v1__log_filter__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "order",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_ENUM,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListLogsRequest, order),
-    &integrationmanager__v1__order__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "page_size",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListLogsRequest, page_size),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "page_token",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListLogsRequest, page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_logs_request__field_indices_by_name[] = {
-  0,   /* field[0] = filter */
-  1,   /* field[1] = order */
-  2,   /* field[2] = page_size */
-  3,   /* field[3] = page_token */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_logs_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 4 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_logs_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListLogsRequest",
-  "ListLogsRequest",
-  "Integrationmanager__V1__ListLogsRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListLogsRequest),
-  4,
-  integrationmanager__v1__list_logs_request__field_descriptors,
-  integrationmanager__v1__list_logs_request__field_indices_by_name,
-  1,  integrationmanager__v1__list_logs_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_logs_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_logs_response__field_descriptors[2] =
-{
-  {
-    "logs",
-    1,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__ListLogsResponse, n_logs),
-    offsetof(Integrationmanager__V1__ListLogsResponse, logs),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "next_page_token",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListLogsResponse, next_page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_logs_response__field_indices_by_name[] = {
-  0,   /* field[0] = logs */
-  1,   /* field[1] = next_page_token */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_logs_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_logs_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListLogsResponse",
-  "ListLogsResponse",
-  "Integrationmanager__V1__ListLogsResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListLogsResponse),
-  2,
-  integrationmanager__v1__list_logs_response__field_descriptors,
-  integrationmanager__v1__list_logs_response__field_indices_by_name,
-  1,  integrationmanager__v1__list_logs_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_logs_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__get_log_request__field_descriptors[3] =
-{
-  {
-    "id",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogRequest, id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "error_page_size",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogRequest, error_page_size),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "error_page_token",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogRequest, error_page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__get_log_request__field_indices_by_name[] = {
-  1,   /* field[1] = error_page_size */
-  2,   /* field[2] = error_page_token */
-  0,   /* field[0] = id */
-};
-static const ProtobufCIntRange integrationmanager__v1__get_log_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 3 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__get_log_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.GetLogRequest",
-  "GetLogRequest",
-  "Integrationmanager__V1__GetLogRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__GetLogRequest),
-  3,
-  integrationmanager__v1__get_log_request__field_descriptors,
-  integrationmanager__v1__get_log_request__field_indices_by_name,
-  1,  integrationmanager__v1__get_log_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__get_log_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__get_log_response__field_descriptors[7] =
-{
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogResponse, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "timeline",
-    2,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__GetLogResponse, n_timeline),
-    offsetof(Integrationmanager__V1__GetLogResponse, timeline),
-    &integrationmanager__v1__timeline_entry__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "errors",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__GetLogResponse, n_errors),
-    offsetof(Integrationmanager__V1__GetLogResponse, errors),
-    &integrationmanager__v1__record_error__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "next_error_page_token",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogResponse, next_error_page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "request",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogResponse, request),
-    &integrationmanager__v1__action_request__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "integration",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__GetLogResponse, integration),
-    &integrationmanager__v1__integration__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "retried_by",
-    7,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Integrationmanager__V1__GetLogResponse, n_retried_by),
-    offsetof(Integrationmanager__V1__GetLogResponse, retried_by),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__get_log_response__field_indices_by_name[] = {
-  2,   /* field[2] = errors */
-  5,   /* field[5] = integration */
-  0,   /* field[0] = log */
-  3,   /* field[3] = next_error_page_token */
-  4,   /* field[4] = request */
-  6,   /* field[6] = retried_by */
-  1,   /* field[1] = timeline */
-};
-static const ProtobufCIntRange integrationmanager__v1__get_log_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 7 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__get_log_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.GetLogResponse",
-  "GetLogResponse",
-  "Integrationmanager__V1__GetLogResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__GetLogResponse),
-  7,
-  integrationmanager__v1__get_log_response__field_descriptors,
-  integrationmanager__v1__get_log_response__field_indices_by_name,
-  1,  integrationmanager__v1__get_log_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__get_log_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__tail_logs_request__field_descriptors[2] =
-{
-  {
-    "filter",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TailLogsRequest, filter),
-    &integrationmanager__v1__log_filter__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "recent",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TailLogsRequest, recent),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__tail_logs_request__field_indices_by_name[] = {
-  0,   /* field[0] = filter */
-  1,   /* field[1] = recent */
-};
-static const ProtobufCIntRange integrationmanager__v1__tail_logs_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__tail_logs_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.TailLogsRequest",
-  "TailLogsRequest",
-  "Integrationmanager__V1__TailLogsRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__TailLogsRequest),
-  2,
-  integrationmanager__v1__tail_logs_request__field_descriptors,
-  integrationmanager__v1__tail_logs_request__field_indices_by_name,
-  1,  integrationmanager__v1__tail_logs_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__tail_logs_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__tail_logs_response__field_descriptors[1] =
-{
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__TailLogsResponse, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__tail_logs_response__field_indices_by_name[] = {
-  0,   /* field[0] = log */
-};
-static const ProtobufCIntRange integrationmanager__v1__tail_logs_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__tail_logs_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.TailLogsResponse",
-  "TailLogsResponse",
-  "Integrationmanager__V1__TailLogsResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__TailLogsResponse),
-  1,
-  integrationmanager__v1__tail_logs_response__field_descriptors,
-  integrationmanager__v1__tail_logs_response__field_indices_by_name,
-  1,  integrationmanager__v1__tail_logs_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__tail_logs_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__retry_log_request__field_descriptors[1] =
-{
-  {
-    "id",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__RetryLogRequest, id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__retry_log_request__field_indices_by_name[] = {
-  0,   /* field[0] = id */
-};
-static const ProtobufCIntRange integrationmanager__v1__retry_log_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__retry_log_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.RetryLogRequest",
-  "RetryLogRequest",
-  "Integrationmanager__V1__RetryLogRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__RetryLogRequest),
-  1,
-  integrationmanager__v1__retry_log_request__field_descriptors,
-  integrationmanager__v1__retry_log_request__field_indices_by_name,
-  1,  integrationmanager__v1__retry_log_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__retry_log_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__retry_log_response__field_descriptors[1] =
-{
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__RetryLogResponse, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__retry_log_response__field_indices_by_name[] = {
-  0,   /* field[0] = log */
-};
-static const ProtobufCIntRange integrationmanager__v1__retry_log_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 1 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__retry_log_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.RetryLogResponse",
-  "RetryLogResponse",
-  "Integrationmanager__V1__RetryLogResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__RetryLogResponse),
-  1,
-  integrationmanager__v1__retry_log_response__field_descriptors,
-  integrationmanager__v1__retry_log_response__field_indices_by_name,
-  1,  integrationmanager__v1__retry_log_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__retry_log_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__create_request_request__field_descriptors[6] =
-{
-  {
-    "integration",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, integration),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "action_type",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, action_type),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "entity",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, entity),
-    &integrationmanager__v1__entity__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "input",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, input),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "idempotency_key",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, idempotency_key),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "not_before",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestRequest, not_before),
-    &google__protobuf__timestamp__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__create_request_request__field_indices_by_name[] = {
-  1,   /* field[1] = action_type */
-  2,   /* field[2] = entity */
-  4,   /* field[4] = idempotency_key */
-  3,   /* field[3] = input */
-  0,   /* field[0] = integration */
-  5,   /* field[5] = not_before */
-};
-static const ProtobufCIntRange integrationmanager__v1__create_request_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 6 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__create_request_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CreateRequestRequest",
-  "CreateRequestRequest",
-  "Integrationmanager__V1__CreateRequestRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CreateRequestRequest),
-  6,
-  integrationmanager__v1__create_request_request__field_descriptors,
-  integrationmanager__v1__create_request_request__field_indices_by_name,
-  1,  integrationmanager__v1__create_request_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__create_request_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__create_request_response__field_descriptors[2] =
-{
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestResponse, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "duplicate",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CreateRequestResponse, duplicate),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__create_request_response__field_indices_by_name[] = {
-  1,   /* field[1] = duplicate */
-  0,   /* field[0] = log */
-};
-static const ProtobufCIntRange integrationmanager__v1__create_request_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__create_request_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CreateRequestResponse",
-  "CreateRequestResponse",
-  "Integrationmanager__V1__CreateRequestResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CreateRequestResponse),
-  2,
-  integrationmanager__v1__create_request_response__field_descriptors,
-  integrationmanager__v1__create_request_response__field_indices_by_name,
-  1,  integrationmanager__v1__create_request_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__create_request_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_requests_request__field_descriptors[3] =
-{
-  {
-    "filter",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListRequestsRequest, filter),
-    &integrationmanager__v1__log_filter__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "page_size",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListRequestsRequest, page_size),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "page_token",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListRequestsRequest, page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_requests_request__field_indices_by_name[] = {
-  0,   /* field[0] = filter */
-  1,   /* field[1] = page_size */
-  2,   /* field[2] = page_token */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_requests_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 3 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_requests_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListRequestsRequest",
-  "ListRequestsRequest",
-  "Integrationmanager__V1__ListRequestsRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListRequestsRequest),
-  3,
-  integrationmanager__v1__list_requests_request__field_descriptors,
-  integrationmanager__v1__list_requests_request__field_indices_by_name,
-  1,  integrationmanager__v1__list_requests_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_requests_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_requests_response__field_descriptors[2] =
-{
-  {
-    "requests",
-    1,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Integrationmanager__V1__ListRequestsResponse, n_requests),
-    offsetof(Integrationmanager__V1__ListRequestsResponse, requests),
-    &integrationmanager__v1__action_request__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "next_page_token",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__ListRequestsResponse, next_page_token),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__list_requests_response__field_indices_by_name[] = {
-  1,   /* field[1] = next_page_token */
-  0,   /* field[0] = requests */
-};
-static const ProtobufCIntRange integrationmanager__v1__list_requests_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__list_requests_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.ListRequestsResponse",
-  "ListRequestsResponse",
-  "Integrationmanager__V1__ListRequestsResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__ListRequestsResponse),
-  2,
-  integrationmanager__v1__list_requests_response__field_descriptors,
-  integrationmanager__v1__list_requests_response__field_indices_by_name,
-  1,  integrationmanager__v1__list_requests_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__list_requests_response__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__cancel_request_request__field_descriptors[2] =
-{
-  {
-    "id",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CancelRequestRequest, id),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "reason",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CancelRequestRequest, reason),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__cancel_request_request__field_indices_by_name[] = {
-  0,   /* field[0] = id */
-  1,   /* field[1] = reason */
-};
-static const ProtobufCIntRange integrationmanager__v1__cancel_request_request__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__cancel_request_request__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CancelRequestRequest",
-  "CancelRequestRequest",
-  "Integrationmanager__V1__CancelRequestRequest",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CancelRequestRequest),
-  2,
-  integrationmanager__v1__cancel_request_request__field_descriptors,
-  integrationmanager__v1__cancel_request_request__field_indices_by_name,
-  1,  integrationmanager__v1__cancel_request_request__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__cancel_request_request__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor integrationmanager__v1__cancel_request_response__field_descriptors[2] =
-{
-  {
-    "log",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CancelRequestResponse, log),
-    &integrationmanager__v1__action_log__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "asked_agent",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Integrationmanager__V1__CancelRequestResponse, asked_agent),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned integrationmanager__v1__cancel_request_response__field_indices_by_name[] = {
-  1,   /* field[1] = asked_agent */
-  0,   /* field[0] = log */
-};
-static const ProtobufCIntRange integrationmanager__v1__cancel_request_response__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor integrationmanager__v1__cancel_request_response__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.CancelRequestResponse",
-  "CancelRequestResponse",
-  "Integrationmanager__V1__CancelRequestResponse",
-  "integrationmanager.v1",
-  sizeof(Integrationmanager__V1__CancelRequestResponse),
-  2,
-  integrationmanager__v1__cancel_request_response__field_descriptors,
-  integrationmanager__v1__cancel_request_response__field_indices_by_name,
-  1,  integrationmanager__v1__cancel_request_response__number_ranges,
-  (ProtobufCMessageInit) integrationmanager__v1__cancel_request_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_request__field_descriptors[1] =
@@ -6017,127 +3024,645 @@ const ProtobufCMessageDescriptor integrationmanager__v1__drain_agent_response__d
   (ProtobufCMessageInit) integrationmanager__v1__drain_agent_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue integrationmanager__v1__health__enum_values_by_number[8] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_agent_request__field_descriptors[2] =
 {
-  { "HEALTH_UNSPECIFIED", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UNSPECIFIED", 0 },
-  { "HEALTH_NEVER_SEEN", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_NEVER_SEEN", 1 },
-  { "HEALTH_UP", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UP", 2 },
-  { "HEALTH_NOT_TAKING_WORK", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_NOT_TAKING_WORK", 3 },
-  { "HEALTH_DEGRADED", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DEGRADED", 4 },
-  { "HEALTH_DRAINING", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DRAINING", 5 },
-  { "HEALTH_PAUSED", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_PAUSED", 6 },
-  { "HEALTH_DOWN", "INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DOWN", 7 },
+  {
+    "integration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetAgentRequest, integration),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agent_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetAgentRequest, agent_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
-static const ProtobufCIntRange integrationmanager__v1__health__value_ranges[] = {
-{0, 0},{0, 8}
+static const unsigned integrationmanager__v1__get_agent_request__field_indices_by_name[] = {
+  1,   /* field[1] = agent_id */
+  0,   /* field[0] = integration */
 };
-static const ProtobufCEnumValueIndex integrationmanager__v1__health__enum_values_by_name[8] =
+static const ProtobufCIntRange integrationmanager__v1__get_agent_request__number_ranges[1 + 1] =
 {
-  { "HEALTH_DEGRADED", 4 },
-  { "HEALTH_DOWN", 7 },
-  { "HEALTH_DRAINING", 5 },
-  { "HEALTH_NEVER_SEEN", 1 },
-  { "HEALTH_NOT_TAKING_WORK", 3 },
-  { "HEALTH_PAUSED", 6 },
-  { "HEALTH_UNSPECIFIED", 0 },
-  { "HEALTH_UP", 2 },
+  { 1, 0 },
+  { 0, 2 }
 };
-const ProtobufCEnumDescriptor integrationmanager__v1__health__descriptor =
+const ProtobufCMessageDescriptor integrationmanager__v1__get_agent_request__descriptor =
 {
-  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Health",
-  "Health",
-  "Integrationmanager__V1__Health",
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.GetAgentRequest",
+  "GetAgentRequest",
+  "Integrationmanager__V1__GetAgentRequest",
   "integrationmanager.v1",
-  8,
-  integrationmanager__v1__health__enum_values_by_number,
-  8,
-  integrationmanager__v1__health__enum_values_by_name,
-  1,
-  integrationmanager__v1__health__value_ranges,
-  NULL,NULL,NULL,NULL   /* reserved[1234] */
+  sizeof(Integrationmanager__V1__GetAgentRequest),
+  2,
+  integrationmanager__v1__get_agent_request__field_descriptors,
+  integrationmanager__v1__get_agent_request__field_indices_by_name,
+  1,  integrationmanager__v1__get_agent_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__get_agent_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue integrationmanager__v1__timeline_cause__enum_values_by_number[13] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_agent_response__field_descriptors[3] =
 {
-  { "TIMELINE_CAUSE_UNSPECIFIED", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_UNSPECIFIED", 0 },
-  { "TIMELINE_CAUSE_REPORT", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_REPORT", 1 },
-  { "TIMELINE_CAUSE_REQUEST", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_REQUEST", 2 },
-  { "TIMELINE_CAUSE_LEASE_EXPIRED", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_LEASE_EXPIRED", 3 },
-  { "TIMELINE_CAUSE_QUEUE_TIMEOUT", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_QUEUE_TIMEOUT", 4 },
-  { "TIMELINE_CAUSE_PROGRESS_TIMEOUT", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_PROGRESS_TIMEOUT", 5 },
-  { "TIMELINE_CAUSE_OPERATOR", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_OPERATOR", 6 },
-  { "TIMELINE_CAUSE_LEASED", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_LEASED", 7 },
-  { "TIMELINE_CAUSE_NOT_ACCEPTED", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_NOT_ACCEPTED", 8 },
-  { "TIMELINE_CAUSE_CONNECTION_LOST", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_CONNECTION_LOST", 9 },
-  { "TIMELINE_CAUSE_AGENT_STOPPED", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_AGENT_STOPPED", 10 },
-  { "TIMELINE_CAUSE_RETRY", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_RETRY", 11 },
-  { "TIMELINE_CAUSE_DELIVERIES_SPENT", "INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_DELIVERIES_SPENT", 12 },
+  {
+    "agent",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetAgentResponse, agent),
+    &integrationmanager__v1__agent__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Integrationmanager__V1__GetAgentResponse, n_held),
+    offsetof(Integrationmanager__V1__GetAgentResponse, held),
+    &integrationmanager__v1__action_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "integration",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetAgentResponse, integration),
+    &integrationmanager__v1__integration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
-static const ProtobufCIntRange integrationmanager__v1__timeline_cause__value_ranges[] = {
-{0, 0},{0, 13}
+static const unsigned integrationmanager__v1__get_agent_response__field_indices_by_name[] = {
+  0,   /* field[0] = agent */
+  1,   /* field[1] = held */
+  2,   /* field[2] = integration */
 };
-static const ProtobufCEnumValueIndex integrationmanager__v1__timeline_cause__enum_values_by_name[13] =
+static const ProtobufCIntRange integrationmanager__v1__get_agent_response__number_ranges[1 + 1] =
 {
-  { "TIMELINE_CAUSE_AGENT_STOPPED", 10 },
-  { "TIMELINE_CAUSE_CONNECTION_LOST", 9 },
-  { "TIMELINE_CAUSE_DELIVERIES_SPENT", 12 },
-  { "TIMELINE_CAUSE_LEASED", 7 },
-  { "TIMELINE_CAUSE_LEASE_EXPIRED", 3 },
-  { "TIMELINE_CAUSE_NOT_ACCEPTED", 8 },
-  { "TIMELINE_CAUSE_OPERATOR", 6 },
-  { "TIMELINE_CAUSE_PROGRESS_TIMEOUT", 5 },
-  { "TIMELINE_CAUSE_QUEUE_TIMEOUT", 4 },
-  { "TIMELINE_CAUSE_REPORT", 1 },
-  { "TIMELINE_CAUSE_REQUEST", 2 },
-  { "TIMELINE_CAUSE_RETRY", 11 },
-  { "TIMELINE_CAUSE_UNSPECIFIED", 0 },
+  { 1, 0 },
+  { 0, 3 }
 };
-const ProtobufCEnumDescriptor integrationmanager__v1__timeline_cause__descriptor =
+const ProtobufCMessageDescriptor integrationmanager__v1__get_agent_response__descriptor =
 {
-  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.TimelineCause",
-  "TimelineCause",
-  "Integrationmanager__V1__TimelineCause",
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.GetAgentResponse",
+  "GetAgentResponse",
+  "Integrationmanager__V1__GetAgentResponse",
   "integrationmanager.v1",
-  13,
-  integrationmanager__v1__timeline_cause__enum_values_by_number,
-  13,
-  integrationmanager__v1__timeline_cause__enum_values_by_name,
-  1,
-  integrationmanager__v1__timeline_cause__value_ranges,
-  NULL,NULL,NULL,NULL   /* reserved[1234] */
-};
-static const ProtobufCEnumValue integrationmanager__v1__order__enum_values_by_number[3] =
-{
-  { "ORDER_UNSPECIFIED", "INTEGRATIONMANAGER__V1__ORDER__ORDER_UNSPECIFIED", 0 },
-  { "ORDER_NEWEST_FIRST", "INTEGRATIONMANAGER__V1__ORDER__ORDER_NEWEST_FIRST", 1 },
-  { "ORDER_OLDEST_FIRST", "INTEGRATIONMANAGER__V1__ORDER__ORDER_OLDEST_FIRST", 2 },
-};
-static const ProtobufCIntRange integrationmanager__v1__order__value_ranges[] = {
-{0, 0},{0, 3}
-};
-static const ProtobufCEnumValueIndex integrationmanager__v1__order__enum_values_by_name[3] =
-{
-  { "ORDER_NEWEST_FIRST", 1 },
-  { "ORDER_OLDEST_FIRST", 2 },
-  { "ORDER_UNSPECIFIED", 0 },
-};
-const ProtobufCEnumDescriptor integrationmanager__v1__order__descriptor =
-{
-  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-  "integrationmanager.v1.Order",
-  "Order",
-  "Integrationmanager__V1__Order",
-  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__GetAgentResponse),
   3,
-  integrationmanager__v1__order__enum_values_by_number,
-  3,
-  integrationmanager__v1__order__enum_values_by_name,
-  1,
-  integrationmanager__v1__order__value_ranges,
-  NULL,NULL,NULL,NULL   /* reserved[1234] */
+  integrationmanager__v1__get_agent_response__field_descriptors,
+  integrationmanager__v1__get_agent_response__field_indices_by_name,
+  1,  integrationmanager__v1__get_agent_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__get_agent_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor integrationmanager__v1__operator_service__method_descriptors[21] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__delete_integration_request__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__DeleteIntegrationRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "with_logs",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__DeleteIntegrationRequest, with_logs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__delete_integration_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = with_logs */
+};
+static const ProtobufCIntRange integrationmanager__v1__delete_integration_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__delete_integration_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.DeleteIntegrationRequest",
+  "DeleteIntegrationRequest",
+  "Integrationmanager__V1__DeleteIntegrationRequest",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__DeleteIntegrationRequest),
+  2,
+  integrationmanager__v1__delete_integration_request__field_descriptors,
+  integrationmanager__v1__delete_integration_request__field_indices_by_name,
+  1,  integrationmanager__v1__delete_integration_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__delete_integration_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__delete_integration_response__field_descriptors[2] =
+{
+  {
+    "deleted_logs",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__DeleteIntegrationResponse, deleted_logs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cancelled_requests",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__DeleteIntegrationResponse, cancelled_requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__delete_integration_response__field_indices_by_name[] = {
+  1,   /* field[1] = cancelled_requests */
+  0,   /* field[0] = deleted_logs */
+};
+static const ProtobufCIntRange integrationmanager__v1__delete_integration_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__delete_integration_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.DeleteIntegrationResponse",
+  "DeleteIntegrationResponse",
+  "Integrationmanager__V1__DeleteIntegrationResponse",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__DeleteIntegrationResponse),
+  2,
+  integrationmanager__v1__delete_integration_response__field_descriptors,
+  integrationmanager__v1__delete_integration_response__field_indices_by_name,
+  1,  integrationmanager__v1__delete_integration_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__delete_integration_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_action_request__field_descriptors[2] =
+{
+  {
+    "integration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetActionRequest, integration),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetActionRequest, type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__get_action_request__field_indices_by_name[] = {
+  0,   /* field[0] = integration */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange integrationmanager__v1__get_action_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__get_action_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.GetActionRequest",
+  "GetActionRequest",
+  "Integrationmanager__V1__GetActionRequest",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__GetActionRequest),
+  2,
+  integrationmanager__v1__get_action_request__field_descriptors,
+  integrationmanager__v1__get_action_request__field_indices_by_name,
+  1,  integrationmanager__v1__get_action_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__get_action_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_action_response__field_descriptors[3] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetActionResponse, action),
+    &integrationmanager__v1__action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "schedules",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Integrationmanager__V1__GetActionResponse, n_schedules),
+    offsetof(Integrationmanager__V1__GetActionResponse, schedules),
+    &integrationmanager__v1__schedule__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "integration",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetActionResponse, integration),
+    &integrationmanager__v1__integration__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__get_action_response__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+  2,   /* field[2] = integration */
+  1,   /* field[1] = schedules */
+};
+static const ProtobufCIntRange integrationmanager__v1__get_action_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__get_action_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.GetActionResponse",
+  "GetActionResponse",
+  "Integrationmanager__V1__GetActionResponse",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__GetActionResponse),
+  3,
+  integrationmanager__v1__get_action_response__field_descriptors,
+  integrationmanager__v1__get_action_response__field_indices_by_name,
+  1,  integrationmanager__v1__get_action_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__get_action_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__update_action_request__field_descriptors[4] =
+{
+  {
+    "integration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__UpdateActionRequest, integration),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__UpdateActionRequest, type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "set",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__UpdateActionRequest, set),
+    &integrationmanager__v1__policy_override__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clear",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Integrationmanager__V1__UpdateActionRequest, n_clear),
+    offsetof(Integrationmanager__V1__UpdateActionRequest, clear),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__update_action_request__field_indices_by_name[] = {
+  3,   /* field[3] = clear */
+  0,   /* field[0] = integration */
+  2,   /* field[2] = set */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange integrationmanager__v1__update_action_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__update_action_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.UpdateActionRequest",
+  "UpdateActionRequest",
+  "Integrationmanager__V1__UpdateActionRequest",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__UpdateActionRequest),
+  4,
+  integrationmanager__v1__update_action_request__field_descriptors,
+  integrationmanager__v1__update_action_request__field_indices_by_name,
+  1,  integrationmanager__v1__update_action_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__update_action_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__update_action_response__field_descriptors[1] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__UpdateActionResponse, action),
+    &integrationmanager__v1__action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__update_action_response__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+};
+static const ProtobufCIntRange integrationmanager__v1__update_action_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__update_action_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.UpdateActionResponse",
+  "UpdateActionResponse",
+  "Integrationmanager__V1__UpdateActionResponse",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__UpdateActionResponse),
+  1,
+  integrationmanager__v1__update_action_response__field_descriptors,
+  integrationmanager__v1__update_action_response__field_indices_by_name,
+  1,  integrationmanager__v1__update_action_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__update_action_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__pause_action_request__field_descriptors[3] =
+{
+  {
+    "integration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseActionRequest, integration),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseActionRequest, type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseActionRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__pause_action_request__field_indices_by_name[] = {
+  0,   /* field[0] = integration */
+  2,   /* field[2] = reason */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange integrationmanager__v1__pause_action_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__pause_action_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.PauseActionRequest",
+  "PauseActionRequest",
+  "Integrationmanager__V1__PauseActionRequest",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__PauseActionRequest),
+  3,
+  integrationmanager__v1__pause_action_request__field_descriptors,
+  integrationmanager__v1__pause_action_request__field_indices_by_name,
+  1,  integrationmanager__v1__pause_action_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__pause_action_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__pause_action_response__field_descriptors[1] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PauseActionResponse, action),
+    &integrationmanager__v1__action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__pause_action_response__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+};
+static const ProtobufCIntRange integrationmanager__v1__pause_action_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__pause_action_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.PauseActionResponse",
+  "PauseActionResponse",
+  "Integrationmanager__V1__PauseActionResponse",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__PauseActionResponse),
+  1,
+  integrationmanager__v1__pause_action_response__field_descriptors,
+  integrationmanager__v1__pause_action_response__field_indices_by_name,
+  1,  integrationmanager__v1__pause_action_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__pause_action_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__resume_action_request__field_descriptors[2] =
+{
+  {
+    "integration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ResumeActionRequest, integration),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ResumeActionRequest, type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__resume_action_request__field_indices_by_name[] = {
+  0,   /* field[0] = integration */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange integrationmanager__v1__resume_action_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__resume_action_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.ResumeActionRequest",
+  "ResumeActionRequest",
+  "Integrationmanager__V1__ResumeActionRequest",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__ResumeActionRequest),
+  2,
+  integrationmanager__v1__resume_action_request__field_descriptors,
+  integrationmanager__v1__resume_action_request__field_indices_by_name,
+  1,  integrationmanager__v1__resume_action_request__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__resume_action_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor integrationmanager__v1__resume_action_response__field_descriptors[1] =
+{
+  {
+    "action",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ResumeActionResponse, action),
+    &integrationmanager__v1__action__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__resume_action_response__field_indices_by_name[] = {
+  0,   /* field[0] = action */
+};
+static const ProtobufCIntRange integrationmanager__v1__resume_action_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__resume_action_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.ResumeActionResponse",
+  "ResumeActionResponse",
+  "Integrationmanager__V1__ResumeActionResponse",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__ResumeActionResponse),
+  1,
+  integrationmanager__v1__resume_action_response__field_descriptors,
+  integrationmanager__v1__resume_action_response__field_indices_by_name,
+  1,  integrationmanager__v1__resume_action_response__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__resume_action_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor integrationmanager__v1__operator_service__method_descriptors[57] =
 {
   { "GetServerInfo", &integrationmanager__v1__get_server_info_request__descriptor, &integrationmanager__v1__get_server_info_response__descriptor },
   { "GetStatus", &integrationmanager__v1__get_status_request__descriptor, &integrationmanager__v1__get_status_response__descriptor },
@@ -6147,42 +3672,114 @@ static const ProtobufCMethodDescriptor integrationmanager__v1__operator_service_
   { "UpdateIntegration", &integrationmanager__v1__update_integration_request__descriptor, &integrationmanager__v1__update_integration_response__descriptor },
   { "PauseIntegration", &integrationmanager__v1__pause_integration_request__descriptor, &integrationmanager__v1__pause_integration_response__descriptor },
   { "ResumeIntegration", &integrationmanager__v1__resume_integration_request__descriptor, &integrationmanager__v1__resume_integration_response__descriptor },
+  { "DeleteIntegration", &integrationmanager__v1__delete_integration_request__descriptor, &integrationmanager__v1__delete_integration_response__descriptor },
   { "CreateKey", &integrationmanager__v1__create_key_request__descriptor, &integrationmanager__v1__create_key_response__descriptor },
   { "ListKeys", &integrationmanager__v1__list_keys_request__descriptor, &integrationmanager__v1__list_keys_response__descriptor },
   { "RevokeKey", &integrationmanager__v1__revoke_key_request__descriptor, &integrationmanager__v1__revoke_key_response__descriptor },
+  { "RevealKey", &integrationmanager__v1__reveal_key_request__descriptor, &integrationmanager__v1__reveal_key_response__descriptor },
+  { "RotateKey", &integrationmanager__v1__rotate_key_request__descriptor, &integrationmanager__v1__rotate_key_response__descriptor },
   { "ListActions", &integrationmanager__v1__list_actions_request__descriptor, &integrationmanager__v1__list_actions_response__descriptor },
+  { "GetAction", &integrationmanager__v1__get_action_request__descriptor, &integrationmanager__v1__get_action_response__descriptor },
+  { "UpdateAction", &integrationmanager__v1__update_action_request__descriptor, &integrationmanager__v1__update_action_response__descriptor },
+  { "PauseAction", &integrationmanager__v1__pause_action_request__descriptor, &integrationmanager__v1__pause_action_response__descriptor },
+  { "ResumeAction", &integrationmanager__v1__resume_action_request__descriptor, &integrationmanager__v1__resume_action_response__descriptor },
   { "ListLogs", &integrationmanager__v1__list_logs_request__descriptor, &integrationmanager__v1__list_logs_response__descriptor },
   { "GetLog", &integrationmanager__v1__get_log_request__descriptor, &integrationmanager__v1__get_log_response__descriptor },
   { "TailLogs", &integrationmanager__v1__tail_logs_request__descriptor, &integrationmanager__v1__tail_logs_response__descriptor },
   { "RetryLog", &integrationmanager__v1__retry_log_request__descriptor, &integrationmanager__v1__retry_log_response__descriptor },
+  { "RetryLogs", &integrationmanager__v1__retry_logs_request__descriptor, &integrationmanager__v1__retry_logs_response__descriptor },
+  { "AddNote", &integrationmanager__v1__add_note_request__descriptor, &integrationmanager__v1__add_note_response__descriptor },
+  { "MarkHandled", &integrationmanager__v1__mark_handled_request__descriptor, &integrationmanager__v1__mark_handled_response__descriptor },
+  { "CountLogs", &integrationmanager__v1__count_logs_request__descriptor, &integrationmanager__v1__count_logs_response__descriptor },
+  { "ChartLogs", &integrationmanager__v1__chart_logs_request__descriptor, &integrationmanager__v1__chart_logs_response__descriptor },
+  { "GroupFailures", &integrationmanager__v1__group_failures_request__descriptor, &integrationmanager__v1__group_failures_response__descriptor },
   { "CreateRequest", &integrationmanager__v1__create_request_request__descriptor, &integrationmanager__v1__create_request_response__descriptor },
   { "ListRequests", &integrationmanager__v1__list_requests_request__descriptor, &integrationmanager__v1__list_requests_response__descriptor },
   { "CancelRequest", &integrationmanager__v1__cancel_request_request__descriptor, &integrationmanager__v1__cancel_request_response__descriptor },
+  { "CreateRequests", &integrationmanager__v1__create_requests_request__descriptor, &integrationmanager__v1__create_requests_response__descriptor },
+  { "CancelRequests", &integrationmanager__v1__cancel_requests_request__descriptor, &integrationmanager__v1__cancel_requests_response__descriptor },
   { "ListAgents", &integrationmanager__v1__list_agents_request__descriptor, &integrationmanager__v1__list_agents_response__descriptor },
   { "DrainAgent", &integrationmanager__v1__drain_agent_request__descriptor, &integrationmanager__v1__drain_agent_response__descriptor },
+  { "GetAgent", &integrationmanager__v1__get_agent_request__descriptor, &integrationmanager__v1__get_agent_response__descriptor },
+  { "CreateSchedule", &integrationmanager__v1__create_schedule_request__descriptor, &integrationmanager__v1__create_schedule_response__descriptor },
+  { "UpdateSchedule", &integrationmanager__v1__update_schedule_request__descriptor, &integrationmanager__v1__update_schedule_response__descriptor },
+  { "ListSchedules", &integrationmanager__v1__list_schedules_request__descriptor, &integrationmanager__v1__list_schedules_response__descriptor },
+  { "GetSchedule", &integrationmanager__v1__get_schedule_request__descriptor, &integrationmanager__v1__get_schedule_response__descriptor },
+  { "PauseSchedule", &integrationmanager__v1__pause_schedule_request__descriptor, &integrationmanager__v1__pause_schedule_response__descriptor },
+  { "ResumeSchedule", &integrationmanager__v1__resume_schedule_request__descriptor, &integrationmanager__v1__resume_schedule_response__descriptor },
+  { "TriggerSchedule", &integrationmanager__v1__trigger_schedule_request__descriptor, &integrationmanager__v1__trigger_schedule_response__descriptor },
+  { "DeleteSchedule", &integrationmanager__v1__delete_schedule_request__descriptor, &integrationmanager__v1__delete_schedule_response__descriptor },
+  { "PreviewSchedule", &integrationmanager__v1__preview_schedule_request__descriptor, &integrationmanager__v1__preview_schedule_response__descriptor },
+  { "CreateToken", &integrationmanager__v1__create_token_request__descriptor, &integrationmanager__v1__create_token_response__descriptor },
+  { "ListTokens", &integrationmanager__v1__list_tokens_request__descriptor, &integrationmanager__v1__list_tokens_response__descriptor },
+  { "RevokeToken", &integrationmanager__v1__revoke_token_request__descriptor, &integrationmanager__v1__revoke_token_response__descriptor },
+  { "ListAudit", &integrationmanager__v1__list_audit_request__descriptor, &integrationmanager__v1__list_audit_response__descriptor },
+  { "GetRetention", &integrationmanager__v1__get_retention_request__descriptor, &integrationmanager__v1__get_retention_response__descriptor },
+  { "SetRetention", &integrationmanager__v1__set_retention_request__descriptor, &integrationmanager__v1__set_retention_response__descriptor },
+  { "PruneLogs", &integrationmanager__v1__prune_logs_request__descriptor, &integrationmanager__v1__prune_logs_response__descriptor },
+  { "BackUp", &integrationmanager__v1__back_up_request__descriptor, &integrationmanager__v1__back_up_response__descriptor },
+  { "CheckStore", &integrationmanager__v1__check_store_request__descriptor, &integrationmanager__v1__check_store_response__descriptor },
+  { "ExportData", &integrationmanager__v1__export_data_request__descriptor, &integrationmanager__v1__export_data_response__descriptor },
+  { "ImportData", &integrationmanager__v1__import_data_request__descriptor, &integrationmanager__v1__import_data_response__descriptor },
 };
 const unsigned integrationmanager__v1__operator_service__method_indices_by_name[] = {
-  18,        /* CancelRequest */
+  24,        /* AddNote */
+  53,        /* BackUp */
+  31,        /* CancelRequest */
+  33,        /* CancelRequests */
+  27,        /* ChartLogs */
+  54,        /* CheckStore */
+  26,        /* CountLogs */
   2,        /* CreateIntegration */
-  8,        /* CreateKey */
-  16,        /* CreateRequest */
-  20,        /* DrainAgent */
+  9,        /* CreateKey */
+  29,        /* CreateRequest */
+  32,        /* CreateRequests */
+  37,        /* CreateSchedule */
+  46,        /* CreateToken */
+  8,        /* DeleteIntegration */
+  44,        /* DeleteSchedule */
+  35,        /* DrainAgent */
+  55,        /* ExportData */
+  15,        /* GetAction */
+  36,        /* GetAgent */
   4,        /* GetIntegration */
-  13,        /* GetLog */
+  20,        /* GetLog */
+  50,        /* GetRetention */
+  40,        /* GetSchedule */
   0,        /* GetServerInfo */
   1,        /* GetStatus */
-  11,        /* ListActions */
-  19,        /* ListAgents */
+  28,        /* GroupFailures */
+  56,        /* ImportData */
+  14,        /* ListActions */
+  34,        /* ListAgents */
+  49,        /* ListAudit */
   3,        /* ListIntegrations */
-  9,        /* ListKeys */
-  12,        /* ListLogs */
-  17,        /* ListRequests */
+  10,        /* ListKeys */
+  19,        /* ListLogs */
+  30,        /* ListRequests */
+  39,        /* ListSchedules */
+  47,        /* ListTokens */
+  25,        /* MarkHandled */
+  17,        /* PauseAction */
   6,        /* PauseIntegration */
+  41,        /* PauseSchedule */
+  45,        /* PreviewSchedule */
+  52,        /* PruneLogs */
+  18,        /* ResumeAction */
   7,        /* ResumeIntegration */
-  15,        /* RetryLog */
-  10,        /* RevokeKey */
-  14,        /* TailLogs */
-  5         /* UpdateIntegration */
+  42,        /* ResumeSchedule */
+  22,        /* RetryLog */
+  23,        /* RetryLogs */
+  12,        /* RevealKey */
+  11,        /* RevokeKey */
+  48,        /* RevokeToken */
+  13,        /* RotateKey */
+  51,        /* SetRetention */
+  21,        /* TailLogs */
+  43,        /* TriggerSchedule */
+  16,        /* UpdateAction */
+  5,        /* UpdateIntegration */
+  38         /* UpdateSchedule */
 };
 const ProtobufCServiceDescriptor integrationmanager__v1__operator_service__descriptor =
 {
@@ -6191,7 +3788,7 @@ const ProtobufCServiceDescriptor integrationmanager__v1__operator_service__descr
   "OperatorService",
   "Integrationmanager__V1__OperatorService",
   "integrationmanager.v1",
-  21,
+  57,
   integrationmanager__v1__operator_service__method_descriptors,
   integrationmanager__v1__operator_service__method_indices_by_name
 };
@@ -6259,13 +3856,21 @@ void integrationmanager__v1__operator_service__resume_integration(ProtobufCServi
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
   service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void integrationmanager__v1__operator_service__delete_integration(ProtobufCService *service,
+                                                                  const Integrationmanager__V1__DeleteIntegrationRequest *input,
+                                                                  Integrationmanager__V1__DeleteIntegrationResponse_Closure closure,
+                                                                  void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void integrationmanager__v1__operator_service__create_key(ProtobufCService *service,
                                                           const Integrationmanager__V1__CreateKeyRequest *input,
                                                           Integrationmanager__V1__CreateKeyResponse_Closure closure,
                                                           void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__list_keys(ProtobufCService *service,
                                                          const Integrationmanager__V1__ListKeysRequest *input,
@@ -6273,7 +3878,7 @@ void integrationmanager__v1__operator_service__list_keys(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__revoke_key(ProtobufCService *service,
                                                           const Integrationmanager__V1__RevokeKeyRequest *input,
@@ -6281,7 +3886,23 @@ void integrationmanager__v1__operator_service__revoke_key(ProtobufCService *serv
                                                           void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__reveal_key(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RevealKeyRequest *input,
+                                                          Integrationmanager__V1__RevealKeyResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__rotate_key(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RotateKeyRequest *input,
+                                                          Integrationmanager__V1__RotateKeyResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__list_actions(ProtobufCService *service,
                                                             const Integrationmanager__V1__ListActionsRequest *input,
@@ -6289,7 +3910,39 @@ void integrationmanager__v1__operator_service__list_actions(ProtobufCService *se
                                                             void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__get_action(ProtobufCService *service,
+                                                          const Integrationmanager__V1__GetActionRequest *input,
+                                                          Integrationmanager__V1__GetActionResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__update_action(ProtobufCService *service,
+                                                             const Integrationmanager__V1__UpdateActionRequest *input,
+                                                             Integrationmanager__V1__UpdateActionResponse_Closure closure,
+                                                             void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__pause_action(ProtobufCService *service,
+                                                            const Integrationmanager__V1__PauseActionRequest *input,
+                                                            Integrationmanager__V1__PauseActionResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__resume_action(ProtobufCService *service,
+                                                             const Integrationmanager__V1__ResumeActionRequest *input,
+                                                             Integrationmanager__V1__ResumeActionResponse_Closure closure,
+                                                             void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__list_logs(ProtobufCService *service,
                                                          const Integrationmanager__V1__ListLogsRequest *input,
@@ -6297,7 +3950,7 @@ void integrationmanager__v1__operator_service__list_logs(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__get_log(ProtobufCService *service,
                                                        const Integrationmanager__V1__GetLogRequest *input,
@@ -6305,7 +3958,7 @@ void integrationmanager__v1__operator_service__get_log(ProtobufCService *service
                                                        void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__tail_logs(ProtobufCService *service,
                                                          const Integrationmanager__V1__TailLogsRequest *input,
@@ -6313,7 +3966,7 @@ void integrationmanager__v1__operator_service__tail_logs(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 21, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__retry_log(ProtobufCService *service,
                                                          const Integrationmanager__V1__RetryLogRequest *input,
@@ -6321,7 +3974,55 @@ void integrationmanager__v1__operator_service__retry_log(ProtobufCService *servi
                                                          void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 22, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__retry_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RetryLogsRequest *input,
+                                                          Integrationmanager__V1__RetryLogsResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 23, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__add_note(ProtobufCService *service,
+                                                        const Integrationmanager__V1__AddNoteRequest *input,
+                                                        Integrationmanager__V1__AddNoteResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 24, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__mark_handled(ProtobufCService *service,
+                                                            const Integrationmanager__V1__MarkHandledRequest *input,
+                                                            Integrationmanager__V1__MarkHandledResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 25, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__count_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__CountLogsRequest *input,
+                                                          Integrationmanager__V1__CountLogsResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 26, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__chart_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__ChartLogsRequest *input,
+                                                          Integrationmanager__V1__ChartLogsResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 27, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__group_failures(ProtobufCService *service,
+                                                              const Integrationmanager__V1__GroupFailuresRequest *input,
+                                                              Integrationmanager__V1__GroupFailuresResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__create_request(ProtobufCService *service,
                                                               const Integrationmanager__V1__CreateRequestRequest *input,
@@ -6329,7 +4030,7 @@ void integrationmanager__v1__operator_service__create_request(ProtobufCService *
                                                               void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__list_requests(ProtobufCService *service,
                                                              const Integrationmanager__V1__ListRequestsRequest *input,
@@ -6337,7 +4038,7 @@ void integrationmanager__v1__operator_service__list_requests(ProtobufCService *s
                                                              void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__cancel_request(ProtobufCService *service,
                                                               const Integrationmanager__V1__CancelRequestRequest *input,
@@ -6345,7 +4046,23 @@ void integrationmanager__v1__operator_service__cancel_request(ProtobufCService *
                                                               void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__create_requests(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CreateRequestsRequest *input,
+                                                               Integrationmanager__V1__CreateRequestsResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__cancel_requests(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CancelRequestsRequest *input,
+                                                               Integrationmanager__V1__CancelRequestsResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__list_agents(ProtobufCService *service,
                                                            const Integrationmanager__V1__ListAgentsRequest *input,
@@ -6353,7 +4070,7 @@ void integrationmanager__v1__operator_service__list_agents(ProtobufCService *ser
                                                            void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__drain_agent(ProtobufCService *service,
                                                            const Integrationmanager__V1__DrainAgentRequest *input,
@@ -6361,7 +4078,175 @@ void integrationmanager__v1__operator_service__drain_agent(ProtobufCService *ser
                                                            void *closure_data)
 {
   assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
-  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__get_agent(ProtobufCService *service,
+                                                         const Integrationmanager__V1__GetAgentRequest *input,
+                                                         Integrationmanager__V1__GetAgentResponse_Closure closure,
+                                                         void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__create_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CreateScheduleRequest *input,
+                                                               Integrationmanager__V1__CreateScheduleResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 37, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__update_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__UpdateScheduleRequest *input,
+                                                               Integrationmanager__V1__UpdateScheduleResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 38, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__list_schedules(ProtobufCService *service,
+                                                              const Integrationmanager__V1__ListSchedulesRequest *input,
+                                                              Integrationmanager__V1__ListSchedulesResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 39, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__get_schedule(ProtobufCService *service,
+                                                            const Integrationmanager__V1__GetScheduleRequest *input,
+                                                            Integrationmanager__V1__GetScheduleResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 40, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__pause_schedule(ProtobufCService *service,
+                                                              const Integrationmanager__V1__PauseScheduleRequest *input,
+                                                              Integrationmanager__V1__PauseScheduleResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 41, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__resume_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__ResumeScheduleRequest *input,
+                                                               Integrationmanager__V1__ResumeScheduleResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 42, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__trigger_schedule(ProtobufCService *service,
+                                                                const Integrationmanager__V1__TriggerScheduleRequest *input,
+                                                                Integrationmanager__V1__TriggerScheduleResponse_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 43, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__delete_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__DeleteScheduleRequest *input,
+                                                               Integrationmanager__V1__DeleteScheduleResponse_Closure closure,
+                                                               void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 44, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__preview_schedule(ProtobufCService *service,
+                                                                const Integrationmanager__V1__PreviewScheduleRequest *input,
+                                                                Integrationmanager__V1__PreviewScheduleResponse_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 45, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__create_token(ProtobufCService *service,
+                                                            const Integrationmanager__V1__CreateTokenRequest *input,
+                                                            Integrationmanager__V1__CreateTokenResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 46, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__list_tokens(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ListTokensRequest *input,
+                                                           Integrationmanager__V1__ListTokensResponse_Closure closure,
+                                                           void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 47, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__revoke_token(ProtobufCService *service,
+                                                            const Integrationmanager__V1__RevokeTokenRequest *input,
+                                                            Integrationmanager__V1__RevokeTokenResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 48, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__list_audit(ProtobufCService *service,
+                                                          const Integrationmanager__V1__ListAuditRequest *input,
+                                                          Integrationmanager__V1__ListAuditResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 49, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__get_retention(ProtobufCService *service,
+                                                             const Integrationmanager__V1__GetRetentionRequest *input,
+                                                             Integrationmanager__V1__GetRetentionResponse_Closure closure,
+                                                             void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 50, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__set_retention(ProtobufCService *service,
+                                                             const Integrationmanager__V1__SetRetentionRequest *input,
+                                                             Integrationmanager__V1__SetRetentionResponse_Closure closure,
+                                                             void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 51, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__prune_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__PruneLogsRequest *input,
+                                                          Integrationmanager__V1__PruneLogsResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 52, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__back_up(ProtobufCService *service,
+                                                       const Integrationmanager__V1__BackUpRequest *input,
+                                                       Integrationmanager__V1__BackUpResponse_Closure closure,
+                                                       void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 53, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__check_store(ProtobufCService *service,
+                                                           const Integrationmanager__V1__CheckStoreRequest *input,
+                                                           Integrationmanager__V1__CheckStoreResponse_Closure closure,
+                                                           void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 54, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__export_data(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ExportDataRequest *input,
+                                                           Integrationmanager__V1__ExportDataResponse_Closure closure,
+                                                           void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 55, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void integrationmanager__v1__operator_service__import_data(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ImportDataRequest *input,
+                                                           Integrationmanager__V1__ImportDataResponse_Closure closure,
+                                                           void *closure_data)
+{
+  assert(service->descriptor == &integrationmanager__v1__operator_service__descriptor);
+  service->invoke(service, 56, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void integrationmanager__v1__operator_service__init (Integrationmanager__V1__OperatorService_Service *service,
                                                      Integrationmanager__V1__OperatorService_ServiceDestroy destroy)

@@ -15,17 +15,13 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 #include "google/protobuf/timestamp.pb-c.h"
-#include "integrationmanager/v1/types.pb-c.h"
+#include "integrationmanager/v1/access.pb-c.h"
+#include "integrationmanager/v1/integrations.pb-c.h"
+#include "integrationmanager/v1/keeping.pb-c.h"
+#include "integrationmanager/v1/logs.pb-c.h"
+#include "integrationmanager/v1/schedules.pb-c.h"
 #include "rpc/v1/options.pb-c.h"
 
-typedef struct Integrationmanager__V1__Integration Integrationmanager__V1__Integration;
-typedef struct Integrationmanager__V1__Agent Integrationmanager__V1__Agent;
-typedef struct Integrationmanager__V1__Key Integrationmanager__V1__Key;
-typedef struct Integrationmanager__V1__Action Integrationmanager__V1__Action;
-typedef struct Integrationmanager__V1__ActionRequest Integrationmanager__V1__ActionRequest;
-typedef struct Integrationmanager__V1__TimelineEntry Integrationmanager__V1__TimelineEntry;
-typedef struct Integrationmanager__V1__LogFilter Integrationmanager__V1__LogFilter;
-typedef struct Integrationmanager__V1__LogFilter__LabelsEntry Integrationmanager__V1__LogFilter__LabelsEntry;
 typedef struct Integrationmanager__V1__GetServerInfoRequest Integrationmanager__V1__GetServerInfoRequest;
 typedef struct Integrationmanager__V1__GetServerInfoResponse Integrationmanager__V1__GetServerInfoResponse;
 typedef struct Integrationmanager__V1__GetServerInfoResponse__LimitsEntry Integrationmanager__V1__GetServerInfoResponse__LimitsEntry;
@@ -45,315 +41,30 @@ typedef struct Integrationmanager__V1__PauseIntegrationRequest Integrationmanage
 typedef struct Integrationmanager__V1__PauseIntegrationResponse Integrationmanager__V1__PauseIntegrationResponse;
 typedef struct Integrationmanager__V1__ResumeIntegrationRequest Integrationmanager__V1__ResumeIntegrationRequest;
 typedef struct Integrationmanager__V1__ResumeIntegrationResponse Integrationmanager__V1__ResumeIntegrationResponse;
-typedef struct Integrationmanager__V1__CreateKeyRequest Integrationmanager__V1__CreateKeyRequest;
-typedef struct Integrationmanager__V1__CreateKeyResponse Integrationmanager__V1__CreateKeyResponse;
-typedef struct Integrationmanager__V1__ListKeysRequest Integrationmanager__V1__ListKeysRequest;
-typedef struct Integrationmanager__V1__ListKeysResponse Integrationmanager__V1__ListKeysResponse;
-typedef struct Integrationmanager__V1__RevokeKeyRequest Integrationmanager__V1__RevokeKeyRequest;
-typedef struct Integrationmanager__V1__RevokeKeyResponse Integrationmanager__V1__RevokeKeyResponse;
 typedef struct Integrationmanager__V1__ListActionsRequest Integrationmanager__V1__ListActionsRequest;
 typedef struct Integrationmanager__V1__ListActionsResponse Integrationmanager__V1__ListActionsResponse;
-typedef struct Integrationmanager__V1__ListLogsRequest Integrationmanager__V1__ListLogsRequest;
-typedef struct Integrationmanager__V1__ListLogsResponse Integrationmanager__V1__ListLogsResponse;
-typedef struct Integrationmanager__V1__GetLogRequest Integrationmanager__V1__GetLogRequest;
-typedef struct Integrationmanager__V1__GetLogResponse Integrationmanager__V1__GetLogResponse;
-typedef struct Integrationmanager__V1__TailLogsRequest Integrationmanager__V1__TailLogsRequest;
-typedef struct Integrationmanager__V1__TailLogsResponse Integrationmanager__V1__TailLogsResponse;
-typedef struct Integrationmanager__V1__RetryLogRequest Integrationmanager__V1__RetryLogRequest;
-typedef struct Integrationmanager__V1__RetryLogResponse Integrationmanager__V1__RetryLogResponse;
-typedef struct Integrationmanager__V1__CreateRequestRequest Integrationmanager__V1__CreateRequestRequest;
-typedef struct Integrationmanager__V1__CreateRequestResponse Integrationmanager__V1__CreateRequestResponse;
-typedef struct Integrationmanager__V1__ListRequestsRequest Integrationmanager__V1__ListRequestsRequest;
-typedef struct Integrationmanager__V1__ListRequestsResponse Integrationmanager__V1__ListRequestsResponse;
-typedef struct Integrationmanager__V1__CancelRequestRequest Integrationmanager__V1__CancelRequestRequest;
-typedef struct Integrationmanager__V1__CancelRequestResponse Integrationmanager__V1__CancelRequestResponse;
 typedef struct Integrationmanager__V1__ListAgentsRequest Integrationmanager__V1__ListAgentsRequest;
 typedef struct Integrationmanager__V1__ListAgentsResponse Integrationmanager__V1__ListAgentsResponse;
 typedef struct Integrationmanager__V1__DrainAgentRequest Integrationmanager__V1__DrainAgentRequest;
 typedef struct Integrationmanager__V1__DrainAgentResponse Integrationmanager__V1__DrainAgentResponse;
+typedef struct Integrationmanager__V1__GetAgentRequest Integrationmanager__V1__GetAgentRequest;
+typedef struct Integrationmanager__V1__GetAgentResponse Integrationmanager__V1__GetAgentResponse;
+typedef struct Integrationmanager__V1__DeleteIntegrationRequest Integrationmanager__V1__DeleteIntegrationRequest;
+typedef struct Integrationmanager__V1__DeleteIntegrationResponse Integrationmanager__V1__DeleteIntegrationResponse;
+typedef struct Integrationmanager__V1__GetActionRequest Integrationmanager__V1__GetActionRequest;
+typedef struct Integrationmanager__V1__GetActionResponse Integrationmanager__V1__GetActionResponse;
+typedef struct Integrationmanager__V1__UpdateActionRequest Integrationmanager__V1__UpdateActionRequest;
+typedef struct Integrationmanager__V1__UpdateActionResponse Integrationmanager__V1__UpdateActionResponse;
+typedef struct Integrationmanager__V1__PauseActionRequest Integrationmanager__V1__PauseActionRequest;
+typedef struct Integrationmanager__V1__PauseActionResponse Integrationmanager__V1__PauseActionResponse;
+typedef struct Integrationmanager__V1__ResumeActionRequest Integrationmanager__V1__ResumeActionRequest;
+typedef struct Integrationmanager__V1__ResumeActionResponse Integrationmanager__V1__ResumeActionResponse;
 
 
 /* --- enums --- */
 
-typedef enum _Integrationmanager__V1__Health {
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UNSPECIFIED = 0,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_NEVER_SEEN = 1,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UP = 2,
-  /*
-   * phones home, polls nothing, and requests wait for it
-   */
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_NOT_TAKING_WORK = 3,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DEGRADED = 4,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DRAINING = 5,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_PAUSED = 6,
-  INTEGRATIONMANAGER__V1__HEALTH__HEALTH_DOWN = 7
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INTEGRATIONMANAGER__V1__HEALTH)
-} Integrationmanager__V1__Health;
-typedef enum _Integrationmanager__V1__TimelineCause {
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_UNSPECIFIED = 0,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_REPORT = 1,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_REQUEST = 2,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_LEASE_EXPIRED = 3,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_QUEUE_TIMEOUT = 4,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_PROGRESS_TIMEOUT = 5,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_OPERATOR = 6,
-  /*
-   * delivered to an agent
-   */
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_LEASED = 7,
-  /*
-   * the holder did not answer within the accept timeout
-   */
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_NOT_ACCEPTED = 8,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_CONNECTION_LOST = 9,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_AGENT_STOPPED = 10,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_RETRY = 11,
-  INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_DELIVERIES_SPENT = 12
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INTEGRATIONMANAGER__V1__TIMELINE_CAUSE)
-} Integrationmanager__V1__TimelineCause;
-typedef enum _Integrationmanager__V1__Order {
-  /*
-   * read as NEWEST_FIRST
-   */
-  INTEGRATIONMANAGER__V1__ORDER__ORDER_UNSPECIFIED = 0,
-  INTEGRATIONMANAGER__V1__ORDER__ORDER_NEWEST_FIRST = 1,
-  INTEGRATIONMANAGER__V1__ORDER__ORDER_OLDEST_FIRST = 2
-    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INTEGRATIONMANAGER__V1__ORDER)
-} Integrationmanager__V1__Order;
 
 /* --- messages --- */
-
-struct  Integrationmanager__V1__Integration
-{
-  ProtobufCMessage base;
-  char *name;
-  char *display_name;
-  char *category;
-  char *author;
-  char *support_contact;
-  char *description;
-  protobuf_c_boolean paused;
-  char *pause_reason;
-  Integrationmanager__V1__Health health;
-  Google__Protobuf__Timestamp *last_log_at;
-  Google__Protobuf__Timestamp *last_phone_home_at;
-  /*
-   * QUEUED or IN_PROGRESS
-   */
-  uint64_t open_logs;
-  /*
-   * FAILED or TIMED_OUT in the last 24 hours
-   */
-  uint64_t failed_logs_day;
-  uint32_t agents;
-  Google__Protobuf__Timestamp *created_at;
-  /*
-   * all that are stored
-   */
-  uint64_t logs;
-};
-#define INTEGRATIONMANAGER__V1__INTEGRATION__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__integration__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UNSPECIFIED, NULL, NULL, 0, 0, 0, NULL, 0 }
-
-
-/*
- * One running program of an integration and its three clocks.
- */
-struct  Integrationmanager__V1__Agent
-{
-  ProtobufCMessage base;
-  char *integration;
-  char *agent_id;
-  char *instance_id;
-  Integrationmanager__V1__Health health;
-  /*
-   * one sentence for people
-   */
-  char *health_reason;
-  /*
-   * connected
-   */
-  Google__Protobuf__Timestamp *last_frame_at;
-  /*
-   * taking work
-   */
-  Google__Protobuf__Timestamp *last_poll_at;
-  /*
-   * progressing: last report on held work
-   */
-  Google__Protobuf__Timestamp *last_progress_at;
-  Google__Protobuf__Timestamp *last_heartbeat_at;
-  uint32_t heartbeat_interval_ms;
-  uint32_t held_leases;
-  protobuf_c_boolean connected;
-  protobuf_c_boolean polling;
-  char *agent_version;
-  char *host;
-  char *platform;
-  char *target_system;
-  char *target_version;
-  char *state_message;
-  /*
-   * the agent's clock minus the server's
-   */
-  int64_t clock_skew_ms;
-  Google__Protobuf__Timestamp *first_seen_at;
-};
-#define INTEGRATIONMANAGER__V1__AGENT__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__agent__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__HEALTH__HEALTH_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL }
-
-
-/*
- * A key without its secret.
- */
-struct  Integrationmanager__V1__Key
-{
-  ProtobufCMessage base;
-  /*
-   * the 8 characters after imk_
-   */
-  char *id;
-  char *integration;
-  Google__Protobuf__Timestamp *created_at;
-  Google__Protobuf__Timestamp *expires_at;
-  Google__Protobuf__Timestamp *revoked_at;
-  Google__Protobuf__Timestamp *last_used_at;
-  char *created_by;
-  protobuf_c_boolean live;
-};
-#define INTEGRATIONMANAGER__V1__KEY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__key__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0 }
-
-
-/*
- * A definition with who serves it.
- */
-struct  Integrationmanager__V1__Action
-{
-  ProtobufCMessage base;
-  char *integration;
-  Integrationmanager__V1__ActionDefinition *definition;
-  uint64_t queued;
-  uint64_t in_progress;
-  uint32_t polling_agents;
-  Google__Protobuf__Timestamp *last_log_at;
-};
-#define INTEGRATIONMANAGER__V1__ACTION__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__action__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, 0, 0, 0, NULL }
-
-
-/*
- * An open request and its lease.
- */
-struct  Integrationmanager__V1__ActionRequest
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__ActionLog *log;
-  char *input;
-  char *idempotency_key;
-  /*
-   * 0: never delivered
-   */
-  uint32_t delivery;
-  /*
-   * the agent that holds the lease
-   */
-  char *holder;
-  /*
-   * the holder has answered for it
-   */
-  protobuf_c_boolean accepted;
-  Google__Protobuf__Timestamp *lease_expires_at;
-  protobuf_c_boolean cancel_wanted;
-  Google__Protobuf__Timestamp *not_before;
-};
-#define INTEGRATIONMANAGER__V1__ACTION_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__action_request__descriptor) \
-    , NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, NULL, 0, NULL }
-
-
-/*
- * One transition of a log.
- */
-struct  Integrationmanager__V1__TimelineEntry
-{
-  ProtobufCMessage base;
-  Google__Protobuf__Timestamp *at;
-  /*
-   * UNSPECIFIED: it began here
-   */
-  Integrationmanager__V1__LogStatus from;
-  Integrationmanager__V1__LogStatus to;
-  /*
-   * by whom: "operator:local", "integration:customsoft", "server"
-   */
-  char *principal;
-  char *agent_id;
-  Integrationmanager__V1__TimelineCause cause;
-  char *message;
-  /*
-   * a report that came after the end and changed nothing
-   */
-  protobuf_c_boolean late;
-};
-#define INTEGRATIONMANAGER__V1__TIMELINE_ENTRY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__timeline_entry__descriptor) \
-    , NULL, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__TIMELINE_CAUSE__TIMELINE_CAUSE_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
-
-
-struct  Integrationmanager__V1__LogFilter__LabelsEntry
-{
-  ProtobufCMessage base;
-  char *key;
-  char *value;
-};
-#define INTEGRATIONMANAGER__V1__LOG_FILTER__LABELS_ENTRY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__log_filter__labels_entry__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
-
-
-/*
- * Which logs. Values in one field are alternatives, fields narrow each other; empty: all.
- */
-struct  Integrationmanager__V1__LogFilter
-{
-  ProtobufCMessage base;
-  size_t n_integrations;
-  char **integrations;
-  size_t n_action_types;
-  char **action_types;
-  size_t n_statuses;
-  Integrationmanager__V1__LogStatus *statuses;
-  char *entity_type;
-  size_t n_entity_ids;
-  char **entity_ids;
-  size_t n_agent_ids;
-  char **agent_ids;
-  size_t n_triggers;
-  Integrationmanager__V1__Trigger *triggers;
-  /*
-   * created at or after
-   */
-  Google__Protobuf__Timestamp *since;
-  /*
-   * created before
-   */
-  Google__Protobuf__Timestamp *until;
-  /*
-   * in messages and entity names, any case
-   */
-  char *text;
-  size_t n_labels;
-  Integrationmanager__V1__LogFilter__LabelsEntry **labels;
-};
-#define INTEGRATIONMANAGER__V1__LOG_FILTER__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__log_filter__descriptor) \
-    , 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0,NULL }
-
 
 struct  Integrationmanager__V1__GetServerInfoRequest
 {
@@ -405,10 +116,18 @@ struct  Integrationmanager__V1__GetServerInfoResponse
    */
   size_t n_counters;
   Integrationmanager__V1__GetServerInfoResponse__CountersEntry **counters;
+  /*
+   * the caller: "operator:local"
+   */
+  char *principal;
+  /*
+   * what the caller may do
+   */
+  Integrationmanager__V1__Role role;
 };
 #define INTEGRATIONMANAGER__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_server_info_response__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__ROLE__ROLE_UNSPECIFIED }
 
 
 struct  Integrationmanager__V1__GetStatusRequest
@@ -447,7 +166,7 @@ struct  Integrationmanager__V1__Trouble
 {
   ProtobufCMessage base;
   /*
-   * stable: "AGENT_DOWN", "NOT_TAKING_WORK", "UNSERVED_REQUESTS"
+   * stable: "AGENT_DOWN", "UNSERVED_REQUESTS", "QUIET_TOO_LONG"
    */
   char *kind;
   char *integration;
@@ -622,71 +341,6 @@ struct  Integrationmanager__V1__ResumeIntegrationResponse
     , NULL }
 
 
-struct  Integrationmanager__V1__CreateKeyRequest
-{
-  ProtobufCMessage base;
-  char *integration;
-};
-#define INTEGRATIONMANAGER__V1__CREATE_KEY_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__create_key_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__CreateKeyResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__Key *key;
-  char *secret;
-};
-#define INTEGRATIONMANAGER__V1__CREATE_KEY_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__create_key_response__descriptor) \
-    , NULL, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__ListKeysRequest
-{
-  ProtobufCMessage base;
-  /*
-   * empty: all
-   */
-  char *integration;
-};
-#define INTEGRATIONMANAGER__V1__LIST_KEYS_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_keys_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__ListKeysResponse
-{
-  ProtobufCMessage base;
-  size_t n_keys;
-  Integrationmanager__V1__Key **keys;
-};
-#define INTEGRATIONMANAGER__V1__LIST_KEYS_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_keys_response__descriptor) \
-    , 0,NULL }
-
-
-struct  Integrationmanager__V1__RevokeKeyRequest
-{
-  ProtobufCMessage base;
-  char *key_id;
-};
-#define INTEGRATIONMANAGER__V1__REVOKE_KEY_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__revoke_key_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__RevokeKeyResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__Key *key;
-};
-#define INTEGRATIONMANAGER__V1__REVOKE_KEY_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__revoke_key_response__descriptor) \
-    , NULL }
-
-
 struct  Integrationmanager__V1__ListActionsRequest
 {
   ProtobufCMessage base;
@@ -709,211 +363,6 @@ struct  Integrationmanager__V1__ListActionsResponse
 #define INTEGRATIONMANAGER__V1__LIST_ACTIONS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_actions_response__descriptor) \
     , 0,NULL }
-
-
-struct  Integrationmanager__V1__ListLogsRequest
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__LogFilter *filter;
-  Integrationmanager__V1__Order order;
-  /*
-   * 0: 50; at most 1000
-   */
-  uint32_t page_size;
-  char *page_token;
-};
-#define INTEGRATIONMANAGER__V1__LIST_LOGS_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_logs_request__descriptor) \
-    , NULL, INTEGRATIONMANAGER__V1__ORDER__ORDER_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__ListLogsResponse
-{
-  ProtobufCMessage base;
-  size_t n_logs;
-  Integrationmanager__V1__ActionLog **logs;
-  char *next_page_token;
-};
-#define INTEGRATIONMANAGER__V1__LIST_LOGS_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_logs_response__descriptor) \
-    , 0,NULL, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__GetLogRequest
-{
-  ProtobufCMessage base;
-  char *id;
-  /*
-   * 0: 50; at most 1000
-   */
-  uint32_t error_page_size;
-  char *error_page_token;
-};
-#define INTEGRATIONMANAGER__V1__GET_LOG_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_log_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__GetLogResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__ActionLog *log;
-  size_t n_timeline;
-  Integrationmanager__V1__TimelineEntry **timeline;
-  size_t n_errors;
-  Integrationmanager__V1__RecordError **errors;
-  char *next_error_page_token;
-  /*
-   * where it came from one
-   */
-  Integrationmanager__V1__ActionRequest *request;
-  /*
-   * whom to call
-   */
-  Integrationmanager__V1__Integration *integration;
-  /*
-   * the ids of its retries
-   */
-  size_t n_retried_by;
-  char **retried_by;
-};
-#define INTEGRATIONMANAGER__V1__GET_LOG_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_log_response__descriptor) \
-    , NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL }
-
-
-struct  Integrationmanager__V1__TailLogsRequest
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__LogFilter *filter;
-  /*
-   * begin with this many of the newest; at most 1000
-   */
-  uint32_t recent;
-};
-#define INTEGRATIONMANAGER__V1__TAIL_LOGS_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__tail_logs_request__descriptor) \
-    , NULL, 0 }
-
-
-struct  Integrationmanager__V1__TailLogsResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__ActionLog *log;
-};
-#define INTEGRATIONMANAGER__V1__TAIL_LOGS_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__tail_logs_response__descriptor) \
-    , NULL }
-
-
-struct  Integrationmanager__V1__RetryLogRequest
-{
-  ProtobufCMessage base;
-  char *id;
-};
-#define INTEGRATIONMANAGER__V1__RETRY_LOG_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__retry_log_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__RetryLogResponse
-{
-  ProtobufCMessage base;
-  /*
-   * the new one
-   */
-  Integrationmanager__V1__ActionLog *log;
-};
-#define INTEGRATIONMANAGER__V1__RETRY_LOG_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__retry_log_response__descriptor) \
-    , NULL }
-
-
-struct  Integrationmanager__V1__CreateRequestRequest
-{
-  ProtobufCMessage base;
-  char *integration;
-  char *action_type;
-  Integrationmanager__V1__Entity *entity;
-  /*
-   * JSON
-   */
-  char *input;
-  /*
-   * empty: the log's id
-   */
-  char *idempotency_key;
-  Google__Protobuf__Timestamp *not_before;
-};
-#define INTEGRATIONMANAGER__V1__CREATE_REQUEST_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__create_request_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
-
-
-struct  Integrationmanager__V1__CreateRequestResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__ActionLog *log;
-  /*
-   * the idempotency key was there; log is the earlier one
-   */
-  protobuf_c_boolean duplicate;
-};
-#define INTEGRATIONMANAGER__V1__CREATE_REQUEST_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__create_request_response__descriptor) \
-    , NULL, 0 }
-
-
-struct  Integrationmanager__V1__ListRequestsRequest
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__LogFilter *filter;
-  /*
-   * 0: 50; at most 1000
-   */
-  uint32_t page_size;
-  char *page_token;
-};
-#define INTEGRATIONMANAGER__V1__LIST_REQUESTS_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_requests_request__descriptor) \
-    , NULL, 0, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__ListRequestsResponse
-{
-  ProtobufCMessage base;
-  size_t n_requests;
-  Integrationmanager__V1__ActionRequest **requests;
-  char *next_page_token;
-};
-#define INTEGRATIONMANAGER__V1__LIST_REQUESTS_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_requests_response__descriptor) \
-    , 0,NULL, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__CancelRequestRequest
-{
-  ProtobufCMessage base;
-  char *id;
-  char *reason;
-};
-#define INTEGRATIONMANAGER__V1__CANCEL_REQUEST_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__cancel_request_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
-
-
-struct  Integrationmanager__V1__CancelRequestResponse
-{
-  ProtobufCMessage base;
-  Integrationmanager__V1__ActionLog *log;
-  /*
-   * it runs: the agent hears it and decides how it ends
-   */
-  protobuf_c_boolean asked_agent;
-};
-#define INTEGRATIONMANAGER__V1__CANCEL_REQUEST_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__cancel_request_response__descriptor) \
-    , NULL, 0 }
 
 
 struct  Integrationmanager__V1__ListAgentsRequest
@@ -962,142 +411,161 @@ struct  Integrationmanager__V1__DrainAgentResponse
     , NULL }
 
 
-/* Integrationmanager__V1__Integration methods */
-void   integrationmanager__v1__integration__init
-                     (Integrationmanager__V1__Integration         *message);
-size_t integrationmanager__v1__integration__get_packed_size
-                     (const Integrationmanager__V1__Integration   *message);
-size_t integrationmanager__v1__integration__pack
-                     (const Integrationmanager__V1__Integration   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__integration__pack_to_buffer
-                     (const Integrationmanager__V1__Integration   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__Integration *
-       integrationmanager__v1__integration__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__integration__free_unpacked
-                     (Integrationmanager__V1__Integration *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__Agent methods */
-void   integrationmanager__v1__agent__init
-                     (Integrationmanager__V1__Agent         *message);
-size_t integrationmanager__v1__agent__get_packed_size
-                     (const Integrationmanager__V1__Agent   *message);
-size_t integrationmanager__v1__agent__pack
-                     (const Integrationmanager__V1__Agent   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__agent__pack_to_buffer
-                     (const Integrationmanager__V1__Agent   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__Agent *
-       integrationmanager__v1__agent__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__agent__free_unpacked
-                     (Integrationmanager__V1__Agent *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__Key methods */
-void   integrationmanager__v1__key__init
-                     (Integrationmanager__V1__Key         *message);
-size_t integrationmanager__v1__key__get_packed_size
-                     (const Integrationmanager__V1__Key   *message);
-size_t integrationmanager__v1__key__pack
-                     (const Integrationmanager__V1__Key   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__key__pack_to_buffer
-                     (const Integrationmanager__V1__Key   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__Key *
-       integrationmanager__v1__key__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__key__free_unpacked
-                     (Integrationmanager__V1__Key *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__Action methods */
-void   integrationmanager__v1__action__init
-                     (Integrationmanager__V1__Action         *message);
-size_t integrationmanager__v1__action__get_packed_size
-                     (const Integrationmanager__V1__Action   *message);
-size_t integrationmanager__v1__action__pack
-                     (const Integrationmanager__V1__Action   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__action__pack_to_buffer
-                     (const Integrationmanager__V1__Action   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__Action *
-       integrationmanager__v1__action__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__action__free_unpacked
-                     (Integrationmanager__V1__Action *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ActionRequest methods */
-void   integrationmanager__v1__action_request__init
-                     (Integrationmanager__V1__ActionRequest         *message);
-size_t integrationmanager__v1__action_request__get_packed_size
-                     (const Integrationmanager__V1__ActionRequest   *message);
-size_t integrationmanager__v1__action_request__pack
-                     (const Integrationmanager__V1__ActionRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__action_request__pack_to_buffer
-                     (const Integrationmanager__V1__ActionRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ActionRequest *
-       integrationmanager__v1__action_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__action_request__free_unpacked
-                     (Integrationmanager__V1__ActionRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__TimelineEntry methods */
-void   integrationmanager__v1__timeline_entry__init
-                     (Integrationmanager__V1__TimelineEntry         *message);
-size_t integrationmanager__v1__timeline_entry__get_packed_size
-                     (const Integrationmanager__V1__TimelineEntry   *message);
-size_t integrationmanager__v1__timeline_entry__pack
-                     (const Integrationmanager__V1__TimelineEntry   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__timeline_entry__pack_to_buffer
-                     (const Integrationmanager__V1__TimelineEntry   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__TimelineEntry *
-       integrationmanager__v1__timeline_entry__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__timeline_entry__free_unpacked
-                     (Integrationmanager__V1__TimelineEntry *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__LogFilter__LabelsEntry methods */
-void   integrationmanager__v1__log_filter__labels_entry__init
-                     (Integrationmanager__V1__LogFilter__LabelsEntry         *message);
-/* Integrationmanager__V1__LogFilter methods */
-void   integrationmanager__v1__log_filter__init
-                     (Integrationmanager__V1__LogFilter         *message);
-size_t integrationmanager__v1__log_filter__get_packed_size
-                     (const Integrationmanager__V1__LogFilter   *message);
-size_t integrationmanager__v1__log_filter__pack
-                     (const Integrationmanager__V1__LogFilter   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__log_filter__pack_to_buffer
-                     (const Integrationmanager__V1__LogFilter   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__LogFilter *
-       integrationmanager__v1__log_filter__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__log_filter__free_unpacked
-                     (Integrationmanager__V1__LogFilter *message,
-                      ProtobufCAllocator *allocator);
+struct  Integrationmanager__V1__GetAgentRequest
+{
+  ProtobufCMessage base;
+  char *integration;
+  char *agent_id;
+};
+#define INTEGRATIONMANAGER__V1__GET_AGENT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_agent_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Integrationmanager__V1__GetAgentResponse
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__Agent *agent;
+  /*
+   * oldest first, at most 1000
+   */
+  size_t n_held;
+  Integrationmanager__V1__ActionRequest **held;
+  /*
+   * whom to call
+   */
+  Integrationmanager__V1__Integration *integration;
+};
+#define INTEGRATIONMANAGER__V1__GET_AGENT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_agent_response__descriptor) \
+    , NULL, 0,NULL, NULL }
+
+
+struct  Integrationmanager__V1__DeleteIntegrationRequest
+{
+  ProtobufCMessage base;
+  char *name;
+  /*
+   * its logs go too; else a deletion with logs is refused
+   */
+  protobuf_c_boolean with_logs;
+};
+#define INTEGRATIONMANAGER__V1__DELETE_INTEGRATION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__delete_integration_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Integrationmanager__V1__DeleteIntegrationResponse
+{
+  ProtobufCMessage base;
+  uint64_t deleted_logs;
+  uint64_t cancelled_requests;
+};
+#define INTEGRATIONMANAGER__V1__DELETE_INTEGRATION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__delete_integration_response__descriptor) \
+    , 0, 0 }
+
+
+struct  Integrationmanager__V1__GetActionRequest
+{
+  ProtobufCMessage base;
+  char *integration;
+  char *type;
+};
+#define INTEGRATIONMANAGER__V1__GET_ACTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_action_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Integrationmanager__V1__GetActionResponse
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__Action *action;
+  size_t n_schedules;
+  Integrationmanager__V1__Schedule **schedules;
+  /*
+   * whom to call
+   */
+  Integrationmanager__V1__Integration *integration;
+};
+#define INTEGRATIONMANAGER__V1__GET_ACTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_action_response__descriptor) \
+    , NULL, 0,NULL, NULL }
+
+
+struct  Integrationmanager__V1__UpdateActionRequest
+{
+  ProtobufCMessage base;
+  char *integration;
+  char *type;
+  /*
+   * its fields are set, others stay as they are
+   */
+  Integrationmanager__V1__PolicyOverride *set;
+  /*
+   * what the agent declares holds again
+   */
+  size_t n_clear;
+  char **clear;
+};
+#define INTEGRATIONMANAGER__V1__UPDATE_ACTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__update_action_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0,NULL }
+
+
+struct  Integrationmanager__V1__UpdateActionResponse
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__Action *action;
+};
+#define INTEGRATIONMANAGER__V1__UPDATE_ACTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__update_action_response__descriptor) \
+    , NULL }
+
+
+struct  Integrationmanager__V1__PauseActionRequest
+{
+  ProtobufCMessage base;
+  char *integration;
+  char *type;
+  char *reason;
+};
+#define INTEGRATIONMANAGER__V1__PAUSE_ACTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__pause_action_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Integrationmanager__V1__PauseActionResponse
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__Action *action;
+};
+#define INTEGRATIONMANAGER__V1__PAUSE_ACTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__pause_action_response__descriptor) \
+    , NULL }
+
+
+struct  Integrationmanager__V1__ResumeActionRequest
+{
+  ProtobufCMessage base;
+  char *integration;
+  char *type;
+};
+#define INTEGRATIONMANAGER__V1__RESUME_ACTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__resume_action_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Integrationmanager__V1__ResumeActionResponse
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__Action *action;
+};
+#define INTEGRATIONMANAGER__V1__RESUME_ACTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__resume_action_response__descriptor) \
+    , NULL }
+
+
 /* Integrationmanager__V1__GetServerInfoRequest methods */
 void   integrationmanager__v1__get_server_info_request__init
                      (Integrationmanager__V1__GetServerInfoRequest         *message);
@@ -1427,120 +895,6 @@ Integrationmanager__V1__ResumeIntegrationResponse *
 void   integrationmanager__v1__resume_integration_response__free_unpacked
                      (Integrationmanager__V1__ResumeIntegrationResponse *message,
                       ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CreateKeyRequest methods */
-void   integrationmanager__v1__create_key_request__init
-                     (Integrationmanager__V1__CreateKeyRequest         *message);
-size_t integrationmanager__v1__create_key_request__get_packed_size
-                     (const Integrationmanager__V1__CreateKeyRequest   *message);
-size_t integrationmanager__v1__create_key_request__pack
-                     (const Integrationmanager__V1__CreateKeyRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__create_key_request__pack_to_buffer
-                     (const Integrationmanager__V1__CreateKeyRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CreateKeyRequest *
-       integrationmanager__v1__create_key_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__create_key_request__free_unpacked
-                     (Integrationmanager__V1__CreateKeyRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CreateKeyResponse methods */
-void   integrationmanager__v1__create_key_response__init
-                     (Integrationmanager__V1__CreateKeyResponse         *message);
-size_t integrationmanager__v1__create_key_response__get_packed_size
-                     (const Integrationmanager__V1__CreateKeyResponse   *message);
-size_t integrationmanager__v1__create_key_response__pack
-                     (const Integrationmanager__V1__CreateKeyResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__create_key_response__pack_to_buffer
-                     (const Integrationmanager__V1__CreateKeyResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CreateKeyResponse *
-       integrationmanager__v1__create_key_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__create_key_response__free_unpacked
-                     (Integrationmanager__V1__CreateKeyResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListKeysRequest methods */
-void   integrationmanager__v1__list_keys_request__init
-                     (Integrationmanager__V1__ListKeysRequest         *message);
-size_t integrationmanager__v1__list_keys_request__get_packed_size
-                     (const Integrationmanager__V1__ListKeysRequest   *message);
-size_t integrationmanager__v1__list_keys_request__pack
-                     (const Integrationmanager__V1__ListKeysRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_keys_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListKeysRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListKeysRequest *
-       integrationmanager__v1__list_keys_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_keys_request__free_unpacked
-                     (Integrationmanager__V1__ListKeysRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListKeysResponse methods */
-void   integrationmanager__v1__list_keys_response__init
-                     (Integrationmanager__V1__ListKeysResponse         *message);
-size_t integrationmanager__v1__list_keys_response__get_packed_size
-                     (const Integrationmanager__V1__ListKeysResponse   *message);
-size_t integrationmanager__v1__list_keys_response__pack
-                     (const Integrationmanager__V1__ListKeysResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_keys_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListKeysResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListKeysResponse *
-       integrationmanager__v1__list_keys_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_keys_response__free_unpacked
-                     (Integrationmanager__V1__ListKeysResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__RevokeKeyRequest methods */
-void   integrationmanager__v1__revoke_key_request__init
-                     (Integrationmanager__V1__RevokeKeyRequest         *message);
-size_t integrationmanager__v1__revoke_key_request__get_packed_size
-                     (const Integrationmanager__V1__RevokeKeyRequest   *message);
-size_t integrationmanager__v1__revoke_key_request__pack
-                     (const Integrationmanager__V1__RevokeKeyRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__revoke_key_request__pack_to_buffer
-                     (const Integrationmanager__V1__RevokeKeyRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__RevokeKeyRequest *
-       integrationmanager__v1__revoke_key_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__revoke_key_request__free_unpacked
-                     (Integrationmanager__V1__RevokeKeyRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__RevokeKeyResponse methods */
-void   integrationmanager__v1__revoke_key_response__init
-                     (Integrationmanager__V1__RevokeKeyResponse         *message);
-size_t integrationmanager__v1__revoke_key_response__get_packed_size
-                     (const Integrationmanager__V1__RevokeKeyResponse   *message);
-size_t integrationmanager__v1__revoke_key_response__pack
-                     (const Integrationmanager__V1__RevokeKeyResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__revoke_key_response__pack_to_buffer
-                     (const Integrationmanager__V1__RevokeKeyResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__RevokeKeyResponse *
-       integrationmanager__v1__revoke_key_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__revoke_key_response__free_unpacked
-                     (Integrationmanager__V1__RevokeKeyResponse *message,
-                      ProtobufCAllocator *allocator);
 /* Integrationmanager__V1__ListActionsRequest methods */
 void   integrationmanager__v1__list_actions_request__init
                      (Integrationmanager__V1__ListActionsRequest         *message);
@@ -1578,272 +932,6 @@ Integrationmanager__V1__ListActionsResponse *
                       const uint8_t       *data);
 void   integrationmanager__v1__list_actions_response__free_unpacked
                      (Integrationmanager__V1__ListActionsResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListLogsRequest methods */
-void   integrationmanager__v1__list_logs_request__init
-                     (Integrationmanager__V1__ListLogsRequest         *message);
-size_t integrationmanager__v1__list_logs_request__get_packed_size
-                     (const Integrationmanager__V1__ListLogsRequest   *message);
-size_t integrationmanager__v1__list_logs_request__pack
-                     (const Integrationmanager__V1__ListLogsRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_logs_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListLogsRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListLogsRequest *
-       integrationmanager__v1__list_logs_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_logs_request__free_unpacked
-                     (Integrationmanager__V1__ListLogsRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListLogsResponse methods */
-void   integrationmanager__v1__list_logs_response__init
-                     (Integrationmanager__V1__ListLogsResponse         *message);
-size_t integrationmanager__v1__list_logs_response__get_packed_size
-                     (const Integrationmanager__V1__ListLogsResponse   *message);
-size_t integrationmanager__v1__list_logs_response__pack
-                     (const Integrationmanager__V1__ListLogsResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_logs_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListLogsResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListLogsResponse *
-       integrationmanager__v1__list_logs_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_logs_response__free_unpacked
-                     (Integrationmanager__V1__ListLogsResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__GetLogRequest methods */
-void   integrationmanager__v1__get_log_request__init
-                     (Integrationmanager__V1__GetLogRequest         *message);
-size_t integrationmanager__v1__get_log_request__get_packed_size
-                     (const Integrationmanager__V1__GetLogRequest   *message);
-size_t integrationmanager__v1__get_log_request__pack
-                     (const Integrationmanager__V1__GetLogRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__get_log_request__pack_to_buffer
-                     (const Integrationmanager__V1__GetLogRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__GetLogRequest *
-       integrationmanager__v1__get_log_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__get_log_request__free_unpacked
-                     (Integrationmanager__V1__GetLogRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__GetLogResponse methods */
-void   integrationmanager__v1__get_log_response__init
-                     (Integrationmanager__V1__GetLogResponse         *message);
-size_t integrationmanager__v1__get_log_response__get_packed_size
-                     (const Integrationmanager__V1__GetLogResponse   *message);
-size_t integrationmanager__v1__get_log_response__pack
-                     (const Integrationmanager__V1__GetLogResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__get_log_response__pack_to_buffer
-                     (const Integrationmanager__V1__GetLogResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__GetLogResponse *
-       integrationmanager__v1__get_log_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__get_log_response__free_unpacked
-                     (Integrationmanager__V1__GetLogResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__TailLogsRequest methods */
-void   integrationmanager__v1__tail_logs_request__init
-                     (Integrationmanager__V1__TailLogsRequest         *message);
-size_t integrationmanager__v1__tail_logs_request__get_packed_size
-                     (const Integrationmanager__V1__TailLogsRequest   *message);
-size_t integrationmanager__v1__tail_logs_request__pack
-                     (const Integrationmanager__V1__TailLogsRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__tail_logs_request__pack_to_buffer
-                     (const Integrationmanager__V1__TailLogsRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__TailLogsRequest *
-       integrationmanager__v1__tail_logs_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__tail_logs_request__free_unpacked
-                     (Integrationmanager__V1__TailLogsRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__TailLogsResponse methods */
-void   integrationmanager__v1__tail_logs_response__init
-                     (Integrationmanager__V1__TailLogsResponse         *message);
-size_t integrationmanager__v1__tail_logs_response__get_packed_size
-                     (const Integrationmanager__V1__TailLogsResponse   *message);
-size_t integrationmanager__v1__tail_logs_response__pack
-                     (const Integrationmanager__V1__TailLogsResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__tail_logs_response__pack_to_buffer
-                     (const Integrationmanager__V1__TailLogsResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__TailLogsResponse *
-       integrationmanager__v1__tail_logs_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__tail_logs_response__free_unpacked
-                     (Integrationmanager__V1__TailLogsResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__RetryLogRequest methods */
-void   integrationmanager__v1__retry_log_request__init
-                     (Integrationmanager__V1__RetryLogRequest         *message);
-size_t integrationmanager__v1__retry_log_request__get_packed_size
-                     (const Integrationmanager__V1__RetryLogRequest   *message);
-size_t integrationmanager__v1__retry_log_request__pack
-                     (const Integrationmanager__V1__RetryLogRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__retry_log_request__pack_to_buffer
-                     (const Integrationmanager__V1__RetryLogRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__RetryLogRequest *
-       integrationmanager__v1__retry_log_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__retry_log_request__free_unpacked
-                     (Integrationmanager__V1__RetryLogRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__RetryLogResponse methods */
-void   integrationmanager__v1__retry_log_response__init
-                     (Integrationmanager__V1__RetryLogResponse         *message);
-size_t integrationmanager__v1__retry_log_response__get_packed_size
-                     (const Integrationmanager__V1__RetryLogResponse   *message);
-size_t integrationmanager__v1__retry_log_response__pack
-                     (const Integrationmanager__V1__RetryLogResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__retry_log_response__pack_to_buffer
-                     (const Integrationmanager__V1__RetryLogResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__RetryLogResponse *
-       integrationmanager__v1__retry_log_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__retry_log_response__free_unpacked
-                     (Integrationmanager__V1__RetryLogResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CreateRequestRequest methods */
-void   integrationmanager__v1__create_request_request__init
-                     (Integrationmanager__V1__CreateRequestRequest         *message);
-size_t integrationmanager__v1__create_request_request__get_packed_size
-                     (const Integrationmanager__V1__CreateRequestRequest   *message);
-size_t integrationmanager__v1__create_request_request__pack
-                     (const Integrationmanager__V1__CreateRequestRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__create_request_request__pack_to_buffer
-                     (const Integrationmanager__V1__CreateRequestRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CreateRequestRequest *
-       integrationmanager__v1__create_request_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__create_request_request__free_unpacked
-                     (Integrationmanager__V1__CreateRequestRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CreateRequestResponse methods */
-void   integrationmanager__v1__create_request_response__init
-                     (Integrationmanager__V1__CreateRequestResponse         *message);
-size_t integrationmanager__v1__create_request_response__get_packed_size
-                     (const Integrationmanager__V1__CreateRequestResponse   *message);
-size_t integrationmanager__v1__create_request_response__pack
-                     (const Integrationmanager__V1__CreateRequestResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__create_request_response__pack_to_buffer
-                     (const Integrationmanager__V1__CreateRequestResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CreateRequestResponse *
-       integrationmanager__v1__create_request_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__create_request_response__free_unpacked
-                     (Integrationmanager__V1__CreateRequestResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListRequestsRequest methods */
-void   integrationmanager__v1__list_requests_request__init
-                     (Integrationmanager__V1__ListRequestsRequest         *message);
-size_t integrationmanager__v1__list_requests_request__get_packed_size
-                     (const Integrationmanager__V1__ListRequestsRequest   *message);
-size_t integrationmanager__v1__list_requests_request__pack
-                     (const Integrationmanager__V1__ListRequestsRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_requests_request__pack_to_buffer
-                     (const Integrationmanager__V1__ListRequestsRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListRequestsRequest *
-       integrationmanager__v1__list_requests_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_requests_request__free_unpacked
-                     (Integrationmanager__V1__ListRequestsRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__ListRequestsResponse methods */
-void   integrationmanager__v1__list_requests_response__init
-                     (Integrationmanager__V1__ListRequestsResponse         *message);
-size_t integrationmanager__v1__list_requests_response__get_packed_size
-                     (const Integrationmanager__V1__ListRequestsResponse   *message);
-size_t integrationmanager__v1__list_requests_response__pack
-                     (const Integrationmanager__V1__ListRequestsResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__list_requests_response__pack_to_buffer
-                     (const Integrationmanager__V1__ListRequestsResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__ListRequestsResponse *
-       integrationmanager__v1__list_requests_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__list_requests_response__free_unpacked
-                     (Integrationmanager__V1__ListRequestsResponse *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CancelRequestRequest methods */
-void   integrationmanager__v1__cancel_request_request__init
-                     (Integrationmanager__V1__CancelRequestRequest         *message);
-size_t integrationmanager__v1__cancel_request_request__get_packed_size
-                     (const Integrationmanager__V1__CancelRequestRequest   *message);
-size_t integrationmanager__v1__cancel_request_request__pack
-                     (const Integrationmanager__V1__CancelRequestRequest   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__cancel_request_request__pack_to_buffer
-                     (const Integrationmanager__V1__CancelRequestRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CancelRequestRequest *
-       integrationmanager__v1__cancel_request_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__cancel_request_request__free_unpacked
-                     (Integrationmanager__V1__CancelRequestRequest *message,
-                      ProtobufCAllocator *allocator);
-/* Integrationmanager__V1__CancelRequestResponse methods */
-void   integrationmanager__v1__cancel_request_response__init
-                     (Integrationmanager__V1__CancelRequestResponse         *message);
-size_t integrationmanager__v1__cancel_request_response__get_packed_size
-                     (const Integrationmanager__V1__CancelRequestResponse   *message);
-size_t integrationmanager__v1__cancel_request_response__pack
-                     (const Integrationmanager__V1__CancelRequestResponse   *message,
-                      uint8_t             *out);
-size_t integrationmanager__v1__cancel_request_response__pack_to_buffer
-                     (const Integrationmanager__V1__CancelRequestResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Integrationmanager__V1__CancelRequestResponse *
-       integrationmanager__v1__cancel_request_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   integrationmanager__v1__cancel_request_response__free_unpacked
-                     (Integrationmanager__V1__CancelRequestResponse *message,
                       ProtobufCAllocator *allocator);
 /* Integrationmanager__V1__ListAgentsRequest methods */
 void   integrationmanager__v1__list_agents_request__init
@@ -1921,32 +1009,236 @@ Integrationmanager__V1__DrainAgentResponse *
 void   integrationmanager__v1__drain_agent_response__free_unpacked
                      (Integrationmanager__V1__DrainAgentResponse *message,
                       ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__GetAgentRequest methods */
+void   integrationmanager__v1__get_agent_request__init
+                     (Integrationmanager__V1__GetAgentRequest         *message);
+size_t integrationmanager__v1__get_agent_request__get_packed_size
+                     (const Integrationmanager__V1__GetAgentRequest   *message);
+size_t integrationmanager__v1__get_agent_request__pack
+                     (const Integrationmanager__V1__GetAgentRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__get_agent_request__pack_to_buffer
+                     (const Integrationmanager__V1__GetAgentRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__GetAgentRequest *
+       integrationmanager__v1__get_agent_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__get_agent_request__free_unpacked
+                     (Integrationmanager__V1__GetAgentRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__GetAgentResponse methods */
+void   integrationmanager__v1__get_agent_response__init
+                     (Integrationmanager__V1__GetAgentResponse         *message);
+size_t integrationmanager__v1__get_agent_response__get_packed_size
+                     (const Integrationmanager__V1__GetAgentResponse   *message);
+size_t integrationmanager__v1__get_agent_response__pack
+                     (const Integrationmanager__V1__GetAgentResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__get_agent_response__pack_to_buffer
+                     (const Integrationmanager__V1__GetAgentResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__GetAgentResponse *
+       integrationmanager__v1__get_agent_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__get_agent_response__free_unpacked
+                     (Integrationmanager__V1__GetAgentResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__DeleteIntegrationRequest methods */
+void   integrationmanager__v1__delete_integration_request__init
+                     (Integrationmanager__V1__DeleteIntegrationRequest         *message);
+size_t integrationmanager__v1__delete_integration_request__get_packed_size
+                     (const Integrationmanager__V1__DeleteIntegrationRequest   *message);
+size_t integrationmanager__v1__delete_integration_request__pack
+                     (const Integrationmanager__V1__DeleteIntegrationRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__delete_integration_request__pack_to_buffer
+                     (const Integrationmanager__V1__DeleteIntegrationRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__DeleteIntegrationRequest *
+       integrationmanager__v1__delete_integration_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__delete_integration_request__free_unpacked
+                     (Integrationmanager__V1__DeleteIntegrationRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__DeleteIntegrationResponse methods */
+void   integrationmanager__v1__delete_integration_response__init
+                     (Integrationmanager__V1__DeleteIntegrationResponse         *message);
+size_t integrationmanager__v1__delete_integration_response__get_packed_size
+                     (const Integrationmanager__V1__DeleteIntegrationResponse   *message);
+size_t integrationmanager__v1__delete_integration_response__pack
+                     (const Integrationmanager__V1__DeleteIntegrationResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__delete_integration_response__pack_to_buffer
+                     (const Integrationmanager__V1__DeleteIntegrationResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__DeleteIntegrationResponse *
+       integrationmanager__v1__delete_integration_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__delete_integration_response__free_unpacked
+                     (Integrationmanager__V1__DeleteIntegrationResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__GetActionRequest methods */
+void   integrationmanager__v1__get_action_request__init
+                     (Integrationmanager__V1__GetActionRequest         *message);
+size_t integrationmanager__v1__get_action_request__get_packed_size
+                     (const Integrationmanager__V1__GetActionRequest   *message);
+size_t integrationmanager__v1__get_action_request__pack
+                     (const Integrationmanager__V1__GetActionRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__get_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__GetActionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__GetActionRequest *
+       integrationmanager__v1__get_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__get_action_request__free_unpacked
+                     (Integrationmanager__V1__GetActionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__GetActionResponse methods */
+void   integrationmanager__v1__get_action_response__init
+                     (Integrationmanager__V1__GetActionResponse         *message);
+size_t integrationmanager__v1__get_action_response__get_packed_size
+                     (const Integrationmanager__V1__GetActionResponse   *message);
+size_t integrationmanager__v1__get_action_response__pack
+                     (const Integrationmanager__V1__GetActionResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__get_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__GetActionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__GetActionResponse *
+       integrationmanager__v1__get_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__get_action_response__free_unpacked
+                     (Integrationmanager__V1__GetActionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__UpdateActionRequest methods */
+void   integrationmanager__v1__update_action_request__init
+                     (Integrationmanager__V1__UpdateActionRequest         *message);
+size_t integrationmanager__v1__update_action_request__get_packed_size
+                     (const Integrationmanager__V1__UpdateActionRequest   *message);
+size_t integrationmanager__v1__update_action_request__pack
+                     (const Integrationmanager__V1__UpdateActionRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__update_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__UpdateActionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__UpdateActionRequest *
+       integrationmanager__v1__update_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__update_action_request__free_unpacked
+                     (Integrationmanager__V1__UpdateActionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__UpdateActionResponse methods */
+void   integrationmanager__v1__update_action_response__init
+                     (Integrationmanager__V1__UpdateActionResponse         *message);
+size_t integrationmanager__v1__update_action_response__get_packed_size
+                     (const Integrationmanager__V1__UpdateActionResponse   *message);
+size_t integrationmanager__v1__update_action_response__pack
+                     (const Integrationmanager__V1__UpdateActionResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__update_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__UpdateActionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__UpdateActionResponse *
+       integrationmanager__v1__update_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__update_action_response__free_unpacked
+                     (Integrationmanager__V1__UpdateActionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__PauseActionRequest methods */
+void   integrationmanager__v1__pause_action_request__init
+                     (Integrationmanager__V1__PauseActionRequest         *message);
+size_t integrationmanager__v1__pause_action_request__get_packed_size
+                     (const Integrationmanager__V1__PauseActionRequest   *message);
+size_t integrationmanager__v1__pause_action_request__pack
+                     (const Integrationmanager__V1__PauseActionRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__pause_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__PauseActionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__PauseActionRequest *
+       integrationmanager__v1__pause_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__pause_action_request__free_unpacked
+                     (Integrationmanager__V1__PauseActionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__PauseActionResponse methods */
+void   integrationmanager__v1__pause_action_response__init
+                     (Integrationmanager__V1__PauseActionResponse         *message);
+size_t integrationmanager__v1__pause_action_response__get_packed_size
+                     (const Integrationmanager__V1__PauseActionResponse   *message);
+size_t integrationmanager__v1__pause_action_response__pack
+                     (const Integrationmanager__V1__PauseActionResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__pause_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__PauseActionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__PauseActionResponse *
+       integrationmanager__v1__pause_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__pause_action_response__free_unpacked
+                     (Integrationmanager__V1__PauseActionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__ResumeActionRequest methods */
+void   integrationmanager__v1__resume_action_request__init
+                     (Integrationmanager__V1__ResumeActionRequest         *message);
+size_t integrationmanager__v1__resume_action_request__get_packed_size
+                     (const Integrationmanager__V1__ResumeActionRequest   *message);
+size_t integrationmanager__v1__resume_action_request__pack
+                     (const Integrationmanager__V1__ResumeActionRequest   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__resume_action_request__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeActionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__ResumeActionRequest *
+       integrationmanager__v1__resume_action_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__resume_action_request__free_unpacked
+                     (Integrationmanager__V1__ResumeActionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__ResumeActionResponse methods */
+void   integrationmanager__v1__resume_action_response__init
+                     (Integrationmanager__V1__ResumeActionResponse         *message);
+size_t integrationmanager__v1__resume_action_response__get_packed_size
+                     (const Integrationmanager__V1__ResumeActionResponse   *message);
+size_t integrationmanager__v1__resume_action_response__pack
+                     (const Integrationmanager__V1__ResumeActionResponse   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__resume_action_response__pack_to_buffer
+                     (const Integrationmanager__V1__ResumeActionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__ResumeActionResponse *
+       integrationmanager__v1__resume_action_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__resume_action_response__free_unpacked
+                     (Integrationmanager__V1__ResumeActionResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
-typedef void (*Integrationmanager__V1__Integration_Closure)
-                 (const Integrationmanager__V1__Integration *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__Agent_Closure)
-                 (const Integrationmanager__V1__Agent *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__Key_Closure)
-                 (const Integrationmanager__V1__Key *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__Action_Closure)
-                 (const Integrationmanager__V1__Action *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ActionRequest_Closure)
-                 (const Integrationmanager__V1__ActionRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__TimelineEntry_Closure)
-                 (const Integrationmanager__V1__TimelineEntry *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__LogFilter__LabelsEntry_Closure)
-                 (const Integrationmanager__V1__LogFilter__LabelsEntry *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__LogFilter_Closure)
-                 (const Integrationmanager__V1__LogFilter *message,
-                  void *closure_data);
 typedef void (*Integrationmanager__V1__GetServerInfoRequest_Closure)
                  (const Integrationmanager__V1__GetServerInfoRequest *message,
                   void *closure_data);
@@ -2004,71 +1296,11 @@ typedef void (*Integrationmanager__V1__ResumeIntegrationRequest_Closure)
 typedef void (*Integrationmanager__V1__ResumeIntegrationResponse_Closure)
                  (const Integrationmanager__V1__ResumeIntegrationResponse *message,
                   void *closure_data);
-typedef void (*Integrationmanager__V1__CreateKeyRequest_Closure)
-                 (const Integrationmanager__V1__CreateKeyRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__CreateKeyResponse_Closure)
-                 (const Integrationmanager__V1__CreateKeyResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListKeysRequest_Closure)
-                 (const Integrationmanager__V1__ListKeysRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListKeysResponse_Closure)
-                 (const Integrationmanager__V1__ListKeysResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__RevokeKeyRequest_Closure)
-                 (const Integrationmanager__V1__RevokeKeyRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__RevokeKeyResponse_Closure)
-                 (const Integrationmanager__V1__RevokeKeyResponse *message,
-                  void *closure_data);
 typedef void (*Integrationmanager__V1__ListActionsRequest_Closure)
                  (const Integrationmanager__V1__ListActionsRequest *message,
                   void *closure_data);
 typedef void (*Integrationmanager__V1__ListActionsResponse_Closure)
                  (const Integrationmanager__V1__ListActionsResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListLogsRequest_Closure)
-                 (const Integrationmanager__V1__ListLogsRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListLogsResponse_Closure)
-                 (const Integrationmanager__V1__ListLogsResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__GetLogRequest_Closure)
-                 (const Integrationmanager__V1__GetLogRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__GetLogResponse_Closure)
-                 (const Integrationmanager__V1__GetLogResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__TailLogsRequest_Closure)
-                 (const Integrationmanager__V1__TailLogsRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__TailLogsResponse_Closure)
-                 (const Integrationmanager__V1__TailLogsResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__RetryLogRequest_Closure)
-                 (const Integrationmanager__V1__RetryLogRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__RetryLogResponse_Closure)
-                 (const Integrationmanager__V1__RetryLogResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__CreateRequestRequest_Closure)
-                 (const Integrationmanager__V1__CreateRequestRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__CreateRequestResponse_Closure)
-                 (const Integrationmanager__V1__CreateRequestResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListRequestsRequest_Closure)
-                 (const Integrationmanager__V1__ListRequestsRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__ListRequestsResponse_Closure)
-                 (const Integrationmanager__V1__ListRequestsResponse *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__CancelRequestRequest_Closure)
-                 (const Integrationmanager__V1__CancelRequestRequest *message,
-                  void *closure_data);
-typedef void (*Integrationmanager__V1__CancelRequestResponse_Closure)
-                 (const Integrationmanager__V1__CancelRequestResponse *message,
                   void *closure_data);
 typedef void (*Integrationmanager__V1__ListAgentsRequest_Closure)
                  (const Integrationmanager__V1__ListAgentsRequest *message,
@@ -2081,6 +1313,42 @@ typedef void (*Integrationmanager__V1__DrainAgentRequest_Closure)
                   void *closure_data);
 typedef void (*Integrationmanager__V1__DrainAgentResponse_Closure)
                  (const Integrationmanager__V1__DrainAgentResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__GetAgentRequest_Closure)
+                 (const Integrationmanager__V1__GetAgentRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__GetAgentResponse_Closure)
+                 (const Integrationmanager__V1__GetAgentResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__DeleteIntegrationRequest_Closure)
+                 (const Integrationmanager__V1__DeleteIntegrationRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__DeleteIntegrationResponse_Closure)
+                 (const Integrationmanager__V1__DeleteIntegrationResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__GetActionRequest_Closure)
+                 (const Integrationmanager__V1__GetActionRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__GetActionResponse_Closure)
+                 (const Integrationmanager__V1__GetActionResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__UpdateActionRequest_Closure)
+                 (const Integrationmanager__V1__UpdateActionRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__UpdateActionResponse_Closure)
+                 (const Integrationmanager__V1__UpdateActionResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__PauseActionRequest_Closure)
+                 (const Integrationmanager__V1__PauseActionRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__PauseActionResponse_Closure)
+                 (const Integrationmanager__V1__PauseActionResponse *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__ResumeActionRequest_Closure)
+                 (const Integrationmanager__V1__ResumeActionRequest *message,
+                  void *closure_data);
+typedef void (*Integrationmanager__V1__ResumeActionResponse_Closure)
+                 (const Integrationmanager__V1__ResumeActionResponse *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -2121,6 +1389,10 @@ struct Integrationmanager__V1__OperatorService_Service
                              const Integrationmanager__V1__ResumeIntegrationRequest *input,
                              Integrationmanager__V1__ResumeIntegrationResponse_Closure closure,
                              void *closure_data);
+  void (*delete_integration)(Integrationmanager__V1__OperatorService_Service *service,
+                             const Integrationmanager__V1__DeleteIntegrationRequest *input,
+                             Integrationmanager__V1__DeleteIntegrationResponse_Closure closure,
+                             void *closure_data);
   void (*create_key)(Integrationmanager__V1__OperatorService_Service *service,
                      const Integrationmanager__V1__CreateKeyRequest *input,
                      Integrationmanager__V1__CreateKeyResponse_Closure closure,
@@ -2133,10 +1405,34 @@ struct Integrationmanager__V1__OperatorService_Service
                      const Integrationmanager__V1__RevokeKeyRequest *input,
                      Integrationmanager__V1__RevokeKeyResponse_Closure closure,
                      void *closure_data);
+  void (*reveal_key)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__RevealKeyRequest *input,
+                     Integrationmanager__V1__RevealKeyResponse_Closure closure,
+                     void *closure_data);
+  void (*rotate_key)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__RotateKeyRequest *input,
+                     Integrationmanager__V1__RotateKeyResponse_Closure closure,
+                     void *closure_data);
   void (*list_actions)(Integrationmanager__V1__OperatorService_Service *service,
                        const Integrationmanager__V1__ListActionsRequest *input,
                        Integrationmanager__V1__ListActionsResponse_Closure closure,
                        void *closure_data);
+  void (*get_action)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__GetActionRequest *input,
+                     Integrationmanager__V1__GetActionResponse_Closure closure,
+                     void *closure_data);
+  void (*update_action)(Integrationmanager__V1__OperatorService_Service *service,
+                        const Integrationmanager__V1__UpdateActionRequest *input,
+                        Integrationmanager__V1__UpdateActionResponse_Closure closure,
+                        void *closure_data);
+  void (*pause_action)(Integrationmanager__V1__OperatorService_Service *service,
+                       const Integrationmanager__V1__PauseActionRequest *input,
+                       Integrationmanager__V1__PauseActionResponse_Closure closure,
+                       void *closure_data);
+  void (*resume_action)(Integrationmanager__V1__OperatorService_Service *service,
+                        const Integrationmanager__V1__ResumeActionRequest *input,
+                        Integrationmanager__V1__ResumeActionResponse_Closure closure,
+                        void *closure_data);
   void (*list_logs)(Integrationmanager__V1__OperatorService_Service *service,
                     const Integrationmanager__V1__ListLogsRequest *input,
                     Integrationmanager__V1__ListLogsResponse_Closure closure,
@@ -2153,6 +1449,30 @@ struct Integrationmanager__V1__OperatorService_Service
                     const Integrationmanager__V1__RetryLogRequest *input,
                     Integrationmanager__V1__RetryLogResponse_Closure closure,
                     void *closure_data);
+  void (*retry_logs)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__RetryLogsRequest *input,
+                     Integrationmanager__V1__RetryLogsResponse_Closure closure,
+                     void *closure_data);
+  void (*add_note)(Integrationmanager__V1__OperatorService_Service *service,
+                   const Integrationmanager__V1__AddNoteRequest *input,
+                   Integrationmanager__V1__AddNoteResponse_Closure closure,
+                   void *closure_data);
+  void (*mark_handled)(Integrationmanager__V1__OperatorService_Service *service,
+                       const Integrationmanager__V1__MarkHandledRequest *input,
+                       Integrationmanager__V1__MarkHandledResponse_Closure closure,
+                       void *closure_data);
+  void (*count_logs)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__CountLogsRequest *input,
+                     Integrationmanager__V1__CountLogsResponse_Closure closure,
+                     void *closure_data);
+  void (*chart_logs)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__ChartLogsRequest *input,
+                     Integrationmanager__V1__ChartLogsResponse_Closure closure,
+                     void *closure_data);
+  void (*group_failures)(Integrationmanager__V1__OperatorService_Service *service,
+                         const Integrationmanager__V1__GroupFailuresRequest *input,
+                         Integrationmanager__V1__GroupFailuresResponse_Closure closure,
+                         void *closure_data);
   void (*create_request)(Integrationmanager__V1__OperatorService_Service *service,
                          const Integrationmanager__V1__CreateRequestRequest *input,
                          Integrationmanager__V1__CreateRequestResponse_Closure closure,
@@ -2165,6 +1485,14 @@ struct Integrationmanager__V1__OperatorService_Service
                          const Integrationmanager__V1__CancelRequestRequest *input,
                          Integrationmanager__V1__CancelRequestResponse_Closure closure,
                          void *closure_data);
+  void (*create_requests)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__CreateRequestsRequest *input,
+                          Integrationmanager__V1__CreateRequestsResponse_Closure closure,
+                          void *closure_data);
+  void (*cancel_requests)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__CancelRequestsRequest *input,
+                          Integrationmanager__V1__CancelRequestsResponse_Closure closure,
+                          void *closure_data);
   void (*list_agents)(Integrationmanager__V1__OperatorService_Service *service,
                       const Integrationmanager__V1__ListAgentsRequest *input,
                       Integrationmanager__V1__ListAgentsResponse_Closure closure,
@@ -2172,6 +1500,90 @@ struct Integrationmanager__V1__OperatorService_Service
   void (*drain_agent)(Integrationmanager__V1__OperatorService_Service *service,
                       const Integrationmanager__V1__DrainAgentRequest *input,
                       Integrationmanager__V1__DrainAgentResponse_Closure closure,
+                      void *closure_data);
+  void (*get_agent)(Integrationmanager__V1__OperatorService_Service *service,
+                    const Integrationmanager__V1__GetAgentRequest *input,
+                    Integrationmanager__V1__GetAgentResponse_Closure closure,
+                    void *closure_data);
+  void (*create_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__CreateScheduleRequest *input,
+                          Integrationmanager__V1__CreateScheduleResponse_Closure closure,
+                          void *closure_data);
+  void (*update_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__UpdateScheduleRequest *input,
+                          Integrationmanager__V1__UpdateScheduleResponse_Closure closure,
+                          void *closure_data);
+  void (*list_schedules)(Integrationmanager__V1__OperatorService_Service *service,
+                         const Integrationmanager__V1__ListSchedulesRequest *input,
+                         Integrationmanager__V1__ListSchedulesResponse_Closure closure,
+                         void *closure_data);
+  void (*get_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                       const Integrationmanager__V1__GetScheduleRequest *input,
+                       Integrationmanager__V1__GetScheduleResponse_Closure closure,
+                       void *closure_data);
+  void (*pause_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                         const Integrationmanager__V1__PauseScheduleRequest *input,
+                         Integrationmanager__V1__PauseScheduleResponse_Closure closure,
+                         void *closure_data);
+  void (*resume_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__ResumeScheduleRequest *input,
+                          Integrationmanager__V1__ResumeScheduleResponse_Closure closure,
+                          void *closure_data);
+  void (*trigger_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                           const Integrationmanager__V1__TriggerScheduleRequest *input,
+                           Integrationmanager__V1__TriggerScheduleResponse_Closure closure,
+                           void *closure_data);
+  void (*delete_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                          const Integrationmanager__V1__DeleteScheduleRequest *input,
+                          Integrationmanager__V1__DeleteScheduleResponse_Closure closure,
+                          void *closure_data);
+  void (*preview_schedule)(Integrationmanager__V1__OperatorService_Service *service,
+                           const Integrationmanager__V1__PreviewScheduleRequest *input,
+                           Integrationmanager__V1__PreviewScheduleResponse_Closure closure,
+                           void *closure_data);
+  void (*create_token)(Integrationmanager__V1__OperatorService_Service *service,
+                       const Integrationmanager__V1__CreateTokenRequest *input,
+                       Integrationmanager__V1__CreateTokenResponse_Closure closure,
+                       void *closure_data);
+  void (*list_tokens)(Integrationmanager__V1__OperatorService_Service *service,
+                      const Integrationmanager__V1__ListTokensRequest *input,
+                      Integrationmanager__V1__ListTokensResponse_Closure closure,
+                      void *closure_data);
+  void (*revoke_token)(Integrationmanager__V1__OperatorService_Service *service,
+                       const Integrationmanager__V1__RevokeTokenRequest *input,
+                       Integrationmanager__V1__RevokeTokenResponse_Closure closure,
+                       void *closure_data);
+  void (*list_audit)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__ListAuditRequest *input,
+                     Integrationmanager__V1__ListAuditResponse_Closure closure,
+                     void *closure_data);
+  void (*get_retention)(Integrationmanager__V1__OperatorService_Service *service,
+                        const Integrationmanager__V1__GetRetentionRequest *input,
+                        Integrationmanager__V1__GetRetentionResponse_Closure closure,
+                        void *closure_data);
+  void (*set_retention)(Integrationmanager__V1__OperatorService_Service *service,
+                        const Integrationmanager__V1__SetRetentionRequest *input,
+                        Integrationmanager__V1__SetRetentionResponse_Closure closure,
+                        void *closure_data);
+  void (*prune_logs)(Integrationmanager__V1__OperatorService_Service *service,
+                     const Integrationmanager__V1__PruneLogsRequest *input,
+                     Integrationmanager__V1__PruneLogsResponse_Closure closure,
+                     void *closure_data);
+  void (*back_up)(Integrationmanager__V1__OperatorService_Service *service,
+                  const Integrationmanager__V1__BackUpRequest *input,
+                  Integrationmanager__V1__BackUpResponse_Closure closure,
+                  void *closure_data);
+  void (*check_store)(Integrationmanager__V1__OperatorService_Service *service,
+                      const Integrationmanager__V1__CheckStoreRequest *input,
+                      Integrationmanager__V1__CheckStoreResponse_Closure closure,
+                      void *closure_data);
+  void (*export_data)(Integrationmanager__V1__OperatorService_Service *service,
+                      const Integrationmanager__V1__ExportDataRequest *input,
+                      Integrationmanager__V1__ExportDataResponse_Closure closure,
+                      void *closure_data);
+  void (*import_data)(Integrationmanager__V1__OperatorService_Service *service,
+                      const Integrationmanager__V1__ImportDataRequest *input,
+                      Integrationmanager__V1__ImportDataResponse_Closure closure,
                       void *closure_data);
 };
 typedef void (*Integrationmanager__V1__OperatorService_ServiceDestroy)(Integrationmanager__V1__OperatorService_Service *);
@@ -2189,19 +1601,55 @@ void integrationmanager__v1__operator_service__init (Integrationmanager__V1__Ope
       function_prefix__ ## update_integration,\
       function_prefix__ ## pause_integration,\
       function_prefix__ ## resume_integration,\
+      function_prefix__ ## delete_integration,\
       function_prefix__ ## create_key,\
       function_prefix__ ## list_keys,\
       function_prefix__ ## revoke_key,\
+      function_prefix__ ## reveal_key,\
+      function_prefix__ ## rotate_key,\
       function_prefix__ ## list_actions,\
+      function_prefix__ ## get_action,\
+      function_prefix__ ## update_action,\
+      function_prefix__ ## pause_action,\
+      function_prefix__ ## resume_action,\
       function_prefix__ ## list_logs,\
       function_prefix__ ## get_log,\
       function_prefix__ ## tail_logs,\
       function_prefix__ ## retry_log,\
+      function_prefix__ ## retry_logs,\
+      function_prefix__ ## add_note,\
+      function_prefix__ ## mark_handled,\
+      function_prefix__ ## count_logs,\
+      function_prefix__ ## chart_logs,\
+      function_prefix__ ## group_failures,\
       function_prefix__ ## create_request,\
       function_prefix__ ## list_requests,\
       function_prefix__ ## cancel_request,\
+      function_prefix__ ## create_requests,\
+      function_prefix__ ## cancel_requests,\
       function_prefix__ ## list_agents,\
-      function_prefix__ ## drain_agent  }
+      function_prefix__ ## drain_agent,\
+      function_prefix__ ## get_agent,\
+      function_prefix__ ## create_schedule,\
+      function_prefix__ ## update_schedule,\
+      function_prefix__ ## list_schedules,\
+      function_prefix__ ## get_schedule,\
+      function_prefix__ ## pause_schedule,\
+      function_prefix__ ## resume_schedule,\
+      function_prefix__ ## trigger_schedule,\
+      function_prefix__ ## delete_schedule,\
+      function_prefix__ ## preview_schedule,\
+      function_prefix__ ## create_token,\
+      function_prefix__ ## list_tokens,\
+      function_prefix__ ## revoke_token,\
+      function_prefix__ ## list_audit,\
+      function_prefix__ ## get_retention,\
+      function_prefix__ ## set_retention,\
+      function_prefix__ ## prune_logs,\
+      function_prefix__ ## back_up,\
+      function_prefix__ ## check_store,\
+      function_prefix__ ## export_data,\
+      function_prefix__ ## import_data  }
 void integrationmanager__v1__operator_service__get_server_info(ProtobufCService *service,
                                                                const Integrationmanager__V1__GetServerInfoRequest *input,
                                                                Integrationmanager__V1__GetServerInfoResponse_Closure closure,
@@ -2234,6 +1682,10 @@ void integrationmanager__v1__operator_service__resume_integration(ProtobufCServi
                                                                   const Integrationmanager__V1__ResumeIntegrationRequest *input,
                                                                   Integrationmanager__V1__ResumeIntegrationResponse_Closure closure,
                                                                   void *closure_data);
+void integrationmanager__v1__operator_service__delete_integration(ProtobufCService *service,
+                                                                  const Integrationmanager__V1__DeleteIntegrationRequest *input,
+                                                                  Integrationmanager__V1__DeleteIntegrationResponse_Closure closure,
+                                                                  void *closure_data);
 void integrationmanager__v1__operator_service__create_key(ProtobufCService *service,
                                                           const Integrationmanager__V1__CreateKeyRequest *input,
                                                           Integrationmanager__V1__CreateKeyResponse_Closure closure,
@@ -2246,10 +1698,34 @@ void integrationmanager__v1__operator_service__revoke_key(ProtobufCService *serv
                                                           const Integrationmanager__V1__RevokeKeyRequest *input,
                                                           Integrationmanager__V1__RevokeKeyResponse_Closure closure,
                                                           void *closure_data);
+void integrationmanager__v1__operator_service__reveal_key(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RevealKeyRequest *input,
+                                                          Integrationmanager__V1__RevealKeyResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__rotate_key(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RotateKeyRequest *input,
+                                                          Integrationmanager__V1__RotateKeyResponse_Closure closure,
+                                                          void *closure_data);
 void integrationmanager__v1__operator_service__list_actions(ProtobufCService *service,
                                                             const Integrationmanager__V1__ListActionsRequest *input,
                                                             Integrationmanager__V1__ListActionsResponse_Closure closure,
                                                             void *closure_data);
+void integrationmanager__v1__operator_service__get_action(ProtobufCService *service,
+                                                          const Integrationmanager__V1__GetActionRequest *input,
+                                                          Integrationmanager__V1__GetActionResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__update_action(ProtobufCService *service,
+                                                             const Integrationmanager__V1__UpdateActionRequest *input,
+                                                             Integrationmanager__V1__UpdateActionResponse_Closure closure,
+                                                             void *closure_data);
+void integrationmanager__v1__operator_service__pause_action(ProtobufCService *service,
+                                                            const Integrationmanager__V1__PauseActionRequest *input,
+                                                            Integrationmanager__V1__PauseActionResponse_Closure closure,
+                                                            void *closure_data);
+void integrationmanager__v1__operator_service__resume_action(ProtobufCService *service,
+                                                             const Integrationmanager__V1__ResumeActionRequest *input,
+                                                             Integrationmanager__V1__ResumeActionResponse_Closure closure,
+                                                             void *closure_data);
 void integrationmanager__v1__operator_service__list_logs(ProtobufCService *service,
                                                          const Integrationmanager__V1__ListLogsRequest *input,
                                                          Integrationmanager__V1__ListLogsResponse_Closure closure,
@@ -2266,6 +1742,30 @@ void integrationmanager__v1__operator_service__retry_log(ProtobufCService *servi
                                                          const Integrationmanager__V1__RetryLogRequest *input,
                                                          Integrationmanager__V1__RetryLogResponse_Closure closure,
                                                          void *closure_data);
+void integrationmanager__v1__operator_service__retry_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__RetryLogsRequest *input,
+                                                          Integrationmanager__V1__RetryLogsResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__add_note(ProtobufCService *service,
+                                                        const Integrationmanager__V1__AddNoteRequest *input,
+                                                        Integrationmanager__V1__AddNoteResponse_Closure closure,
+                                                        void *closure_data);
+void integrationmanager__v1__operator_service__mark_handled(ProtobufCService *service,
+                                                            const Integrationmanager__V1__MarkHandledRequest *input,
+                                                            Integrationmanager__V1__MarkHandledResponse_Closure closure,
+                                                            void *closure_data);
+void integrationmanager__v1__operator_service__count_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__CountLogsRequest *input,
+                                                          Integrationmanager__V1__CountLogsResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__chart_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__ChartLogsRequest *input,
+                                                          Integrationmanager__V1__ChartLogsResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__group_failures(ProtobufCService *service,
+                                                              const Integrationmanager__V1__GroupFailuresRequest *input,
+                                                              Integrationmanager__V1__GroupFailuresResponse_Closure closure,
+                                                              void *closure_data);
 void integrationmanager__v1__operator_service__create_request(ProtobufCService *service,
                                                               const Integrationmanager__V1__CreateRequestRequest *input,
                                                               Integrationmanager__V1__CreateRequestResponse_Closure closure,
@@ -2278,6 +1778,14 @@ void integrationmanager__v1__operator_service__cancel_request(ProtobufCService *
                                                               const Integrationmanager__V1__CancelRequestRequest *input,
                                                               Integrationmanager__V1__CancelRequestResponse_Closure closure,
                                                               void *closure_data);
+void integrationmanager__v1__operator_service__create_requests(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CreateRequestsRequest *input,
+                                                               Integrationmanager__V1__CreateRequestsResponse_Closure closure,
+                                                               void *closure_data);
+void integrationmanager__v1__operator_service__cancel_requests(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CancelRequestsRequest *input,
+                                                               Integrationmanager__V1__CancelRequestsResponse_Closure closure,
+                                                               void *closure_data);
 void integrationmanager__v1__operator_service__list_agents(ProtobufCService *service,
                                                            const Integrationmanager__V1__ListAgentsRequest *input,
                                                            Integrationmanager__V1__ListAgentsResponse_Closure closure,
@@ -2286,20 +1794,93 @@ void integrationmanager__v1__operator_service__drain_agent(ProtobufCService *ser
                                                            const Integrationmanager__V1__DrainAgentRequest *input,
                                                            Integrationmanager__V1__DrainAgentResponse_Closure closure,
                                                            void *closure_data);
+void integrationmanager__v1__operator_service__get_agent(ProtobufCService *service,
+                                                         const Integrationmanager__V1__GetAgentRequest *input,
+                                                         Integrationmanager__V1__GetAgentResponse_Closure closure,
+                                                         void *closure_data);
+void integrationmanager__v1__operator_service__create_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__CreateScheduleRequest *input,
+                                                               Integrationmanager__V1__CreateScheduleResponse_Closure closure,
+                                                               void *closure_data);
+void integrationmanager__v1__operator_service__update_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__UpdateScheduleRequest *input,
+                                                               Integrationmanager__V1__UpdateScheduleResponse_Closure closure,
+                                                               void *closure_data);
+void integrationmanager__v1__operator_service__list_schedules(ProtobufCService *service,
+                                                              const Integrationmanager__V1__ListSchedulesRequest *input,
+                                                              Integrationmanager__V1__ListSchedulesResponse_Closure closure,
+                                                              void *closure_data);
+void integrationmanager__v1__operator_service__get_schedule(ProtobufCService *service,
+                                                            const Integrationmanager__V1__GetScheduleRequest *input,
+                                                            Integrationmanager__V1__GetScheduleResponse_Closure closure,
+                                                            void *closure_data);
+void integrationmanager__v1__operator_service__pause_schedule(ProtobufCService *service,
+                                                              const Integrationmanager__V1__PauseScheduleRequest *input,
+                                                              Integrationmanager__V1__PauseScheduleResponse_Closure closure,
+                                                              void *closure_data);
+void integrationmanager__v1__operator_service__resume_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__ResumeScheduleRequest *input,
+                                                               Integrationmanager__V1__ResumeScheduleResponse_Closure closure,
+                                                               void *closure_data);
+void integrationmanager__v1__operator_service__trigger_schedule(ProtobufCService *service,
+                                                                const Integrationmanager__V1__TriggerScheduleRequest *input,
+                                                                Integrationmanager__V1__TriggerScheduleResponse_Closure closure,
+                                                                void *closure_data);
+void integrationmanager__v1__operator_service__delete_schedule(ProtobufCService *service,
+                                                               const Integrationmanager__V1__DeleteScheduleRequest *input,
+                                                               Integrationmanager__V1__DeleteScheduleResponse_Closure closure,
+                                                               void *closure_data);
+void integrationmanager__v1__operator_service__preview_schedule(ProtobufCService *service,
+                                                                const Integrationmanager__V1__PreviewScheduleRequest *input,
+                                                                Integrationmanager__V1__PreviewScheduleResponse_Closure closure,
+                                                                void *closure_data);
+void integrationmanager__v1__operator_service__create_token(ProtobufCService *service,
+                                                            const Integrationmanager__V1__CreateTokenRequest *input,
+                                                            Integrationmanager__V1__CreateTokenResponse_Closure closure,
+                                                            void *closure_data);
+void integrationmanager__v1__operator_service__list_tokens(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ListTokensRequest *input,
+                                                           Integrationmanager__V1__ListTokensResponse_Closure closure,
+                                                           void *closure_data);
+void integrationmanager__v1__operator_service__revoke_token(ProtobufCService *service,
+                                                            const Integrationmanager__V1__RevokeTokenRequest *input,
+                                                            Integrationmanager__V1__RevokeTokenResponse_Closure closure,
+                                                            void *closure_data);
+void integrationmanager__v1__operator_service__list_audit(ProtobufCService *service,
+                                                          const Integrationmanager__V1__ListAuditRequest *input,
+                                                          Integrationmanager__V1__ListAuditResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__get_retention(ProtobufCService *service,
+                                                             const Integrationmanager__V1__GetRetentionRequest *input,
+                                                             Integrationmanager__V1__GetRetentionResponse_Closure closure,
+                                                             void *closure_data);
+void integrationmanager__v1__operator_service__set_retention(ProtobufCService *service,
+                                                             const Integrationmanager__V1__SetRetentionRequest *input,
+                                                             Integrationmanager__V1__SetRetentionResponse_Closure closure,
+                                                             void *closure_data);
+void integrationmanager__v1__operator_service__prune_logs(ProtobufCService *service,
+                                                          const Integrationmanager__V1__PruneLogsRequest *input,
+                                                          Integrationmanager__V1__PruneLogsResponse_Closure closure,
+                                                          void *closure_data);
+void integrationmanager__v1__operator_service__back_up(ProtobufCService *service,
+                                                       const Integrationmanager__V1__BackUpRequest *input,
+                                                       Integrationmanager__V1__BackUpResponse_Closure closure,
+                                                       void *closure_data);
+void integrationmanager__v1__operator_service__check_store(ProtobufCService *service,
+                                                           const Integrationmanager__V1__CheckStoreRequest *input,
+                                                           Integrationmanager__V1__CheckStoreResponse_Closure closure,
+                                                           void *closure_data);
+void integrationmanager__v1__operator_service__export_data(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ExportDataRequest *input,
+                                                           Integrationmanager__V1__ExportDataResponse_Closure closure,
+                                                           void *closure_data);
+void integrationmanager__v1__operator_service__import_data(ProtobufCService *service,
+                                                           const Integrationmanager__V1__ImportDataRequest *input,
+                                                           Integrationmanager__V1__ImportDataResponse_Closure closure,
+                                                           void *closure_data);
 
 /* --- descriptors --- */
 
-extern const ProtobufCEnumDescriptor    integrationmanager__v1__health__descriptor;
-extern const ProtobufCEnumDescriptor    integrationmanager__v1__timeline_cause__descriptor;
-extern const ProtobufCEnumDescriptor    integrationmanager__v1__order__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__integration__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__agent__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__key__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__action__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__action_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__timeline_entry__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__log_filter__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__log_filter__labels_entry__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_response__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__get_server_info_response__limits_entry__descriptor;
@@ -2319,32 +1900,24 @@ extern const ProtobufCMessageDescriptor integrationmanager__v1__pause_integratio
 extern const ProtobufCMessageDescriptor integrationmanager__v1__pause_integration_response__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__resume_integration_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__resume_integration_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__create_key_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__create_key_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_keys_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_keys_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__revoke_key_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__revoke_key_response__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_logs_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_logs_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__get_log_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__get_log_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__tail_logs_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__tail_logs_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__retry_log_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__retry_log_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__create_request_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__create_request_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_requests_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__list_requests_response__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__cancel_request_request__descriptor;
-extern const ProtobufCMessageDescriptor integrationmanager__v1__cancel_request_response__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_response__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__drain_agent_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__drain_agent_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__get_agent_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__get_agent_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__delete_integration_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__delete_integration_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__get_action_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__get_action_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__update_action_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__update_action_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__pause_action_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__pause_action_response__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__resume_action_request__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__resume_action_response__descriptor;
 extern const ProtobufCServiceDescriptor integrationmanager__v1__operator_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -740,7 +740,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__action_log__labels_entr
   (ProtobufCMessageInit) integrationmanager__v1__action_log__labels_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__action_log__field_descriptors[21] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__action_log__field_descriptors[22] =
 {
   {
     "id",
@@ -994,6 +994,18 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__action_log__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "handled",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ActionLog, handled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__action_log__field_indices_by_name[] = {
   2,   /* field[2] = action_type */
@@ -1002,6 +1014,7 @@ static const unsigned integrationmanager__v1__action_log__field_indices_by_name[
   17,   /* field[17] = created_at */
   3,   /* field[3] = entity */
   20,   /* field[20] = finished_at */
+  21,   /* field[21] = handled */
   0,   /* field[0] = id */
   1,   /* field[1] = integration */
   14,   /* field[14] = labels */
@@ -1021,7 +1034,7 @@ static const unsigned integrationmanager__v1__action_log__field_indices_by_name[
 static const ProtobufCIntRange integrationmanager__v1__action_log__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__action_log__descriptor =
 {
@@ -1031,7 +1044,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__action_log__descriptor 
   "Integrationmanager__V1__ActionLog",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ActionLog),
-  21,
+  22,
   integrationmanager__v1__action_log__field_descriptors,
   integrationmanager__v1__action_log__field_indices_by_name,
   1,  integrationmanager__v1__action_log__number_ranges,

@@ -251,10 +251,14 @@ struct  Integrationmanager__V1__ActionLog
   Google__Protobuf__Timestamp *started_at;
   Google__Protobuf__Timestamp *updated_at;
   Google__Protobuf__Timestamp *finished_at;
+  /*
+   * a failure that people put right elsewhere
+   */
+  protobuf_c_boolean handled;
 };
 #define INTEGRATIONMANAGER__V1__ACTION_LOG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__action_log__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__TRIGGER__TRIGGER_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__TRIGGER__TRIGGER_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, NULL, NULL, NULL, NULL, 0 }
 
 
 /* Integrationmanager__V1__Entity methods */

@@ -1,0 +1,5 @@
+extension Schema {
+  /// Tokens, audit, and where keys were used.
+  static let accessTables = """
+    """
+}

@@ -1,0 +1,5 @@
+extension Schema {
+  /// What is counted hour by hour.
+  static let insightTables = """
+    """
+}

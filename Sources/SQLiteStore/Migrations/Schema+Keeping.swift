@@ -1,0 +1,5 @@
+extension Schema {
+  /// Retention.
+  static let keepingTables = """
+    """
+}

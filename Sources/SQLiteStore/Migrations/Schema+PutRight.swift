@@ -1,0 +1,5 @@
+extension Schema {
+  /// Notes, marks, and what tails resume from.
+  static let putRightTables = """
+    """
+}

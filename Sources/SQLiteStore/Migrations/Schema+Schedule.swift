@@ -1,0 +1,5 @@
+extension Schema {
+  /// Schedules.
+  static let scheduleTables = """
+    """
+}
