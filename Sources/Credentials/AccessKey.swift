@@ -2,8 +2,9 @@
 ///
 /// The text is a prefix of 4 characters that says which, 8 characters that name the key, 32 random
 /// characters (160 bits) and 6 characters of checksum, 50 in all. The name may be shown and logged;
-/// the random part is the secret. The checksum (30 bits of SHA-256 over all before it) lets a typing
-/// error be told from a wrong key, and lets a scanner of source code be sure of what it found.
+/// the random part is the secret. The checksum (30 bits of SHA-256 over all before it) lets a
+/// typing error be told from a wrong key, and lets a scanner of source code be sure of what it
+/// found.
 public struct AccessKey: Sendable {
   /// Whose credential it is.
   public enum Kind: String, Sendable, CaseIterable {

@@ -41,7 +41,7 @@ public struct ServiceRouter: Sendable {
     entries[Int(method.id)] = Entry(method, handler)
   }
 
-  /// Decides before each call of a method: the error that its caller gets, or nil: the handler runs.
+  /// Decides before each call of a method: the error for its caller, or nil: the handler runs.
   public typealias Gate = @Sendable (Principal) -> RPCError?
 
   /// Adds all methods of another router, each behind a gate that is made for it now.

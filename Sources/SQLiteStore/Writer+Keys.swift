@@ -22,7 +22,8 @@ extension Writer {
       let first = live.min { ($0.expiresAt ?? .distantFuture) < ($1.expiresAt ?? .distantFuture) }
       let id = first?.id ?? ""
       return first?.expiresAt == nil
-        ? "revoke the one that no agent uses, then rotate: \(live.map(\.id).joined(separator: ", "))"
+        ? "revoke the one that no agent uses, then rotate: "
+          + live.map(\.id).joined(separator: ", ")
         : "\(id) ends by itself soon; wait for it, or end it now with "
           + "`integrationctl keys revoke \(id)` and rotate again"
     }

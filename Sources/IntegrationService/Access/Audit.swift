@@ -28,7 +28,7 @@ extension ServerCall where Response: ProtobufMessage {
 }
 
 extension IntegrationService {
-  /// Does an operator's command and waits for its commit; what it changes is entered into the audit.
+  /// Does an operator's command and waits for its commit; the audit gets what it changes.
   ///
   /// `companions` are done in the same transaction; the audit does not show them, and what becomes
   /// of them is not told.

@@ -7,8 +7,9 @@ import RPCWire
 
 /// Decides from memory whom a credential names.
 ///
-/// An API key names its integration, an operator's token its operator. Without either, the server's own user and root are the operator
-/// `local` on a Unix socket, where the kernel vouches for the peer (SO_PEERCRED, unix(7)).
+/// An API key names its integration, an operator's token its operator. Without either, the server's
+/// own user and root are the operator `local` on a Unix socket, where the kernel vouches for the
+/// peer (SO_PEERCRED, unix(7)).
 final class KeyAuthenticator: Authenticator {
   private let catalogue: Catalogue
   private let tokens: TokenTable
@@ -38,8 +39,8 @@ final class KeyAuthenticator: Authenticator {
       return .failure(
         RPCError(
           .unauthenticated,
-          "a token is needed here: an integration's API key (imk_…) or an operator's token (imo_…); "
-            + "only the server's own user and root need none, on the Unix socket",
+          "a token is needed here: an integration's API key (imk_…) or an operator's token "
+            + "(imo_…); only the server's own user and root need none, on the Unix socket",
           reason: WireReason.tokenMissing))
     }
   }

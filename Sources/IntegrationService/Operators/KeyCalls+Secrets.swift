@@ -31,7 +31,8 @@ extension IntegrationService {
 
   private func secret(of key: StoredKey, _ integration: String) throws(RPCError) -> String {
     let next =
-      "it goes on working; to have one that can be shown: `integrationctl keys rotate \(integration)`"
+      "it goes on working; to have one that can be shown: "
+      + "`integrationctl keys rotate \(integration)`"
     guard let sealingKey = configuration.sealingKey, !key.sealedSecret.isEmpty else {
       throw RPCError(
         .failedPrecondition,

@@ -51,10 +51,11 @@ extension IntegrationService {
   public func getStatus(
     _ request: GetStatusRequestView, _ call: ServerCall<GetStatusResponse>
   ) {
+    let role = call.principal.identity?.role
     read(call) { [self] () async throws(RPCError) in
       let boards = try await boards(catalogue.integrations())
       var response = GetStatusResponse()
-      response.troubles = Troubles.find(boards)
+      response.troubles = Troubles.find(boards, with: endingCredentials(for: role))
       response.integrations = boards.map(\.integration)
       let actions = boards.flatMap(\.counts.actions)
       response.queued = actions.reduce(0) { $0 + $1.queued }

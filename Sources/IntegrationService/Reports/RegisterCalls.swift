@@ -31,8 +31,8 @@ extension IntegrationService {
     }
   }
 
-  /// Submits a command that is not hot, and answers the call at its commit; what an operator changes
-  /// with it is entered into the audit.
+  /// Submits a command that is not hot, and answers the call at its commit; what an operator
+  /// changes with it is entered into the audit.
   ///
   /// `makeResponse` runs on a queue of the store; nil stands for an outcome that is not of the
   /// command, which is a fault of the store.

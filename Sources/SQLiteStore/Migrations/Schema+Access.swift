@@ -1,8 +1,8 @@
 extension Schema {
   /// Tokens, audit, and where keys were used.
   ///
-  /// The audit only grows: its triggers refuse every change of an entry, every removal, and a number
-  /// that leaves one out.
+  /// The audit only grows: its triggers refuse every change of an entry, every removal, and a
+  /// number that leaves one out.
   static let accessTables = """
     ALTER TABLE keys ADD COLUMN last_used_from TEXT;
     CREATE TABLE tokens(
