@@ -14,9 +14,18 @@ struct IntegrationEntry {
 /// What the writer knows of an action.
 struct ActionEntry {
   var id: Int64
-  var stored: StoredAction
-  var policy: ActionPolicy { stored.declaration.policy }
+  var stored: StoredAction {
+    didSet { policy = stored.effective.policy }
+  }
+  /// The rules that hold.
+  private(set) var policy: ActionPolicy
   var type: String { stored.declaration.type }
+
+  init(id: Int64, stored: StoredAction) {
+    self.id = id
+    self.stored = stored
+    policy = stored.effective.policy
+  }
 }
 
 /// What the writer keeps in memory so that a report needs no look-up: integrations, actions, agents

@@ -135,7 +135,7 @@ extension Writer {
   private func leaseEnded(_ action: Int64, isClosed: Bool) {
     guard let entry = directory.actions[action] else { return }
     if isClosed, entry.policy.maximumInFlight == 0 { return }
-    emit(.requestAvailable(entry.stored.integration, actionType: entry.type))
+    offer(entry)
   }
 
   /// An action's rules.

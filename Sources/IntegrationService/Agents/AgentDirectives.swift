@@ -10,11 +10,15 @@ struct AgentDirectives {
     case pause(reason: String)
     case resume
     case drain(reason: String)
+    case pauseAction(type: String, reason: String)
+    case resumeAction(type: String)
   }
 
   /// The most wishes kept for an agent; beyond it the oldest cancel is dropped, which the store
   /// still knows and the agent's next lease renewal brings back.
-  static let maximumWishes = 1_000
+  ///
+  /// Twice what an integration may have of actions, each of which may be paused.
+  static let maximumWishes = 2_000
 
   private(set) var version: UInt64 = 0
   private var entries: [(version: UInt64, wish: Wish)] = []
@@ -32,8 +36,12 @@ struct AgentDirectives {
       entries.removeAll { $0.wish.isPauseOrResume }
     case .drain:
       entries.removeAll { $0.wish.isDrain }
+    case .pauseAction(let type, _), .resumeAction(let type):
+      entries.removeAll { $0.wish.controlledAction == type }
     }
-    if entries.count >= Self.maximumWishes { entries.removeFirst() }
+    if entries.count >= Self.maximumWishes {
+      entries.remove(at: entries.firstIndex { $0.wish.cancelledLog != nil } ?? 0)
+    }
     version += 1
     entries.append((version, wish))
     return version
@@ -71,7 +79,15 @@ extension AgentDirectives.Wish {
   var isPauseOrResume: Bool {
     switch self {
     case .pause, .resume: true
-    case .cancel, .drain: false
+    case .cancel, .drain, .pauseAction, .resumeAction: false
+    }
+  }
+
+  /// The action that is paused or resumed.
+  var controlledAction: String? {
+    switch self {
+    case .pauseAction(let type, _), .resumeAction(let type): type
+    case .cancel, .pause, .resume, .drain: nil
     }
   }
 
