@@ -29,8 +29,8 @@ public struct DeliveryRate: Hashable, Sendable {
 /// deliveries than the limit, also over restarts where the window is stored with the deliveries.
 ///
 /// Deliveries are kept as groups. A group counts until its *last* delivery is one period old, so a
-/// delivery is never forgotten too early, which proves the bound. Up to 64 deliveries in a period
-/// each are a group of their own, and the limit is reached exactly; above that a group spans at most
+/// delivery is never forgotten too early, which proves the bound. With a limit of up to 64 each
+/// delivery stands for itself, and the limit is reached exactly; above that a group spans at most
 /// one 64th of the period, so that the size is bounded, and a steady stream gets at least 64 parts
 /// in 65 of its limit.
 public struct DeliveryWindow: Hashable, Sendable {

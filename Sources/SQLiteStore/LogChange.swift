@@ -140,7 +140,7 @@ extension Writer {
 
   /// An action's rules.
   func policy(_ action: Int64) -> ActionPolicy {
-    directory.actions[action]?.policy ?? ActionPolicy()
+    directory.policies[action] ?? ActionPolicy()
   }
 
   /// The number of an integration's own name as principal.

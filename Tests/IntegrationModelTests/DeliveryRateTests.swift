@@ -31,7 +31,8 @@ import Testing
     #expect(window.opens(DeliveryRate(limit: 1)) == Self.at(60_000))
   }
 
-  @Test("A lower limit closes a window, a higher one opens it, and what was delivered stays counted")
+  @Test(
+    "A lower limit closes a window, a higher one opens it, and what was delivered stays counted")
   func changed() {
     var window = DeliveryWindow()
     window.deliver(5, DeliveryRate(limit: 10, periodMs: 10_000), at: Self.at(0))

@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import SQLiteStore
 import Testing
 
 @Suite struct ControlTests {
@@ -10,7 +11,8 @@ import Testing
   }
 
   static func set(
-    _ harness: StoreHarness, _ type: String = "export_order", clearing: Set<ActionOverride.Field> = [],
+    _ harness: StoreHarness, _ type: String = "export_order",
+    clearing: Set<ActionOverride.Field> = [],
     _ change: (inout ActionOverride) -> Void = { _ in }
   ) async throws -> StoredAction {
     let outcome = try await harness.perform(
@@ -104,7 +106,8 @@ import Testing
   func kept(kind: StoreKind) async throws {
     let harness = try await StoreHarness(kind)
     _ = try await Self.set(harness, "export_quote") {
-      $0.retry = RetryRule(maximumAttempts: 7, initialBackoffMs: 1, maximumBackoffMs: 2, multiplier: 3)
+      $0.retry = RetryRule(
+        maximumAttempts: 7, initialBackoffMs: 1, maximumBackoffMs: 2, multiplier: 3)
       $0.queueTimeoutMs = 0
       $0.progressTimeoutMs = 5_000
       $0.maximumInFlight = 1
