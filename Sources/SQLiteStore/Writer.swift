@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var rates: DeliveryRates
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -31,6 +32,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    rates = try DeliveryRates(database)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -92,7 +94,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events) = (counts, events.count)
+      let (counts, events, rates) = (counts, events.count, rates)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -102,6 +104,7 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.rates = rates
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
@@ -130,6 +133,9 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    let waiting = rates
+    rates = try DeliveryRates(database)
+    rates.keepWaiting(of: waiting)
     counts = CountDeltas()
     names.removeAll()
   }

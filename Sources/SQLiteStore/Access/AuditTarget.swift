@@ -44,6 +44,8 @@ extension CommandOutcome {
     case .key(let key): [.key(key.id)]
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
+    case .action(let stored):
+      [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .expired, .done, .failed: []
     }
   }
