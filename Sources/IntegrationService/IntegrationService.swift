@@ -21,6 +21,8 @@ public final class IntegrationService: Sendable {
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
+  let zones: ZoneFiles
+  let schedules: ScheduleBook
   let keys: KeyAuthenticator
   let startedAt = ServerClock.now
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
@@ -31,6 +33,8 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
+  /// When the timer looks at the schedules; `max`: it is not set.
+  let schedulesDueMs = Mutex<Int64>(.max)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -41,6 +45,8 @@ public final class IntegrationService: Sendable {
     case poll(CallToken)
     /// The store has something to expire.
     case store
+    /// A schedule may have to fire.
+    case schedules
     /// Changed agents and used keys are written to the store.
     case save
   }
@@ -51,6 +57,8 @@ public final class IntegrationService: Sendable {
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
     keys = KeyAuthenticator(catalogue: catalogue)
+    zones = ZoneFiles(directory: configuration.zoneDirectory)
+    schedules = ScheduleBook(zones: zones)
   }
 
   /// Who a connection's credential names.
@@ -73,6 +81,7 @@ public final class IntegrationService: Sendable {
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     if let due = stored.nextDue { expect(due: due) }
+    await loadSchedules(stored.schedules)
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.
@@ -113,6 +122,7 @@ public final class IntegrationService: Sendable {
       switch deadline {
       case .poll(let token): ended.append(token)
       case .store: expireDue()
+      case .schedules: wakeForSchedules()
       case .save: saveChanges()
       }
     }
@@ -134,6 +144,10 @@ public struct ServiceConfiguration: Sendable {
   public var otherLimits: [String: String] = [:]
   /// With which keys' secrets are sealed; nil: they cannot be shown again.
   public var sealingKey: SealingKey?
+  /// Where the system's time zones are.
+  public var zoneDirectory = "/usr/share/zoneinfo"
+  /// The wall clock by which schedules fire.
+  public var clock: @Sendable () -> Instant = { ServerClock.now }
   /// Receives sparse lines for the server's log; must not block.
   public var log: @Sendable (String) -> Void = { _ in }
   /// Called when the store has failed for good; the process should end.

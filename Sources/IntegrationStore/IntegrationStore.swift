@@ -50,6 +50,10 @@ public protocol IntegrationStore: Sendable {
   /// One agent; nil: there is none.
   func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
     -> StoredAgent?
+  /// What a schedule made last, newest first, without retries; it remembers the last 20.
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog]
+  /// Where logs stand; those that are gone are left out. At most 1,000.
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status]
 
   /// Commits what was submitted, ends reads, and closes the files. Later calls fail with `closed`.
   func close() async

@@ -18,6 +18,10 @@ public enum CommandOutcome: Sendable {
   case integration(StoredIntegration, key: StoredKey?)
   /// Of a change of a key.
   case key(StoredKey)
+  /// Of a change of a schedule.
+  case schedule(StoredSchedule)
+  /// Of a schedule's time.
+  case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -135,4 +139,8 @@ public enum StoreEvent: Sendable {
   case actionsChanged(IntegrationID, [StoredAction])
   /// A key was made or revoked.
   case keyChanged(StoredKey)
+  /// A schedule was made, changed or has fired.
+  case scheduleChanged(StoredSchedule)
+  /// A schedule is gone.
+  case scheduleRemoved(name: String)
 }

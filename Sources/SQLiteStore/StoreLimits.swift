@@ -46,6 +46,10 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Default 2, so that rotation interrupts nobody.
   public var maximumLiveKeys = 2
+  /// Schedules.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// Entity index entries that are collected before they are sorted into the index.
   ///
   /// Default 65,536.

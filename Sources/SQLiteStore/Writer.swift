@@ -24,6 +24,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// Runs of schedules that ended and are not yet taken note of.
+  var endedRuns: [EndedRun] = []
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -67,6 +69,7 @@ import SQLiteDatabase
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
     earliestDue = .distantFuture
+    endedRuns.removeAll()
   }
 
   private func performAll(
@@ -82,6 +85,7 @@ import SQLiteDatabase
       for position in order.positions {
         outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
+      try finishEndedRuns()
     }
   }
 

@@ -76,5 +76,11 @@ final class CountingStore: IntegrationStore {
   ) async throws(StoreError) -> StoredAgent? {
     try await store.agent(integration, agentID)
   }
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog] {
+    try await store.scheduleRuns(schedule, limit: limit)
+  }
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status] {
+    try await store.statuses(logs)
+  }
   func close() async { await store.close() }
 }

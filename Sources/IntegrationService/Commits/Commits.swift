@@ -93,6 +93,8 @@ extension IntegrationService: CommitObserver {
     case .integrationChanged(let integration): follow(integration)
     case .actionsChanged(_, let actions): catalogue.update(actions)
     case .keyChanged(let key): follow(key)
+    case .scheduleChanged(let schedule): follow(schedule)
+    case .scheduleRemoved(let name): schedules.remove(name)
     }
   }
 
@@ -132,7 +134,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .expired, .done:
+    case .registered, .requested, .cancelled, .integration, .key, .schedule, .scheduleFired,
+      .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }
