@@ -33,6 +33,17 @@ public struct SchedulePlan: Hashable, Sendable {
   /// When that one fires.
   public var fireAt: Instant?
 
+  /// Makes a plan.
+  public init(
+    run: Instant?, passed: UInt64, isCatchUp: Bool, next: Instant?, fireAt: Instant?
+  ) {
+    self.run = run
+    self.passed = passed
+    self.isCatchUp = isCatchUp
+    self.next = next
+    self.fireAt = fireAt
+  }
+
   /// A time this much in the past is no missed one: a restart or a busy machine takes as long.
   public static let graceMs: Int64 = 60_000
   /// How many missed times are counted.
