@@ -96,7 +96,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events) = (counts, events.count)
+      let (counts, events, endedRuns) = (counts, events.count, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -106,6 +106,7 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }

@@ -6,12 +6,24 @@ import Testing
 @testable import IntegrationService
 
 @Suite struct ScheduleInputTests {
-  @Test("Whatever is wrong with a schedule is named, and nothing is made")
-  func badFields() async throws {
-    let harness = try await Harness()
-    _ = try await harness.agent()
-    let wrong: [(field: String, part: String, change: (inout Schedule) -> Void)] = [
+  static let zoned: @Sendable (String) -> (inout Schedule) -> Void = { zone in
+    { schedule in
+      schedule.cron = "@daily"
+      schedule.timeZone = zone
+    }
+  }
+
+  typealias Wrong = (field: String, part: String, change: (inout Schedule) -> Void)
+
+  static func wrongTimes() -> [Wrong] {
+    [
       ("schedule.cron", "both are empty", { _ in }),
+      ("schedule.cron", "field hour, at character 3", { $0.cron = "0 25 * * *" }),
+      ("schedule.cron", "never fires", { $0.cron = "0 0 30 2 *" }),
+      ("schedule.interval_ms", "0 or 1000 to", { $0.intervalMs = 999 }),
+      ("schedule.time_zone", "did you mean Europe/Berlin", zoned("Europe/Berln")),
+      ("schedule.time_zone", "the name of a time zone", zoned("../../etc/passwd")),
+      ("schedule.time_zone", "there is no time zone \"Europe\"", zoned("Europe")),
       (
         "schedule.cron", "both are given",
         {
@@ -19,9 +31,6 @@ import Testing
           $0.intervalMs = 60_000
         }
       ),
-      ("schedule.cron", "field hour, at character 3", { $0.cron = "0 25 * * *" }),
-      ("schedule.cron", "never fires", { $0.cron = "0 0 30 2 *" }),
-      ("schedule.interval_ms", "0 or 1000 to", { $0.intervalMs = 999 }),
       (
         "schedule.time_zone", "expected none",
         {
@@ -29,64 +38,33 @@ import Testing
           $0.timeZone = "UTC"
         }
       ),
-      (
-        "schedule.time_zone", "did you mean Europe/Berlin",
-        {
-          $0.cron = "@daily"
-          $0.timeZone = "Europe/Berln"
-        }
-      ),
-      (
-        "schedule.time_zone", "the name of a time zone",
-        {
-          $0.cron = "@daily"
-          $0.timeZone = "../../etc/passwd"
-        }
-      ),
-      (
-        "schedule.time_zone", "there is no time zone \"Europe\"",
-        {
-          $0.cron = "@daily"
-          $0.timeZone = "Europe"
-        }
-      ),
-      (
-        "schedule.name", "expected [a-z0-9]",
-        {
-          $0.cron = "@daily"
-          $0.name = "Nightly!"
-        }
-      ),
-      (
-        "schedule.jitter_ms", "0 or 1 to 86400000",
-        {
-          $0.cron = "@daily"
-          $0.jitterMs = 86_400_001
-        }
-      ),
-      (
-        "schedule.catch_up_window_ms", "0 or 1000 to",
-        {
-          $0.cron = "@daily"
-          $0.catchUpWindowMs = .max
-        }
-      ),
-      (
-        "schedule.overlap", "expected 0 to 3",
-        {
-          $0.cron = "@daily"
-          $0.overlap = Overlap(rawValue: 9)
-        }
-      ),
-      (
-        "entity.id", "needs a record",
-        {
-          $0.cron = "@daily"
-          $0.entity = nil
-        }
-      ),
     ]
-    for (field, part, change) in wrong {
+  }
+
+  static func wrongFields() -> [Wrong] {
+    [
+      ("schedule.name", "expected [a-z0-9]", { $0.name = "Nightly!" }),
+      ("schedule.jitter_ms", "0 or 1 to 86400000", { $0.jitterMs = 86_400_001 }),
+      ("schedule.catch_up_window_ms", "0 or 1000 to", { $0.catchUpWindowMs = .max }),
+      ("schedule.overlap", "expected 0 to 3", { $0.overlap = Overlap(rawValue: 9) }),
+      ("entity.id", "needs a record", { $0.entity = nil }),
+    ]
+  }
+
+  @Test("Whatever is wrong with a schedule is named, and nothing is made")
+  func badFields() async throws {
+    let harness = try await Harness()
+    _ = try await harness.agent()
+    let daily = Self.wrongFields().map { wrong in
+      (
+        wrong.field, wrong.part,
+        { (schedule: inout Schedule) in
+          schedule.cron = "@daily"
+          wrong.change(&schedule)
+        }
+      )
+    }
+    for (field, part, change) in Self.wrongTimes() + daily {
       let error = try await failure { try await harness.schedule(change) }
       #expect(error.reason == "FIELD_INVALID", "\(error)")
       let violation = try #require(error.violations.first)

@@ -25,8 +25,8 @@ final class ManualClock: Sendable {
 }
 
 @Suite struct ScheduleTests {
-  /// 2030-11-24T08:30:00Z, later than now: calls take the time of the machine.
-  static let start: Int64 = 1_921_739_400_000
+  /// 2026-11-24T08:30:00Z.
+  static let start: Int64 = 1_795_509_000_000
 
   let clock = ManualClock(start)
 
@@ -57,12 +57,12 @@ final class ManualClock: Sendable {
     await harness.fireDue()
     let held = try #require(try await agent.poll().requests.first)
     #expect(held.requestedBy == "schedule:export_quote")
-    #expect(held.idempotencyKey == "schedule export_quote 2030-11-24T08:31:00Z")
+    #expect(held.idempotencyKey == "schedule export_quote 2026-11-24T08:31:00Z")
     let shown = try await harness.getSchedule(made.name)
     #expect(shown.schedule?.runs == 1 && shown.schedule?.lastLogID == held.logID)
     #expect(shown.schedule?.lastStatus == .queued && shown.recent.map(\.id) == [held.logID])
     #expect(shown.recent.first?.trigger == .schedule)
-    #expect(shown.next.count == 5 && shown.next.first?.local == "2030-11-24T08:32:00+00:00")
+    #expect(shown.next.count == 5 && shown.next.first?.local == "2026-11-24T08:32:00+00:00")
   }
 
   @Test("A clock that is set back fires nothing twice, one set forward fires at once")
@@ -83,6 +83,28 @@ final class ManualClock: Sendable {
     clock.advance(seconds: 60)
     await harness.fireDue()
     #expect(try await harness.schedule(named: made.name).runs == 2)
+  }
+
+  @Test("Jitter is stored with the time, and is waited for")
+  func jitter() async throws {
+    var harness = try await harness()
+    _ = try await harness.agent()
+    let made = try await harness.schedule {
+      $0.cron = "@daily"
+      $0.jitterMs = 3_600_000
+    }
+    let firesAt = try #require(made.firesAt).instant
+    let next = try #require(made.nextAt).instant
+    #expect(firesAt > next && firesAt.milliseconds(since: next) <= 3_600_000)
+    harness = try await self.harness(directory: await harness.stop())
+    #expect(try await harness.schedule(named: made.name).firesAt?.instant == firesAt)
+    clock.now = firesAt.adding(milliseconds: -1)
+    await harness.fireDue()
+    #expect(try await harness.schedule(named: made.name).runs == 0)
+    clock.now = firesAt
+    await harness.fireDue()
+    let fired = try await harness.schedule(named: made.name)
+    #expect(fired.runs == 1 && fired.lastAt?.instant == next, "the run counts for its set time")
   }
 
   @Test("The timer fires by itself")
@@ -197,7 +219,7 @@ final class ManualClock: Sendable {
       $0.cron = "30 2 * * *"
       $0.timeZone = "Europe/Berlin"
     }
-    #expect(made.nextAt?.instant.utcText == "2030-11-25T01:30:00Z")
+    #expect(made.nextAt?.instant.utcText == "2026-11-25T01:30:00Z")
     var request = UpdateScheduleRequest()
     request.schedule = Schedule()
     request.schedule?.name = made.name

@@ -1,8 +1,8 @@
-/// When a schedule runs, in the five fields of cron: minute, hour, day of month, month, day of week.
+/// When a schedule runs, in cron's five fields: minute, hour, day of month, month, day of week.
 ///
-/// A value: ``init(_:)`` reads the text, ``CronTimes`` finds times. As in Vixie's cron (`crontab(5)`)
-/// a day matches when both day fields match, but where neither begins with `*`, one of them is
-/// enough.
+/// A value: ``init(_:)`` reads the text, ``CronTimes`` finds times. As in Vixie's cron
+/// (`crontab(5)`) a day matches when both day fields match, but where neither begins with `*`, one
+/// of them is enough.
 public struct CronExpression: Hashable, Sendable {
   /// Bit n: minute n.
   public internal(set) var minutes: UInt64 = 0

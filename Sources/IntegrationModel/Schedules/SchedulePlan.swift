@@ -141,6 +141,12 @@ public struct SchedulePace: Hashable, Sendable {
       last = first
     }
     guard var time = last else { return plan(nil, passed, next: nil) }
+    if case .interval(let milliseconds, _) = timing, milliseconds > 0 {
+      // All but the last two are passed at once: each fires before the one behind it comes.
+      let steps = max(0, now.milliseconds(since: time) / milliseconds - 1)
+      time = time.adding(milliseconds: steps * milliseconds)
+      passed += UInt64(steps)
+    }
     while let next = timing.next(after: time), fireAt(next) <= now {
       time = next
       passed += 1

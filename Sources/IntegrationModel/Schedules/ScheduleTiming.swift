@@ -38,8 +38,9 @@ public enum ScheduleJitter {
 
   /// When a schedule fires whose time is `time`, followed by `next`.
   ///
-  /// The wait is a hash of the schedule's name and the time, at most `jitterMs` and shorter than the
-  /// way to `next`: so it is the same however often it is computed, and no time overtakes another.
+  /// The wait is a hash of the schedule's name and the time, at most `jitterMs` and shorter than
+  /// the way to `next`: so it is the same however often it is computed, and no time overtakes
+  /// another.
   public static func fireAt(
     _ time: Instant, next: Instant?, jitterMs: UInt64, schedule name: String
   ) -> Instant {

@@ -38,9 +38,7 @@ extension IntegrationService {
     change(
       call,
       { () throws(RPCError) in
-        guard let entry = schedules.entry(name) else {
-          throw RPCError(StoreFailure.scheduleUnknown(RPCError.shown(name)))
-        }
+        let entry = try knownSchedule(name)
         guard let pace = entry.pace else {
           throw RPCError(.failedPrecondition, entry.problem, reason: Reason.timeZonesMissing)
         }
@@ -65,21 +63,19 @@ extension IntegrationService {
   ) {
     let name = request.name.string
     let principal = call.principal.name
-    change(
-      call,
-      { () throws(RPCError) in
-        guard let entry = schedules.entry(name) else {
-          throw RPCError(StoreFailure.scheduleUnknown(RPCError.shown(name)))
-        }
-        if let refusal = refusal(of: entry.stored) { throw refusal }
-        return .schedule(.trigger(name: name, logID: Self.newLogID(), principal: principal))
-      },
-      { [catalogue] outcome in
-        guard case .requested(let log, _) = outcome else { return nil }
-        var response = TriggerScheduleResponse()
-        response.log = ActionLog(log, catalogue)
-        return response
-      })
+    read(call) { [self] () async throws(RPCError) in
+      if let refusal = refusal(of: try knownSchedule(name).stored) { throw refusal }
+      let command = ScheduleCommand.trigger(
+        name: name, logID: Self.newLogID(), principal: principal)
+      var response = TriggerScheduleResponse()
+      do throws(StoreFailure) {
+        let outcome = try await store.perform(.schedule(command), now: configuration.clock())
+        if case .requested(let log, _) = outcome { response.log = ActionLog(log, catalogue) }
+      } catch {
+        throw RPCError(error)
+      }
+      return response
+    }
   }
 
   /// Ends a schedule; what it made stays.

@@ -108,11 +108,13 @@ final class ScheduleBook: Sendable {
 }
 
 extension ScheduleBook.Entry {
-  /// The schedule with what keeps it from running as its last error.
+  /// The schedule with what keeps it from running as its last error, and then without a next time.
   var shown: StoredSchedule {
     guard !problem.isEmpty else { return stored }
     var shown = stored
     shown.lastError = problem
+    shown.nextAt = nil
+    shown.fireAt = nil
     return shown
   }
 }

@@ -104,10 +104,11 @@ extension Writer {
 
   /// Runs of a schedule in a state, oldest first.
   func runs(of schedule: Int64, in state: ScheduleRun.State, limit: Int) throws -> [ScheduleRun] {
+    let condition = state == .open ? "?2 < 0" : "state = ?2"
     let find = try database.statement(
       """
       SELECT integration, id FROM schedule_logs
-      WHERE schedule = ?1 AND state > 0 AND (?2 < 0 OR state = ?2) ORDER BY id LIMIT ?3
+      WHERE schedule = ?1 AND state > 0 AND \(condition) ORDER BY id LIMIT ?3
       """)
     defer { find.reset() }
     find.bind(1, schedule)

@@ -48,8 +48,14 @@ enum ScheduleView {
     ]),
     csvPaths: ["local", "at"], empty: "It does not fire within 50 years.")
 
+  /// Whether the server cannot run it: its last error says why.
+  private static func isStopped(_ schedule: Schedule) -> Bool {
+    !schedule.paused && schedule.nextAt == nil && !schedule.lastError.isEmpty
+  }
+
   private static func status(_ schedule: Schedule) -> Cell {
     if schedule.failures > 0 { return Cell("REFUSED", .bad) }
+    if isStopped(schedule) { return Cell("STOPPED", .bad) }
     return schedule.lastStatus == .unspecified ? Cell("-", .faint) : .status(schedule.lastStatus)
   }
 

@@ -148,7 +148,7 @@ import Testing
     // Where clocks never change, one stretch stands for all.
     while start < end {
       let change = zone.rules.nextTransition(after: start) ?? start + 86_400
-      let walk = ClockWalk(zone.rules, from: change - 36_000, to: change + 36_000)
+      let walk = ClockWalk(zone.rules, from: change - 18_000, to: change + 18_000)
       for expression in expressions {
         let expected = walk.times(of: expression)
         let times = CronTimes(expression, in: zone.rules)
@@ -209,42 +209,58 @@ import Testing
 /// Each minute of a stretch of time with what the clock on the wall shows: what cron's rules mean,
 /// written down without cleverness.
 private struct ClockWalk {
-  let rules: ZoneRules
+  /// One minute of time.
+  struct Minute {
+    var time: Int64
+    /// What the clock shows, in seconds.
+    var label: Int64
+    /// Whether it has shown that before.
+    var isSecond: Bool
+    /// By how much the clock was set back within a day before.
+    var setBack: Int64
+    /// What it left out just before.
+    var missed: [Int64]
+  }
+
   let start: Int64
   let end: Int64
+  let minutes: [Minute]
 
   init(_ rules: ZoneRules, from start: Int64, to end: Int64) {
-    self.rules = rules
     self.start = start / 60 * 60
     self.end = end / 60 * 60
+    let dayBefore = Int64(rules.offset(at: self.start - 86_400))
+    var shown: Set<Int64> = []
+    var last = self.start - 60 + Int64(rules.offset(at: self.start - 60))
+    var minutes: [Minute] = []
+    for time in stride(from: self.start, to: self.end, by: 60) {
+      let offset = Int64(rules.offset(at: time))
+      let label = time + offset
+      let missed = label > last + 60 ? Array(stride(from: last + 60, to: label, by: 60)) : []
+      minutes.append(
+        Minute(
+          time: time, label: label, isSecond: !shown.insert(label).inserted,
+          setBack: dayBefore - offset, missed: missed))
+      last = label
+    }
+    self.minutes = minutes
   }
 
   func times(of expression: CronExpression) -> [Int64] {
-    var found: [Int64] = []
-    var shown: Set<Int64> = []
-    var last = start - 60 + Int64(rules.offset(at: start - 60))
-    for time in stride(from: start, to: end, by: 60) {
-      let label = time + Int64(rules.offset(at: time))
-      let jump = label - last - 60
-      var runs = false
-      if jump > 0 {
-        let missed = stride(from: last + 60, to: label, by: 60).contains { matches($0, expression) }
-        let isEveryHour = expression.isEveryHour
-        let isEven = isEveryHour && (expression.hasAnyMinute || jump % 3_600 == 0)
-        runs = missed && !isEven
-      }
-      if matches(label, expression) {
-        let isSecond = shown.contains(label)
-        let length = Int64(rules.offset(at: time - 86_400)) - Int64(rules.offset(at: time))
-        let repeats =
-          expression.hasAnyMinute || (expression.isEveryHour && length % 3_600 == 0)
-        if !isSecond || repeats { runs = true }
-      }
-      if runs { found.append(time) }
-      shown.insert(label)
-      last = label
+    minutes.filter { runs($0, expression) }.map(\.time)
+  }
+
+  private func runs(_ minute: Minute, _ expression: CronExpression) -> Bool {
+    func goesByTime(_ change: Int64) -> Bool {
+      expression.isEveryHour && change % 3_600 == 0
     }
-    return found
+    if minute.missed.contains(where: { matches($0, expression) }) {
+      let gap = Int64(minute.missed.count) * 60
+      let isEven = expression.isEveryHour && expression.hasAnyMinute
+      if !isEven, !goesByTime(gap) { return true }
+    }
+    guard matches(minute.label, expression) else { return false }
+    return !minute.isSecond || expression.hasAnyMinute || goesByTime(minute.setBack)
   }
 
   private func matches(_ label: Int64, _ expression: CronExpression) -> Bool {
