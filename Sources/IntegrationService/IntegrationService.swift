@@ -31,6 +31,8 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
+  /// When the store was last asked to keep its journal of changes.
+  let journalKeptAt = Mutex(Instant.epoch)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)

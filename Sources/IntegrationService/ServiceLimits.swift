@@ -16,6 +16,14 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How long changes are kept for a tail that was cut off to go on.
+  ///
+  /// Default 10 minutes; the store's limit, which the service keeps up while somebody tails.
+  public var tailJournal: Duration = .seconds(600)
+  /// How many changes are kept for that; the store's limit.
+  ///
+  /// Default 1,000,000.
+  public var tailJournalChanges: Int64 = 1_000_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -39,6 +47,8 @@ extension ServiceLimits {
   static let maximumReports = 1_000
   /// The most items on one page, and the newest logs with which a tail may begin.
   static let maximumPageSize: UInt32 = 1_000
+  /// The step over many that names no size.
+  static let defaultBulkSize = 100
   /// The page of a list that names no size.
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.
@@ -53,6 +63,8 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "tail-journal": tailJournal.flagText,
+      "tail-journal-changes": "\(tailJournalChanges)",
     ]
   }
 }

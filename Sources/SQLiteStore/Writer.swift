@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var journal: ChangeJournal
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -31,6 +32,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -54,6 +56,7 @@ import SQLiteDatabase
       try counts.flush(to: database)
       try index.flush(to: database)
       try digests.flush(to: database)
+      try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -66,6 +69,7 @@ import SQLiteDatabase
   private func begin(wantsLogEvents: Bool) {
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
+    journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
   }
 
@@ -92,7 +96,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events) = (counts, events.count)
+      let (counts, events, changes) = (counts, events.count, journal.mark)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -103,6 +107,7 @@ import SQLiteDatabase
         try database.execute("RELEASE command")
         self.counts = counts
         self.events.removeSubrange(events...)
+        journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
     }
@@ -130,6 +135,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     counts = CountDeltas()
     names.removeAll()
   }
@@ -152,9 +158,18 @@ import SQLiteDatabase
 
   func emit(_ event: StoreEvent) { events.append(event) }
 
-  /// Remembers that the observer wants to hear of a log; it is read again after its command.
-  func logChanged(_ row: @autoclosure () throws -> LogRow) throws {
-    if wantsLogEvents { events.append(.logChanged(try stored(row()))) }
+  /// A log was made or changed: the journal and whoever tails hear of it.
+  func logChanged(_ row: LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(JournalEntry(row))
+    if wantsLogEvents { events.append(.logChanged(try stored(row), place)) }
+  }
+
+  /// A log was made by a report; its row is read only for those who tail.
+  func logChanged(_ entry: @autoclosure () -> JournalEntry, row: () throws -> LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(entry())
+    if wantsLogEvents { events.append(.logChanged(try stored(row()), place)) }
   }
 
   /// Counts a log that moved from one status to another; nil: it was made, or is gone.

@@ -70,6 +70,8 @@ struct RunningServer {
     var limits = StoreLimits()
     limits.model = ModelFlags.limits(arguments)
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
+    limits.tailJournalMs = Int64(arguments[ServiceFlags.tailJournal] / .milliseconds(1))
+    limits.tailJournalChanges = arguments[ServiceFlags.tailJournalChanges]
     return limits
   }
 

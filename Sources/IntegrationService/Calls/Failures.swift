@@ -17,6 +17,8 @@ enum Reason {
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
   static let tooManyTails = "TOO_MANY_TAILS"
+  static let tailTooOld = "TAIL_TOO_OLD"
+  static let filterEmpty = "FILTER_EMPTY"
   static let storageFull = "STORAGE_FULL"
 }
 
