@@ -15,7 +15,7 @@ enum LogNotes {
       "note", "write something down in a log's timeline", positionals: [LogCommands.id, text]
     ).withExamples([
       CommandExample(
-        "integrationctl logs note 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 \"they fix it on Monday\"",
+        "integrationctl logs note 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 'they fix it'",
         "for whoever looks next")
     ])
   ) { invocation in
@@ -35,7 +35,7 @@ enum LogNotes {
       flags: [noteText, undo], positionals: [LogCommands.ids]
     ).withExamples([
       CommandExample(
-        "integrationctl logs handled 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --note \"by hand\"",
+        "integrationctl logs handled 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --note 'by hand'",
         "the order was keyed in"),
       CommandExample(
         "integrationctl logs handled 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --undo",

@@ -25,7 +25,7 @@ enum LogRetry {
         "integrationctl logs retry 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --input @order.json",
         "with another input"),
       CommandExample(
-        "integrationctl logs retry -i customsoft --since 2d --text \"no connection\"",
+        "integrationctl logs retry -i customsoft --since 2d --text 'no connection'",
         "all that failed for one cause; asks first"),
     ]).withDiscussion(
       "With a filter, what FAILED or TIMED_OUT is retried unless --status says otherwise, oldest "

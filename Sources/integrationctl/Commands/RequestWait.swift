@@ -52,6 +52,9 @@ struct RequestWait {
       } catch let failure as Failure {
         if failure.reason == "TAIL_TOO_OLD" {
           token = ""
+        } else if failure.reason == "METHOD_UNKNOWN" {
+          // A server that cannot be heard is asked, each time after a longer pause.
+          try await ask()
         } else if failure.code != .notReached {
           throw failure
         }
@@ -84,6 +87,17 @@ struct RequestWait {
     } catch let error as RPCError {
       throw Failure(error, server: invocation.arguments[GlobalFlags.server])
     }
+  }
+
+  private mutating func ask() async throws {
+    guard total == 1, let id = open.first else { return try await list() }
+    var request = GetLogRequest()
+    request.id = id
+    let sent = request
+    let reply = try await invocation.call(client) { client throws(RPCError) in
+      try await client.getLog(sent)
+    }
+    if let log = reply.log { take(log) }
   }
 
   private mutating func list() async throws {
