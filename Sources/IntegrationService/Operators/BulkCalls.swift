@@ -201,14 +201,30 @@ extension FieldChecks {
   }
 }
 
+extension ActionLog {
+  /// A log without what may be long: a thousand of them fit into a frame.
+  fileprivate init(brief log: StoredLog, _ catalogue: Catalogue) {
+    var brief = log
+    brief.result = ""
+    brief.message = ""
+    brief.labels = [:]
+    brief.entity.url = ""
+    self.init(brief, catalogue)
+  }
+}
+
 extension BulkFailure {
+  /// A thousand of them fit into a frame.
+  private static let maximumMessage = 1_000
+
   /// One of many that was refused.
   init(_ id: String, _ error: RPCError) {
     self.init()
     self.id = id
     reason = error.reason
     let details = error.violations.prefix(3).map { "\($0.field): \($0.description)" }
-    message = ([error.message] + details).joined(separator: "; ")
+    let text = ([error.message] + details).joined(separator: "; ")
+    message = text.utf8.count <= Self.maximumMessage ? text : "\(text.prefix(250))…"
   }
 }
 
@@ -254,7 +270,7 @@ extension CreateRequestsResponse {
       }
       switch rest.next() {
       case .requested(let log, let duplicate):
-        shown.log = ActionLog(log, catalogue)
+        shown.log = ActionLog(brief: log, catalogue)
         shown.duplicate = duplicate
       case .failed(let failure):
         shown.failure = BulkFailure("\(index + 1)", RPCError(failure))

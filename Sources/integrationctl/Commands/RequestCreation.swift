@@ -118,7 +118,8 @@ struct RequestCreation {
     if invocation.console.ask != nil {
       invocation.console.warn("Queued \(log.id); waiting for its end. Ctrl-C leaves it as it is.\n")
     }
-    _ = try await RequestWait(invocation: invocation, client: client, [log]).untilAllEnd()
+    _ = try await RequestWait(invocation: invocation, client: client, [.init(log)])
+      .untilAllEnd()
     var get = GetLogRequest()
     get.id = log.id
     let last = get
@@ -144,7 +145,7 @@ struct RequestCreation {
     let keys = RecordKeys(prefix: prefix)
     let input = try arguments[Self.input].read()
     var summary = CreationSummary()
-    var logs: [ActionLog] = []
+    var logs: [RequestWait.Awaited] = []
     try await invocation.console.interrupts.deferred {
       var next = 0
       while next < records.count, !invocation.console.interrupts.haveCome() {
@@ -166,7 +167,7 @@ struct RequestCreation {
         }
         for (record, outcome) in zip(step, outcomes) {
           summary.add(outcome, record)
-          if let log = outcome.log, arguments[Self.wait] { logs.append(log) }
+          if let log = outcome.log, arguments[Self.wait] { logs.append(.init(log)) }
         }
         if invocation.output == .jsonl {
           for outcome in outcomes {
@@ -224,7 +225,8 @@ struct RequestCreation {
   }
 
   private func wait(
-    for logs: [ActionLog], _ client: OperatorServiceClient, _ summary: inout CreationSummary
+    for logs: [RequestWait.Awaited], _ client: OperatorServiceClient,
+    _ summary: inout CreationSummary
   ) async throws {
     summary.statuses = try await RequestWait(
       invocation: invocation, client: client, logs

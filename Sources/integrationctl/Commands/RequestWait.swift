@@ -19,17 +19,31 @@ struct RequestWait {
   /// As many as a filter may name.
   private static let maximumEntities = 100
 
-  init(invocation: Invocation, client: OperatorServiceClient, _ logs: [ActionLog]) {
+  /// What is kept of a request that is waited for.
+  struct Awaited: Sendable {
+    let id: String
+    let entityID: String
+    let createdAt: WallTime?
+
+    init(_ log: ActionLog) {
+      id = log.id
+      entityID = log.entity?.id ?? ""
+      createdAt = log.createdAt.map { WallTime($0) }
+    }
+  }
+
+  /// The logs are of the action that the command line names.
+  init(invocation: Invocation, client: OperatorServiceClient, _ logs: [Awaited]) {
     self.invocation = invocation
     self.client = client
     var filter = LogFilter()
-    filter.integrations = Array(Set(logs.map(\.integration)))
-    filter.actionTypes = Array(Set(logs.map(\.actionType)))
-    let entities = Set(logs.map { $0.entity?.id ?? "" })
-    if entities.count <= Self.maximumEntities, !entities.contains("") {
+    filter.integrations = [invocation.arguments[RequestCommands.integration]]
+    filter.actionTypes = [invocation.arguments[RequestCommands.action]]
+    let entities = Set(logs.prefix(Self.maximumEntities + 1).map(\.entityID))
+    if logs.count <= Self.maximumEntities, !entities.contains("") {
       filter.entityIds = entities.sorted()
     }
-    let times = logs.compactMap(\.createdAt).map { WallTime($0) }
+    let times = logs.compactMap(\.createdAt)
     filter.since = times.min()?.timestamp
     filter.until = times.max().map { WallTime(milliseconds: $0.milliseconds + 1).timestamp }
     self.filter = filter
