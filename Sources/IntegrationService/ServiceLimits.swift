@@ -49,6 +49,8 @@ extension ServiceLimits {
   static let maximumPageSize: UInt32 = 1_000
   /// The step over many that names no size.
   static let defaultBulkSize = 100
+  /// The most agents that are shown with their integration; their list has all.
+  static let shownAgents = 500
   /// The page of a list that names no size.
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.

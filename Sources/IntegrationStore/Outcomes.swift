@@ -22,6 +22,8 @@ public enum CommandOutcome: Sendable {
   case journal(ChangePlace)
   /// Of a change of an integration, and the key made with it.
   case integration(StoredIntegration, key: StoredKey?)
+  /// Of a change of an action.
+  case action(StoredAction)
   /// Of a change of a key.
   case key(StoredKey)
   /// Of a rotation: the new key, and the old ones with when they end.

@@ -68,7 +68,7 @@ extension Writer {
       index.add(row.entityID, integration: row.integration, id: row.id)
     }
     if wait.available <= now, let entry = directory.actions[row.action] {
-      emit(.requestAvailable(row.integration, actionType: entry.type))
+      offer(entry)
     }
     try logChanged(row)
   }
@@ -83,10 +83,13 @@ extension Writer {
       throw StoreFailure(
         .failedPrecondition, "ACTION_RETIRED", "no agent declares action \(type) any more")
     }
-    guard action.stored.declaration.canBeRequested else {
+    guard action.stored.effective.canBeRequested else {
+      let why =
+        action.stored.override.canBeRequested == nil
+        ? "is declared without can_be_requested" : "may not be asked for: operators say so"
       throw StoreFailure(
         .failedPrecondition, "ACTION_NOT_REQUESTABLE",
-        "action \(type) is declared without can_be_requested; only its agent starts it")
+        "action \(type) \(why); only its agent starts it")
     }
     return action
   }

@@ -12,6 +12,7 @@ import SQLiteDatabase
   var index: EntityIndex
   var digests: LogDigests
   var journal: ChangeJournal
+  var rates: DeliveryRates
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -33,6 +34,7 @@ import SQLiteDatabase
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
     journal = try ChangeJournal(database, limits)
+    rates = try DeliveryRates(database)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -97,6 +99,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, events, changes) = (counts, events.count, journal.mark)
+      let rates = rates
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -106,6 +109,7 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.rates = rates
         self.events.removeSubrange(events...)
         journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
@@ -136,6 +140,9 @@ import SQLiteDatabase
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
     journal = try ChangeJournal(database, limits)
+    let waiting = rates
+    rates = try DeliveryRates(database)
+    rates.keepWaiting(of: waiting)
     counts = CountDeltas()
     names.removeAll()
   }

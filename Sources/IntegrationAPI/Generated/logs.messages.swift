@@ -1489,7 +1489,7 @@ public struct CreateRequestsResponse: ProtobufMessage {
 
 /// `integrationmanager.v1.RequestOutcome` of the schema.
 public struct RequestOutcome: ProtobufMessage {
-  /// unset: refused
+  /// unset: refused; without message, result, labels and url
   public var log: ActionLog?
   /// `duplicate` of the schema.
   public var duplicate: Bool = false

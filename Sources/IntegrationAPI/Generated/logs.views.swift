@@ -2589,7 +2589,7 @@ public struct RequestOutcomeView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__RequestOutcome> { unsafe reference.record() }
 
-  /// unset: refused
+  /// unset: refused; without message, result, labels and url
   public var log: ActionLogView? {
     unsafe ActionLogView(record.pointee.log, of: reference)
   }

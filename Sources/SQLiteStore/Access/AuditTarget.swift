@@ -45,6 +45,8 @@ extension CommandOutcome {
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
     case .many(let outcomes): outcomes.flatMap(\.auditTargets)
+    case .action(let stored):
+      [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .expired, .done,
       .failed:
       []

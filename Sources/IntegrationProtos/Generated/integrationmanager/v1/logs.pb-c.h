@@ -875,7 +875,7 @@ struct  Integrationmanager__V1__RequestOutcome
 {
   ProtobufCMessage base;
   /*
-   * unset: refused
+   * unset: refused; without message, result, labels and url
    */
   Integrationmanager__V1__ActionLog *log;
   protobuf_c_boolean duplicate;
