@@ -74,6 +74,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
+    if stored.isDeleting { continueDeletions() }
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.

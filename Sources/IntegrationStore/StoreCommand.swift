@@ -23,6 +23,12 @@ public enum StoreCommand: Sendable {
   case pauseIntegration(IntegrationID, reason: String)
   /// Ends a pause. Outcome: `integration`. Failure: INTEGRATION_UNKNOWN.
   case resumeIntegration(IntegrationID)
+  /// Ends an integration: its keys are gone, nothing finds it or its logs any more. Its rows go
+  /// with `continueDeletion`, also after a restart; until they have, its name is taken. Outcome:
+  /// `deleted`. Failures: INTEGRATION_UNKNOWN, INTEGRATION_HAS_LOGS.
+  case deleteIntegration(IntegrationID, logs: DeletedLogs, principal: String)
+  /// Removes about `maximum` rows of deleted integrations. Outcome: `deletionContinued`.
+  case continueDeletion(maximum: Int)
   /// Adds a key. Outcome: `key`. Failures: INTEGRATION_UNKNOWN, TOO_MANY_KEYS, KEY_EXISTS.
   case createKey(StoredKey)
   /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
@@ -114,6 +120,14 @@ public struct CreateRequest: Sendable {
     self.principal = principal
     self.trigger = trigger
   }
+}
+
+/// Whether a deletion takes the integration's logs with it.
+public enum DeletedLogs: Sendable {
+  /// They go too.
+  case included
+  /// There must be none.
+  case refused
 }
 
 /// What people change of an integration; nil: as it is.

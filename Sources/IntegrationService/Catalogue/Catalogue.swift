@@ -33,6 +33,17 @@ final class Catalogue: Sendable {
     }
   }
 
+  /// Forgets an integration with its keys and actions.
+  func remove(_ id: IntegrationID) {
+    state.withLock { state in
+      if let integration = state.integrations.removeValue(forKey: id) {
+        state.ids[integration.name] = nil
+      }
+      state.keys = state.keys.filter { $0.value.integration != id }
+      state.actions[id] = nil
+    }
+  }
+
   /// Takes over a key that was made or changed; its last use here may be newer than the store's.
   func update(_ key: StoredKey) {
     state.withLock { state in

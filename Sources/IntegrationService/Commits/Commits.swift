@@ -91,6 +91,7 @@ extension IntegrationService: CommitObserver {
     case .logChanged: break
     case .dueChanged(let due): expect(due: due)
     case .integrationChanged(let integration): follow(integration)
+    case .integrationRemoved(let id): forget(id)
     case .actionsChanged(_, let actions): catalogue.update(actions)
     case .keyChanged(let key): follow(key)
     case .tokenChanged(let token): follow(token)
@@ -124,8 +125,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .rotated, .token, .expired,
-      .done:
+    case .registered, .requested, .cancelled, .integration, .key, .rotated, .token, .deleted,
+      .deletionContinued, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

@@ -44,7 +44,9 @@ extension CommandOutcome {
     case .key(let key): [.key(key.id)]
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
-    case .reported, .renewed, .leased, .registered, .cancelled, .expired, .done, .failed: []
+    case .reported, .renewed, .leased, .registered, .cancelled, .deleted, .deletionContinued,
+      .expired, .done, .failed:
+      []
     }
   }
 }
