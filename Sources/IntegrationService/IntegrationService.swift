@@ -85,6 +85,7 @@ public final class IntegrationService: Sendable {
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)
+    if stored.isDeleting { continueDeletions() }
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.

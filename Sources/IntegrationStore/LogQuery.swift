@@ -216,6 +216,8 @@ public struct StoreCatalog: Sendable {
   public var queuedActions: [(IntegrationID, String)] = []
   /// The next deadline.
   public var nextDue: Instant?
+  /// Whether rows of deleted integrations are left, which `continueDeletion` removes.
+  public var isDeleting = false
   /// The number of the last migration.
   public var schemaVersion = 0
 

@@ -24,6 +24,10 @@ public enum CommandOutcome: Sendable {
   case integration(StoredIntegration, key: StoredKey?)
   /// Of a change of an action.
   case action(StoredAction)
+  /// Of a deletion: how many logs go, and how many requests were open.
+  case deleted(logs: UInt64, requests: UInt64)
+  /// Of a step of a deletion; done: nothing is left of any.
+  case deletionContinued(isDone: Bool)
   /// Of a change of a key.
   case key(StoredKey)
   /// Of a rotation: the new key, and the old ones with when they end.
@@ -148,6 +152,8 @@ public enum StoreEvent: Sendable {
   case dueChanged(Instant)
   /// An integration was made or changed.
   case integrationChanged(StoredIntegration)
+  /// An integration is gone, with its keys, actions and agents; its logs are not found any more.
+  case integrationRemoved(IntegrationID)
   /// Actions were declared, changed or retired.
   case actionsChanged(IntegrationID, [StoredAction])
   /// A key was made or revoked, or ends at another time.

@@ -52,6 +52,12 @@ public enum StoreCommand: Sendable {
   /// Sets rules instead of declared ones, or takes that back. Outcome: `action`. Failures:
   /// INTEGRATION_UNKNOWN, ACTION_UNKNOWN.
   case overridePolicy(OverridePolicy)
+  /// Ends an integration: its keys are gone, nothing finds it or its logs any more. Its rows go
+  /// with `continueDeletion`, also after a restart; until they have, its name is taken. Outcome:
+  /// `deleted`. Failures: INTEGRATION_UNKNOWN, INTEGRATION_HAS_LOGS.
+  case deleteIntegration(IntegrationID, logs: DeletedLogs, principal: String)
+  /// Removes about `maximum` rows of deleted integrations. Outcome: `deletionContinued`.
+  case continueDeletion(maximum: Int)
   /// Adds a key. Outcome: `key`. Failures: INTEGRATION_UNKNOWN, TOO_MANY_KEYS, KEY_EXISTS.
   case createKey(StoredKey)
   /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
@@ -202,6 +208,14 @@ public struct RetryLogs: Sendable {
     self.reason = reason
     self.principal = principal
   }
+}
+
+/// Whether a deletion takes the integration's logs with it.
+public enum DeletedLogs: Sendable {
+  /// They go too.
+  case included
+  /// There must be none.
+  case refused
 }
 
 /// What people change of an integration; nil: as it is.

@@ -71,7 +71,8 @@ enum CatalogRows {
       SELECT id, integration, type, name, description, entity_type, can_be_requested,
         notify_on_failure, input_schema, supports_cancel, queue_timeout_ms, progress_timeout_ms,
         maximum_in_flight, one_open_per_entity, maximum_attempts, initial_backoff_ms,
-        maximum_backoff_ms, multiplier, revision, retired FROM actions ORDER BY id
+        maximum_backoff_ms, multiplier, revision, retired FROM actions
+      WHERE integration IN (SELECT id FROM integrations) ORDER BY id
       """)
     defer { rows.reset() }
     let overrides = try ControlRows.overrides(database)
@@ -111,7 +112,8 @@ enum CatalogRows {
       SELECT integration, agent_id, first_seen, instance_id, version, host, platform,
         target_system, target_version, condition, condition_message, heartbeat_interval_ms,
         clock_skew_ms, last_frame, last_poll, last_progress, last_heartbeat, drain_reason
-      FROM agents WHERE (?1 IS NULL OR integration = ?1) AND (?2 IS NULL OR agent_id = ?2)
+      FROM agents WHERE integration IN (SELECT id FROM integrations)
+        AND (?1 IS NULL OR integration = ?1) AND (?2 IS NULL OR agent_id = ?2)
       """)
     defer { rows.reset() }
     rows.bind(1, integration)

@@ -51,7 +51,12 @@ struct Directory {
       integrations[record.id] = IntegrationEntry(record: record, principal: principal)
     }
     for (id, stored) in try CatalogRows.actions(database) { insert(id, stored) }
-    let agents = try database.statement("SELECT id, integration, agent_id FROM agents")
+    let agents = try database.statement(
+      """
+      SELECT id, integration, agent_id FROM agents
+      WHERE integration IN (SELECT id FROM integrations)
+      """
+    )
     defer { agents.reset() }
     while try agents.step() {
       let integration = agents.integer(1)

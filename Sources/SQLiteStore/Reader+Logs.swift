@@ -84,6 +84,10 @@ extension Reader {
   private func entityPage(
     _ query: LogQuery, _ matcher: LogMatcher, limit: Int, where filter: (SQLiteStatement) -> Bool
   ) throws -> ([LogRow], LogPosition?) {
+    var query = query
+    // Positions of a deleted integration are passed by.
+    if query.selection.integrations.isEmpty { query.selection.integrations = try integrationIDs() }
+    guard !query.selection.integrations.isEmpty else { return ([], nil) }
     var lookup = EntityLookup(query, database)
     let positions = try lookup.positions()
     let find = try database.statement(

@@ -28,6 +28,8 @@ final class Reader {
     catalog.queuedActions = try queuedActions()
     catalog.nextDue = try database.rows("SELECT min(due) FROM logs WHERE due IS NOT NULL")
       .first?.first?.integer.map { Instant(milliseconds: $0) }
+    catalog.isDeleting =
+      try !database.rows("SELECT 1 FROM deletions WHERE done = 0 LIMIT 1").isEmpty
     catalog.schemaVersion = Schema.version
     return catalog
   }

@@ -29,6 +29,9 @@ extension Writer {
     case .pauseAction(let id, let type, let reason): try setPause(id, type, reason: reason)
     case .resumeAction(let id, let type): try setPause(id, type, reason: nil)
     case .overridePolicy(let command): try overridePolicy(command)
+    case .deleteIntegration(let id, let logs, let principal):
+      try deleteIntegration(id, logs: logs, principal: principal, now: now)
+    case .continueDeletion(let maximum): try continueDeletion(maximum: maximum)
     case .createKey(let key): try createKey(key, now: now)
     case .revokeKey(let id): try revokeKey(id, now: now)
     case .rotateKey(let key, let expireOldAt):
@@ -67,9 +70,21 @@ extension Writer {
       throw StoreFailure(
         .alreadyExists, "INTEGRATION_EXISTS", "there is an integration \(record.name) already")
     }
+    let deleting = try database.rows(
+      "SELECT 1 FROM deletions WHERE done = 0 AND name = ?", .text(record.name))
+    guard deleting.isEmpty else {
+      throw StoreFailure(
+        .alreadyExists, "INTEGRATION_EXISTS",
+        "an integration \(record.name) is still being deleted; try again in a moment")
+    }
     if let firstKey { try checkNew(firstKey) }
+    // The number of one that was deleted is not used again.
     try database.run(
-      "INSERT INTO integrations VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      """
+      INSERT INTO integrations VALUES(
+        1 + max((SELECT coalesce(max(id), 0) FROM integrations),
+          (SELECT coalesce(max(integration), 0) FROM deletions)), ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
       .text(record.name), .text(record.displayName), .text(record.category), .text(record.author),
       .text(record.supportContact), .text(record.description), .integer(record.isPaused ? 1 : 0),
       .text(record.pauseReason), .integer(record.createdAt.milliseconds))

@@ -19,6 +19,11 @@ extension Writer {
     due.reset()
     for (integration, id) in found {
       guard let row = try LogRow.find(database, integration: integration, id: id) else { continue }
+      // What is being deleted has no deadlines any more.
+      guard directory.integrations[integration] != nil else {
+        try setDue(nil, of: row)
+        continue
+      }
       try expire(try LogChange(row, database), now: now)
     }
     try offerOpened(now: now)

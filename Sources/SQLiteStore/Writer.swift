@@ -189,6 +189,9 @@ import SQLiteDatabase
     counts.move(action: action, from: from, to: to, at: now)
   }
 
+  /// Writes what was counted so far, so that rows tell it.
+  func flushCounts() throws { try counts.flush(to: database) }
+
   /// About how many pages went into the write-ahead log since the last call.
   func takeWrittenPages() -> Int { database.takeWrittenPages() }
 

@@ -117,4 +117,26 @@ import Testing
     let never = await desk.run("audit", "list", "--since", "1h", "--until", "2h")
     #expect(never.code == .usage && desk.server.calls.count == 2)
   }
+
+  @Test("A deletion asks with what will be lost")
+  func delete() async throws {
+    var desk = Desk()
+    desk.answer = true
+    var found = GetIntegrationResponse()
+    found.integration = Samples.integration
+    found.integration?.logs = 1_204
+    desk.server.answer(OperatorServiceMethods.getIntegration, found)
+    var reply = DeleteIntegrationResponse()
+    reply.deletedLogs = 1_204
+    desk.server.answer(OperatorServiceMethods.deleteIntegration, reply)
+    let outcome = await desk.run("integrations", "delete", "customsoft", "--with-logs")
+    #expect(
+      outcome.questions == [
+        "Delete customsoft with its 1204 logs? It has no agents. This cannot be undone."
+      ])
+    #expect(outcome.code == .done && outcome.output.contains("with 1204 logs"))
+    let sent: [DeleteIntegrationRequest] = try desk.server.requests(
+      OperatorServiceMethods.deleteIntegration)
+    #expect(sent.map(\.withLogs) == [true])
+  }
 }

@@ -21,6 +21,9 @@ public final class ScratchDirectory: Sendable {
   /// The path of an entry, which need not exist.
   public func file(_ name: String) -> String { path + "/" + name }
 
+  /// Removes an entry that may be there.
+  public func remove(_ name: String) { try? FileManager.default.removeItem(atPath: file(name)) }
+
   /// The files, over all levels, whose bytes hold a text.
   public func files(with text: String) throws -> [String] {
     let names = try FileManager.default.subpathsOfDirectory(atPath: path)

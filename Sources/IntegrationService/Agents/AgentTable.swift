@@ -57,6 +57,14 @@ final class AgentTable: Sendable {
     return records.sorted { $0.id < $1.id }
   }
 
+  /// Forgets the agents of an integration.
+  func remove(integration: Int64) {
+    state.withLock { state in
+      state.integrations[integration] = nil
+      state.unsaved.removeAll { $0.integration == integration }
+    }
+  }
+
   /// Notes that the store must hear of a record; nothing happens when it is noted already.
   func markUnsaved(_ record: AgentRecord) {
     let (isNew, _) = record.isUnsaved.compareExchange(

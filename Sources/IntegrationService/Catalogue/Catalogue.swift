@@ -11,6 +11,8 @@ final class Catalogue: Sendable {
     var integrations: [IntegrationID: StoredIntegration] = [:]
     var ids: [String: IntegrationID] = [:]
     var keys: [String: StoredKey] = [:]
+    /// The ids of each integration's keys.
+    var keyIDs: [IntegrationID: [String]] = [:]
     /// When keys were used that the store does not know of yet.
     var unsavedUses: [String: CredentialUse] = [:]
     var actions: [IntegrationID: [String: StoredAction]] = [:]
@@ -33,6 +35,17 @@ final class Catalogue: Sendable {
     }
   }
 
+  /// Forgets an integration with its keys and actions.
+  func remove(_ id: IntegrationID) {
+    state.withLock { state in
+      if let integration = state.integrations.removeValue(forKey: id) {
+        state.ids[integration.name] = nil
+      }
+      for key in state.keyIDs.removeValue(forKey: id) ?? [] { state.keys[key] = nil }
+      state.actions[id] = nil
+    }
+  }
+
   /// Takes over a key that was made or changed; its last use here may be newer than the store's.
   func update(_ key: StoredKey) {
     state.withLock { state in
@@ -40,7 +53,9 @@ final class Catalogue: Sendable {
       if let known = state.keys[key.id]?.lastUse, known.at > key.lastUse?.at ?? .epoch {
         key.lastUse = known
       }
-      state.keys[key.id] = key
+      if state.keys.updateValue(key, forKey: key.id) == nil {
+        state.keyIDs[key.integration, default: []].append(key.id)
+      }
     }
   }
 
@@ -118,9 +133,11 @@ final class Catalogue: Sendable {
 
   /// An integration's keys, all integrations' with nil, oldest first.
   func keys(of integration: IntegrationID?) -> [StoredKey] {
-    let keys = state.withLock { Array($0.keys.values) }
-    return keys.filter { integration == nil || $0.integration == integration }
-      .sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+    let keys = state.withLock { state in
+      guard let integration else { return Array(state.keys.values) }
+      return (state.keyIDs[integration] ?? []).compactMap { state.keys[$0] }
+    }
+    return keys.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
   }
 
   /// An action of an integration, retired or not.

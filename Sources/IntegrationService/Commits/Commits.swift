@@ -91,6 +91,7 @@ extension IntegrationService: CommitObserver {
     case .logChanged: break
     case .dueChanged(let due): expect(due: due)
     case .integrationChanged(let integration): follow(integration)
+    case .integrationRemoved(let id): forget(id)
     case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
     case .tokenChanged(let token): follow(token)
@@ -133,7 +134,7 @@ extension IntegrationService: CommitObserver {
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
     case .registered, .requested, .cancelled, .many, .log, .journal, .integration, .action, .key,
-      .rotated, .token, .schedule, .scheduleFired, .expired, .done:
+      .rotated, .token, .schedule, .scheduleFired, .deleted, .deletionContinued, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

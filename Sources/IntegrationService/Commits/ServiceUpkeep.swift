@@ -7,6 +7,8 @@ import RPCServer
 extension IntegrationService {
   /// How many deadlines one command handles: more wait for the next, so that no batch takes long.
   static let maximumExpired = 500
+  /// How many rows one step of a deletion removes: some milliseconds of the writer's time.
+  static let maximumDeletedRows = 500
   /// How many agents one command writes.
   static let maximumSaved = 500
 
@@ -51,6 +53,16 @@ extension IntegrationService {
     }
     // The store is full or closed: another try in a second is early enough for a deadline.
     if !taken { expectStoreDue(atMs: ServiceTimer<Deadline>.nowMs + 1_000) }
+  }
+
+  /// Removes what is left of deleted integrations, a step with each commit; what a stop leaves is
+  /// taken up at the next start.
+  func continueDeletions() {
+    Task { [store] in
+      while case .deletionContinued(isDone: false)? = try? await store.perform(
+        .continueDeletion(maximum: Self.maximumDeletedRows), now: ServerClock.now)
+      {}
+    }
   }
 
   /// Writes changed agents and used keys, and sets the time of the next round.

@@ -49,9 +49,8 @@ extension CommandOutcome {
     case .schedule(let stored): [.schedule(name: stored.name)]
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
-    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .expired,
-      .scheduleFired, .done,
-      .failed:
+    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .deleted,
+      .deletionContinued, .expired, .scheduleFired, .done, .failed:
       []
     }
   }

@@ -49,17 +49,16 @@ extension Writer {
     case .overridePolicy(let change):
       AuditPlan(targets: [.action(change.integration, type: change.actionType)])
     case .rotateKey(let key, _):
-      AuditPlan(
-        targets: try CatalogRows.keys(database).filter {
-          $0.integration == key.integration && $0.revokedAt == nil
-        }.map { .key($0.id) })
+      AuditPlan(targets: try keys(of: key.integration).filter { $0.revokedAt == nil }.targets)
+    case .deleteIntegration(let id, _, _):
+      AuditPlan(targets: [.integration(id)] + (try keys(of: id).targets))
     case .revokeKey(let id): AuditPlan(targets: [.key(id)])
     case .revokeToken(let id): AuditPlan(targets: [.token(id)])
     case .schedule(let command): auditPlan(of: command)
     case .recordAudit(let record): AuditPlan(record: record)
     // What agents and the server itself do.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
-      .connectionRestored, .returnLease, .expire, .keepJournal:
+      .connectionRestored, .returnLease, .expire, .keepJournal, .continueDeletion:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
     }
@@ -76,6 +75,10 @@ extension Writer {
       AuditPlan(targets: [.schedule(name: name)])
     case .fire: .nothing
     }
+  }
+
+  private func keys(of integration: IntegrationID) throws -> [StoredKey] {
+    try CatalogRows.keys(database).filter { $0.integration == integration }
   }
 
   private func enter(
@@ -144,6 +147,11 @@ extension Writer {
     guard try find.step() else { return nil }
     return AuditSnapshot(target: find.text(0), json: find.text(1))
   }
+}
+
+extension [StoredKey] {
+  /// The keys as targets.
+  fileprivate var targets: [AuditTarget] { map { .key($0.id) } }
 }
 
 /// The name in the audit and the JSON of each kind of target.

@@ -1,5 +1,5 @@
 extension Schema {
-  /// Tokens, audit, and where keys were used.
+  /// Tokens, audit, deleted integrations, and where keys were used.
   ///
   /// The audit only grows: its triggers refuse every change of an entry, every removal, and a
   /// number that leaves one out.
@@ -9,6 +9,9 @@ extension Schema {
       id TEXT PRIMARY KEY, name TEXT NOT NULL, role INTEGER NOT NULL, secret_hash BLOB NOT NULL,
       created INTEGER NOT NULL, created_by TEXT NOT NULL, expires INTEGER, revoked INTEGER,
       last_used INTEGER, last_used_from TEXT) WITHOUT ROWID;
+    CREATE TABLE deletions(
+      integration INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL,
+      principal TEXT NOT NULL, done INTEGER NOT NULL);
     CREATE TABLE audit(
       number INTEGER PRIMARY KEY, at INTEGER NOT NULL, principal TEXT NOT NULL,
       address TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, before TEXT, after TEXT,

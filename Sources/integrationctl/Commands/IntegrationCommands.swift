@@ -2,7 +2,7 @@ import CommandLineOptions
 import IntegrationAPI
 import RPCWire
 
-/// `integrations`: create, list, show, update, pause, resume.
+/// `integrations`: create, list, show, update, pause, resume, delete.
 enum IntegrationCommands {
   static let name = Positional.required(.name("NAME"), help: "the integration's name")
 
@@ -18,7 +18,7 @@ enum IntegrationCommands {
       CommandExample("integrationctl integrations list", "all of them with their health"),
       CommandExample(
         "integrationctl integrations show customsoft", "agents, keys and actions of one"),
-    ]), [create, list, show, update, pause, resume])
+    ]), [create, list, show, update, pause, resume, IntegrationDeletion.verb])
 
   static let create = Verb(
     Command(
