@@ -21,6 +21,7 @@ public final class IntegrationService: Sendable {
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
+  let counts: CountDesk
   let keys: KeyAuthenticator
   let startedAt = ServerClock.now
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
@@ -50,6 +51,7 @@ public final class IntegrationService: Sendable {
     self.store = store
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
+    counts = CountDesk(maximum: configuration.limits.maximumCounts)
     keys = KeyAuthenticator(catalogue: catalogue)
   }
 

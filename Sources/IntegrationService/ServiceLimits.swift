@@ -16,6 +16,14 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How many counts, charts and groups of failures may be worked out at once.
+  ///
+  /// Default 8: they share the store's readers with lists, a few milliseconds each in turn.
+  public var maximumCounts = 8
+  /// How many groups a count may have.
+  ///
+  /// Default 10,000: nobody reads more, and they are kept in memory until the count is done.
+  public var maximumGroups = 10_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -53,6 +61,8 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "maximum-counts": "\(maximumCounts)",
+      "maximum-groups": "\(maximumGroups)",
     ]
   }
 }

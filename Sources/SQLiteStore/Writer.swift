@@ -158,8 +158,14 @@ import SQLiteDatabase
   }
 
   /// Counts a log that moved from one status to another; nil: it was made, or is gone.
-  func count(action: Int64, from: Status?, to: Status?, at now: Instant) {
-    counts.move(action: action, from: from, to: to, at: now)
+  ///
+  /// `created` and `ended` say in which hours it counts, where that is not now.
+  func count(
+    action: Int64, from: Status?, to: Status?, at now: Instant, created: Instant? = nil,
+    ended: Instant? = nil
+  ) {
+    counts.move(
+      action: action, from: from, to: to, at: now, created: created ?? now, ended: ended ?? now)
   }
 
   /// About how many pages went into the write-ahead log since the last call.

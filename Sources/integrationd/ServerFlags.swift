@@ -90,8 +90,18 @@ enum ServiceFlags {
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
 
+  static let maximumCounts = Flag.value(
+    FlagName("maximum-counts", environment: "INTEGRATIOND_MAXIMUM_COUNTS"),
+    .integer(1...1_000), default: defaults.maximumCounts,
+    help: "how many counts of logs may be worked out at once; more get TOO_MANY_COUNTS")
+  static let maximumGroups = Flag.value(
+    FlagName("maximum-groups", environment: "INTEGRATIOND_MAXIMUM_GROUPS"),
+    .integer(1...1_000_000), default: defaults.maximumGroups,
+    help: "how many groups a count of logs may have; more get TOO_MANY_GROUPS")
+
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumCounts,
+    maximumGroups,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -100,6 +110,8 @@ enum ServiceFlags {
     limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
+    limits.maximumCounts = arguments[maximumCounts]
+    limits.maximumGroups = arguments[maximumGroups]
     return limits
   }
 }

@@ -17,6 +17,9 @@ enum Reason {
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
   static let tooManyTails = "TOO_MANY_TAILS"
+  static let tooManyCounts = "TOO_MANY_COUNTS"
+  static let tooManyGroups = "TOO_MANY_GROUPS"
+  static let logAmbiguous = "LOG_AMBIGUOUS"
   static let storageFull = "STORAGE_FULL"
 }
 

@@ -9,7 +9,9 @@ enum PageBudget {
   static let maximumErrors = 200
 
   /// How many of the items fit, at least one.
-  static func fitting<Item>(_ items: [Item], _ bytes: (Item) -> Int) -> Int {
+  static func fitting<Item>(
+    _ items: [Item], maximumBytes: Int = maximumBytes, _ bytes: (Item) -> Int
+  ) -> Int {
     var used = 0
     for (index, item) in items.enumerated() {
       used += bytes(item)
