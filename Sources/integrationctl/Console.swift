@@ -14,10 +14,12 @@ struct Console: Sendable {
   var hasColour: Bool
   /// The clock that relative times start from.
   var now: @Sendable () -> WallTime
+  /// Whether standard output can show other characters than ASCII's.
+  var hasUnicode = true
 
   /// How text for people looks now.
   var presentation: Presentation {
-    Presentation(width: width, hasColour: hasColour, now: now())
+    Presentation(width: width, hasColour: hasColour, now: now(), hasUnicode: hasUnicode)
   }
 
   /// The process's own streams.
@@ -31,7 +33,17 @@ struct Console: Sendable {
       ask: isatty(STDIN_FILENO) == 1 && StandardStream.error.isTerminal ? askOnTerminal : nil,
       width: TerminalWidth.columns(of: .output, environment: environment),
       hasColour: hasColour,
-      now: { .now })
+      now: { .now }, hasUnicode: isUnicode(environment))
+  }
+
+  /// Whether the locale's text is UTF-8; a terminal without a locale is not asked for more than
+  /// ASCII, a file is.
+  private static func isUnicode(_ environment: Environment) -> Bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    let locale = names.compactMap { environment[$0] }.first { !$0.isEmpty }
+    guard let locale else { return !StandardStream.output.isTerminal }
+    let folded = locale.lowercased()
+    return folded.contains("utf-8") || folded.contains("utf8")
   }
 
   @Sendable private static func writeToOutput(_ text: String) throws(Failure) {

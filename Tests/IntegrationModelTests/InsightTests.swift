@@ -191,6 +191,7 @@ import Testing
     let anchorage: ZoneOffset = { _ in -9 * 3_600 }
     #expect(LogPeriod.day.name(at: at, anchorage) == "2026-11-23")
     #expect(LogPeriod.week.name(at: .epoch, Self.utc) == "1969-12-29")
+    #expect(LogPeriod.localTime(at, Self.berlin) == "2026-11-24T09:30:00+01:00")
     #expect(LogPeriod.day.name(at: Instant(milliseconds: -1), Self.utc) == "1969-12-31")
   }
 

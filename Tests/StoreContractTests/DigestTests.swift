@@ -92,7 +92,7 @@ private final class RandomStore {
     await harness.store.close()
     if forgetting {
       let database = try SQLiteConnection(path: harness.scratch.file("data/integrations.db"))
-      try database.execute("DROP TABLE log_digests; PRAGMA user_version = 1")
+      try SchemaHistory.revert(database, to: 1)
     }
     let store = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)
     store.start(observer: CommitRecorder())

@@ -35,6 +35,6 @@ public struct FailureRate: Hashable, Sendable {
     ended >= Self.minimumEnded && before.ended >= Self.minimumEnded
       && failed >= Self.minimumFailed
       && rate >= Self.minimumFactor * before.rate
-      && rate - before.rate >= Self.minimumRise
+      && rate - before.rate > Self.minimumRise - 1e-9
   }
 }

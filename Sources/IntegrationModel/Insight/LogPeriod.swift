@@ -37,6 +37,16 @@ public enum LogPeriod: UInt8, Sendable, CaseIterable {
     }
   }
 
+  /// An instant on a zone's clocks, to the second: `2026-11-24T08:30:00+01:00`.
+  public static func localTime(_ instant: Instant, _ offset: ZoneOffset) -> String {
+    let shift = offset(instant)
+    let local = CivilDate.floor(instant.milliseconds, 1_000) + Int64(shift)
+    let day = CivilDate.floor(local, 86_400)
+    let second = local - day * 86_400
+    let clock = [second / 3_600, second % 3_600 / 60, second % 60].map(CivilDate.two)
+    return "\(CivilDate(day: day))T\(clock.joined(separator: ":"))\(suffix(shift))"
+  }
+
   private static func suffix(_ seconds: Int) -> String {
     guard seconds != 0 else { return "Z" }
     let minutes = Int64(seconds.magnitude) / 60

@@ -61,6 +61,9 @@ public struct MessagePattern {
     let start = next
     var end = start
     while end < bytes.count, Self.isOfWord(bytes[end]) || isJoint(end) { end += 1 }
+    if isAddress(bytes[start..<end]) {
+      while end < bytes.count, !Self.isSpace(bytes[end]), !Self.endsAddress(bytes[end]) { end += 1 }
+    }
     // The point of a sentence is not the word's.
     while end > start + 1, Self.joints.contains(bytes[end - 1]) { end -= 1 }
     next = end
@@ -85,9 +88,17 @@ public struct MessagePattern {
     if let at = word.firstIndex(of: UInt8(ascii: "@")) {
       return at > word.startIndex && word[at...].contains(UInt8(ascii: "."))
     }
+    return isAddress(word)
+  }
+
+  /// Whether a word is an address of the web.
+  private func isAddress(_ word: ArraySlice<UInt8>) -> Bool {
     guard let colon = word.firstIndex(of: UInt8(ascii: ":")) else { return false }
     return word[colon...].starts(with: "://".utf8)
   }
+
+  /// Whether a byte cannot be of an address.
+  private static func endsAddress(_ byte: UInt8) -> Bool { "\"'<>()[]`".utf8.contains(byte) }
 
   /// Whether a byte joins two parts of one word: `Q-1042`, `08:30:00`, `a@b.example`.
   private func isJoint(_ index: Int) -> Bool {

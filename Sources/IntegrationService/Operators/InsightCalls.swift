@@ -64,7 +64,11 @@ extension IntegrationService {
       }
       var response = ChartLogsResponse()
       response.bucketMs = UInt64(clamping: scale.bucketMs)
-      response.buckets = zip(scale.starts, tallies).map { LogBucket(start: $0, $1) }
+      response.buckets = zip(scale.starts, tallies).map { start, tally in
+        var bucket = LogBucket(start: start, tally)
+        bucket.localStart = LogPeriod.localTime(start, offset)
+        return bucket
+      }
       return response
     }
   }

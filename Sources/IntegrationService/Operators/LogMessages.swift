@@ -81,8 +81,10 @@ extension GetLogResponse {
     nextErrorPageToken = detail.nextRecordError.map { PageToken.text(number: $0) } ?? ""
     request = detail.request.map { ActionRequest($0, catalogue) }
     retriedBy = detail.retriedBy.map(\.description)
-    phases = IntegrationModel.LogPhase.phases(of: detail.timeline.filter { !$0.isLate }.map(\.moment))
-      .map(IntegrationAPI.LogPhase.init)
+    phases = IntegrationModel.LogPhase.phases(
+      of: detail.timeline.filter { !$0.isLate }.map(\.moment)
+    )
+    .map(IntegrationAPI.LogPhase.init)
     chain = detail.attemptsThatFit.map { ActionLog($0, catalogue) }
   }
 }
