@@ -242,7 +242,7 @@ import Testing
     #expect(days.bucketMs == 86_400_000)
     #expect(days.starts.allSatisfy { LogPeriod.hour.name(at: $0, Self.berlin).contains("T00:00") })
     let weeks = ChartScale(
-      since: since, until: since.adding(milliseconds: 20 * 86_400_000), about: 4, Self.utc)
+      since: since, until: since.adding(milliseconds: 20 * 86_400_000), about: 3, Self.utc)
     #expect(weeks.bucketMs == 7 * 86_400_000)
     #expect(
       weeks.starts.allSatisfy {

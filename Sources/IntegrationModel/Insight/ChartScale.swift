@@ -25,11 +25,11 @@ public struct ChartScale: Hashable, Sendable {
   /// the chart does.
   public init(since: Instant, until: Instant, about wanted: Int, _ offset: ZoneOffset) {
     let span = max(1, until.milliseconds(since: since))
-    let wanted = Int64(min(max(wanted, 1), Self.maximumBuckets))
-    // One more than the span says, because the first may begin early.
-    let fits = { (width: Int64) in span / width + 1 <= max(wanted, 2) }
+    // Two more than the span says at most, because the first may begin early and the last end late.
+    let wanted = Int64(min(max(wanted, 1), Self.maximumBuckets - 2))
+    let fits = { (width: Int64) in span / width <= wanted }
     let week = 7 * Self.dayMs
-    let width = Self.widths.first(where: fits) ?? (span / max(1, wanted - 1) / week + 1) * week
+    let width = Self.widths.first(where: fits) ?? (span / wanted / week + 1) * week
     bucketMs = width
     if width < Self.dayMs {
       let shift = Int64(offset(since)) * 1_000
