@@ -18,10 +18,13 @@ public final class IntegrationService: Sendable {
   let store: any IntegrationStore
   let configuration: ServiceConfiguration
   let catalogue = Catalogue()
+  let tokens = TokenTable()
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
   let counts: CountDesk
+  let zones: ZoneFiles
+  let schedules: ScheduleBook
   let keys: KeyAuthenticator
   let startedAt = ServerClock.now
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
@@ -32,6 +35,10 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
+  /// When the timer looks for keys and tokens that have ended; `max`: it is not set.
+  let credentialsDueMs = Mutex<Int64>(.max)
+  /// When the timer looks at the schedules; `max`: it is not set.
+  let schedulesDueMs = Mutex<Int64>(.max)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -42,8 +49,12 @@ public final class IntegrationService: Sendable {
     case poll(CallToken)
     /// The store has something to expire.
     case store
+    /// A schedule may have to fire.
+    case schedules
     /// Changed agents and used keys are written to the store.
     case save
+    /// A key or token ends.
+    case credentials
   }
 
   /// Makes a service over a store that is not started yet.
@@ -52,29 +63,28 @@ public final class IntegrationService: Sendable {
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
     counts = CountDesk(maximum: configuration.limits.maximumCounts)
-    keys = KeyAuthenticator(catalogue: catalogue)
+    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
+    zones = ZoneFiles(directory: configuration.zoneDirectory)
+    schedules = ScheduleBook(zones: zones)
   }
 
   /// Who a connection's credential names.
   public var authenticator: any Authenticator { keys }
-
-  /// Adds every method of both services to a router.
-  public func register(in router: inout ServiceRouter) {
-    registerAgentService(in: &router)
-    registerOperatorService(in: &router)
-  }
 
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
+    for token in stored.tokens { tokens.update(token) }
     schemaVersion.withLock { $0 = stored.schemaVersion }
     loadAgents(stored)
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     if let due = stored.nextDue { expect(due: due) }
+    expectEnds()
+    await loadSchedules(stored.schedules)
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.
@@ -88,7 +98,7 @@ public final class IntegrationService: Sendable {
     let timer = timer.withLock { $0.take() }
     timer?.cancel()
     while await saveAgents() {}
-    await saveKeyUses()
+    await saveUses()
     self.server.withLock { $0 = nil }
   }
 
@@ -99,9 +109,16 @@ public final class IntegrationService: Sendable {
 
   private func loadAgents(_ stored: StoreCatalog) {
     agents.load(stored.agents.map(AgentRecord.init))
-    for integration in stored.integrations where integration.isPaused {
+    for integration in stored.integrations {
+      let pauses = catalogue.pauses(of: integration.id)
+      guard !pauses.isEmpty else { continue }
       for agent in agents.agents(of: integration.id) {
-        agent.want(.pause(reason: integration.pauseReason))
+        for wish in pauses { agent.want(wish) }
+      }
+    }
+    for integration in stored.integrations {
+      for wish in keyWishes(of: integration.id) {
+        for agent in agents.agents(of: integration.id) { agent.want(wish) }
       }
     }
     for wish in stored.cancelWishes {
@@ -115,7 +132,9 @@ public final class IntegrationService: Sendable {
       switch deadline {
       case .poll(let token): ended.append(token)
       case .store: expireDue()
+      case .schedules: wakeForSchedules()
       case .save: saveChanges()
+      case .credentials: endExpired()
       }
     }
     if !ended.isEmpty { endPolls(ended) }
@@ -136,6 +155,10 @@ public struct ServiceConfiguration: Sendable {
   public var otherLimits: [String: String] = [:]
   /// With which keys' secrets are sealed; nil: they cannot be shown again.
   public var sealingKey: SealingKey?
+  /// Where the system's time zones are.
+  public var zoneDirectory = "/usr/share/zoneinfo"
+  /// The wall clock by which schedules fire.
+  public var clock: @Sendable () -> Instant = { ServerClock.now }
   /// Receives sparse lines for the server's log; must not block.
   public var log: @Sendable (String) -> Void = { _ in }
   /// Called when the store has failed for good; the process should end.

@@ -24,6 +24,10 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 10,000: nobody reads more, and they are kept in memory until the count is done.
   public var maximumGroups = 10_000
+  /// How many schedules there may be.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -47,6 +51,8 @@ extension ServiceLimits {
   static let maximumReports = 1_000
   /// The most items on one page, and the newest logs with which a tail may begin.
   static let maximumPageSize: UInt32 = 1_000
+  /// The most agents that are shown with their integration; their list has all.
+  static let shownAgents = 500
   /// The page of a list that names no size.
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.
@@ -63,6 +69,7 @@ extension ServiceLimits {
       "maximum-tails": "\(maximumTails)",
       "maximum-counts": "\(maximumCounts)",
       "maximum-groups": "\(maximumGroups)",
+      "maximum-schedules": "\(maximumSchedules)",
     ]
   }
 }

@@ -199,10 +199,14 @@ public struct StoreCatalog: Sendable {
   public var integrations: [StoredIntegration] = []
   /// All keys, also revoked ones.
   public var keys: [StoredKey] = []
+  /// All tokens of operators, also revoked ones.
+  public var tokens: [StoredToken] = []
   /// All actions, also retired ones.
   public var actions: [StoredAction] = []
   /// All agents.
   public var agents: [StoredAgent] = []
+  /// All schedules.
+  public var schedules: [StoredSchedule] = []
   /// Running logs that operators want stopped.
   public var cancelWishes: [CancelWish] = []
   /// Actions with requests in the queue.

@@ -64,13 +64,13 @@ public struct StoredKey: Hashable, Sendable {
   /// When it was revoked; nil: it was not.
   public var revokedAt: Instant?
   /// The last use that was saved; nil: none.
-  public var lastUsedAt: Instant?
+  public var lastUse: CredentialUse?
 
   /// Makes a record.
   public init(
     id: String, integration: IntegrationID, secretHash: [UInt8], sealedSecret: [UInt8],
     createdAt: Instant, createdBy: String, expiresAt: Instant? = nil, revokedAt: Instant? = nil,
-    lastUsedAt: Instant? = nil
+    lastUse: CredentialUse? = nil
   ) {
     self.id = id
     self.integration = integration
@@ -80,7 +80,7 @@ public struct StoredKey: Hashable, Sendable {
     self.createdBy = createdBy
     self.expiresAt = expiresAt
     self.revokedAt = revokedAt
-    self.lastUsedAt = lastUsedAt
+    self.lastUse = lastUse
   }
 
   /// Whether it opens anything at a time.
@@ -138,6 +138,21 @@ public struct StoredAction: Hashable, Sendable {
   public var revision: UInt32
   /// Whether no agent declares it any more.
   public var isRetired: Bool
+  /// What operators set instead of what was declared; a new declaration leaves it as it is.
+  public var override = ActionOverride()
+  /// Why its requests are not handed out; nil: they are.
+  public var pauseReason: String?
+
+  /// Whether its requests are not handed out, whatever its integration says.
+  public var isPaused: Bool { pauseReason != nil }
+
+  /// What holds: the declaration with what operators set instead.
+  public var effective: ActionDeclaration {
+    var effective = declaration
+    effective.policy = override.effective(over: declaration.policy)
+    effective.canBeRequested = override.canBeRequested ?? declaration.canBeRequested
+    return effective
+  }
 
   /// Makes a record.
   public init(

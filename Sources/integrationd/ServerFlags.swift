@@ -89,6 +89,10 @@ enum ServiceFlags {
     FlagName("maximum-tails", environment: "INTEGRATIOND_MAXIMUM_TAILS"),
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
+  static let maximumSchedules = Flag.value(
+    FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
+    .integer(1...1_000_000), default: defaults.maximumSchedules,
+    help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
 
   static let maximumCounts = Flag.value(
     FlagName("maximum-counts", environment: "INTEGRATIOND_MAXIMUM_COUNTS"),
@@ -100,8 +104,8 @@ enum ServiceFlags {
     help: "how many groups a count of logs may have; more get TOO_MANY_GROUPS")
 
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumCounts,
-    maximumGroups,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
+    maximumCounts, maximumGroups,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -112,6 +116,7 @@ enum ServiceFlags {
     limits.maximumTails = arguments[maximumTails]
     limits.maximumCounts = arguments[maximumCounts]
     limits.maximumGroups = arguments[maximumGroups]
+    limits.maximumSchedules = arguments[maximumSchedules]
     return limits
   }
 }

@@ -74,6 +74,9 @@ import Testing
         at: ServerClock.now, try #require(LogPeriod.fixedOffset(zone == "UTC" ? "" : zone)))
       #expect(try await harness.operators.countLogs(request).counts.last?.keys == [day])
     }
+    let berlin = try await harness.service.offset(ofZone: "Europe/Berlin")
+    let summer = Instant(milliseconds: 1_784_000_000_000)
+    #expect(berlin(summer) == 7_200 && berlin(Instant(milliseconds: -1)) == 3_600)
   }
 
   @Test("A count by nothing known, by too much, or of a zone that does not exist is refused")

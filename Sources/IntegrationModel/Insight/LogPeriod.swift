@@ -12,7 +12,7 @@ public enum LogPeriod: UInt8, Sendable, CaseIterable {
   /// A month.
   case month
 
-  /// Times are told apart by quarters of an hour: clocks of all zones differ from UTC by whole ones.
+  /// Times are told apart by quarters of an hour: all zones' clocks differ from UTC by such.
   ///
   /// Exactly so since 1972; before that a few zones did not.
   public static let grainMs: Int64 = 900_000

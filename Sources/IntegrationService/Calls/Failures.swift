@@ -13,6 +13,10 @@ enum Reason {
   static let logUnknown = "LOG_UNKNOWN"
   static let pageTokenInvalid = "PAGE_TOKEN_INVALID"
   static let operatorOnly = "OPERATOR_ONLY"
+  static let roleMissing = "ROLE_MISSING"
+  static let tokenUnknown = "TOKEN_UNKNOWN"
+  static let keyNotSealed = "KEY_NOT_SEALED"
+  static let keySealBroken = "KEY_SEAL_BROKEN"
   static let agentOnly = "AGENT_ONLY"
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
@@ -20,6 +24,9 @@ enum Reason {
   static let tooManyCounts = "TOO_MANY_COUNTS"
   static let tooManyGroups = "TOO_MANY_GROUPS"
   static let logAmbiguous = "LOG_AMBIGUOUS"
+  static let actionRetired = "ACTION_RETIRED"
+  static let actionNotRequestable = "ACTION_NOT_REQUESTABLE"
+  static let timeZonesMissing = "TIME_ZONES_MISSING"
   static let storageFull = "STORAGE_FULL"
 }
 

@@ -91,8 +91,11 @@ extension IntegrationService: CommitObserver {
     case .logChanged: break
     case .dueChanged(let due): expect(due: due)
     case .integrationChanged(let integration): follow(integration)
-    case .actionsChanged(_, let actions): catalogue.update(actions)
+    case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
+    case .tokenChanged(let token): follow(token)
+    case .scheduleChanged(let schedule): follow(schedule)
+    case .scheduleRemoved(let name): schedules.remove(name)
     }
   }
 
@@ -105,13 +108,10 @@ extension IntegrationService: CommitObserver {
     for agent in agents.agents(of: integration.id) { tell(agent, wish) }
   }
 
-  /// A key that was revoked closes what it has opened.
-  private func follow(_ key: StoredKey) {
-    catalogue.update(key)
-    guard key.revokedAt != nil else { return }
-    let id = key.id
-    server.withLock { $0 }?.disconnect(
-      where: { $0.credentialID == id }, reason: WireReason.tokenRevoked)
+  private func follow(_ actions: [StoredAction], of integration: IntegrationID) {
+    for wish in catalogue.update(actions) {
+      for agent in agents.agents(of: integration) { tell(agent, wish) }
+    }
   }
 
   private func answer(
@@ -132,7 +132,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .expired, .done:
+    case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
+      .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }
@@ -162,7 +163,8 @@ extension IntegrationService: CommitObserver {
   ) {
     let session = sessions.withLock { $0[token.connection] }
     let agent = session.flatMap { agents.find(integration: $0.integration, id: agentID) }
-    var wishes = agent.flatMap { session?.takeWishes(of: $0) } ?? []
+    var wishes: [AgentDirectives.Wish] = []
+    if let agent, let session { wishes = Self.heartbeatWishes(of: agent, session) }
     for logID in outcome.lost {
       agent?.directives.withLock { $0.logEnded(logID.description) }
     }

@@ -12,7 +12,7 @@ extension IntegrationService {
   ) {
     let fields = request.makeMessage()
     count(call) { [self] () async throws(RPCError) in
-      let counting = try LogCounting(fields, try TimeZones.offset(fields.timeZone))
+      let counting = try LogCounting(fields, try await offset(ofZone: fields.timeZone))
       var response = CountLogsResponse()
       guard let selection = try selection(fields.filter) else { return response }
       var aggregation = LogAggregation(selection, by: counting.dimensions)
@@ -42,7 +42,7 @@ extension IntegrationService {
   ) {
     let fields = request.makeMessage()
     count(call) { [self] () async throws(RPCError) in
-      let offset = try TimeZones.offset(fields.timeZone)
+      let offset = try await offset(ofZone: fields.timeZone)
       guard fields.buckets <= ChartScale.maximumBuckets else {
         throw .invalid(
           "buckets", "expected at most \(ChartScale.maximumBuckets); it is \(fields.buckets)")

@@ -114,7 +114,7 @@ extension LogDetail {
     let half = 256 << 10
     let after = Array(chain[place...])
     let before = Array(chain[..<place].reversed())
-    return before.prefix(PageBudget.fitting(before, maximumBytes: half, \.textBytes)).reversed()
-      + after.prefix(PageBudget.fitting(after, maximumBytes: half, \.textBytes))
+    return before.prefix(PageBudget.fitting(before, within: half, \.textBytes)).reversed()
+      + after.prefix(PageBudget.fitting(after, within: half, \.textBytes))
   }
 }

@@ -33,6 +33,34 @@ enum PageToken {
     return name
   }
 
+  /// What a list of things within integrations shows.
+  enum Listed: Character {
+    case agents = "g"
+    case actions = "a"
+  }
+
+  /// The place behind which a list of agents or actions goes on.
+  struct Place {
+    var integration: String
+    var name: String
+  }
+
+  /// The place behind which a list of things within integrations goes on.
+  static func text(_ listed: Listed, _ place: Place) -> String {
+    "\(listed.rawValue)\(place.integration)/\(place.name)"
+  }
+
+  /// Reads the place back; nil for an empty token.
+  static func place(_ token: String, in listed: Listed) throws(RPCError) -> Place? {
+    guard !token.isEmpty else { return nil }
+    let names = token.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+      .map(String.init)
+    guard token.first == listed.rawValue, names.count == 2,
+      names.allSatisfy({ FieldRules.complaint(name: $0) == nil })
+    else { throw invalid("page_token") }
+    return Place(integration: names[0], name: names[1])
+  }
+
   /// The number behind which a list of record errors goes on.
   static func text(number: Int64) -> String { "e\(number)" }
 
@@ -42,6 +70,20 @@ enum PageToken {
     guard token.first == "e", let number = Int64(token.dropFirst()), number >= 0 else {
       throw invalid("error_page_token")
     }
+    return number
+  }
+
+  /// The entry of the audit behind which a list goes on, in its order.
+  static func text(auditNumber: Int64, isOldestFirst: Bool) -> String {
+    "\(isOldestFirst ? "a" : "d")\(auditNumber)"
+  }
+
+  /// Reads the entry's number back; nil for an empty token.
+  static func auditNumber(_ token: String, isOldestFirst: Bool) throws(RPCError) -> Int64? {
+    guard !token.isEmpty else { return nil }
+    guard token.utf8.count <= 20, token.first == (isOldestFirst ? "a" : "d"),
+      let number = Int64(token.dropFirst()), number > 0
+    else { throw invalid("page_token") }
     return number
   }
 
