@@ -37,6 +37,30 @@ extension LogID: LosslessStringConvertible {
     self.init(high: first << 32 | second, low: third << 32 | fourth)
   }
 
+  /// The ids whose text begins with this, in either case; nil: no id does, or it is too short.
+  ///
+  /// At least 8 characters, so that a few typed letters do not name a log; hyphens stand where they
+  /// stand in an id, or nowhere.
+  public static func range(ofPrefix text: String) -> ClosedRange<LogID>? {
+    guard (8...textBytes).contains(text.utf8.count) else { return nil }
+    let zero = "00000000-0000-0000-0000-000000000000"
+    let digits = text.split(separator: "-", omittingEmptySubsequences: false).joined()
+    guard digits.utf8.count <= 32 else { return nil }
+    var template = zero.dropFirst(text.utf8.count)
+    if digits.utf8.count == text.utf8.count, digits.utf8.count > 8 {
+      // Without hyphens: put them in.
+      let spelled = digits.enumerated().reduce(into: "") { spelled, next in
+        if [8, 12, 16, 20].contains(next.offset) { spelled += "-" }
+        spelled.append(next.element)
+      }
+      return range(ofPrefix: spelled)
+    }
+    let low = LogID(text + template)
+    template = Substring(template.map { $0 == "-" ? "-" : "f" })
+    guard let low, let high = LogID(text + template) else { return nil }
+    return low...high
+  }
+
   /// Writes the text form to the first 36 bytes of `target`.
   public func write(into target: UnsafeMutableRawBufferPointer) {
     precondition(target.count >= Self.textBytes, "too little room for a log's id")

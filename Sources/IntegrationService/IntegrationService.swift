@@ -22,6 +22,7 @@ public final class IntegrationService: Sendable {
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
+  let counts: CountDesk
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let keys: KeyAuthenticator
@@ -63,6 +64,7 @@ public final class IntegrationService: Sendable {
     self.store = store
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
+    counts = CountDesk(maximum: configuration.limits.maximumCounts)
     keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
     zones = ZoneFiles(directory: configuration.zoneDirectory)
     schedules = ScheduleBook(zones: zones)

@@ -16,6 +16,14 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How many counts, charts and groups of failures may be worked out at once.
+  ///
+  /// Default 8: they share the store's readers with lists, a few milliseconds each in turn.
+  public var maximumCounts = 8
+  /// How many groups a count may have.
+  ///
+  /// Default 10,000: nobody reads more, and they are kept in memory until the count is done.
+  public var maximumGroups = 10_000
   /// How many schedules there may be.
   ///
   /// Default 10,000: all of them are kept in memory.
@@ -69,6 +77,8 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "maximum-counts": "\(maximumCounts)",
+      "maximum-groups": "\(maximumGroups)",
       "maximum-schedules": "\(maximumSchedules)",
       "tail-journal": tailJournal.flagText,
       "tail-journal-changes": "\(tailJournalChanges)",

@@ -53,6 +53,17 @@ public protocol IntegrationStore: Sendable {
   /// Counts of integrations; empty: all.
   func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)
     -> [IntegrationCounts]
+  /// A step of a count; the caller goes on at `next` until there is none.
+  func aggregate(_ aggregation: LogAggregation) async throws(StoreError) -> LogAggregate
+  /// A step over the failures of a selection, by what their messages have in common; the
+  /// dimensions are not used. A selection without statuses means FAILED and TIMED_OUT.
+  func failures(_ aggregation: LogAggregation) async throws(StoreError) -> FailureAggregate
+  /// What the actions of integrations did hour by hour, from an hour on, and at most the two weeks
+  /// before each action's last activity; those that did nothing are left out.
+  func hours(_ integrations: [IntegrationID], from hour: Int64) async throws(StoreError)
+    -> [ActionHours]
+  /// The ids of logs that begin with these bytes of text, at most `limit`; see `LogID.range`.
+  func logIDs(in range: ClosedRange<LogID>, limit: Int) async throws(StoreError) -> [LogID]
   /// One agent; nil: there is none.
   func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
     -> StoredAgent?

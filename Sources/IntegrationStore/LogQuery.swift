@@ -126,6 +126,8 @@ public struct LogDetail: Sendable {
   public var request: StoredRequest?
   /// Its retries, oldest first.
   public var retriedBy: [LogID]
+  /// All attempts at the same work, this one included, first to last; at most 1,000.
+  public var chain: [StoredLog] = []
 
   /// Makes a detail.
   public init(

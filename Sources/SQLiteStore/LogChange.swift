@@ -90,7 +90,9 @@ extension Writer {
     try change.row.update(database)
     try digest(change.row, isNew: false)
     if let request = change.request { try request.update(database, for: change.row) }
-    count(action: change.row.action, from: before.status, to: change.row.status, at: now)
+    count(
+      action: change.row.action, from: before.status, to: change.row.status, at: now,
+      ended: change.row.finished)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }
     noteDue(change.row.due)
     if change.row.status.isFinal { noteEnd(change.row, now: now) }

@@ -15,6 +15,8 @@ struct LogMatcher {
   private let text: TextSearch?
   private let labels: [String: String]
   private let isHandled: Bool?
+  /// Columns that whoever visits the rows reads besides, as places in `LogRow.columns`.
+  var alsoNeeded: Set<Int> = []
   /// Whether a name is unknown, so that nothing matches.
   private(set) var isImpossible = false
 
@@ -56,7 +58,7 @@ struct LogMatcher {
 
   /// `LogRow.columns`, each that is not asked for replaced by NULL, which costs nothing.
   var columns: String {
-    var needed: Set<Int> = [1, 23]
+    var needed = alsoNeeded.union([1, 23])
     if statuses != nil { needed.insert(3) }
     if actions != nil { needed.insert(2) }
     if agents != nil { needed.insert(4) }

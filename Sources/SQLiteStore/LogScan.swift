@@ -129,7 +129,9 @@ enum LogSource: Equatable {
   /// The smallest sources that hold every log of a selection.
   static func sources(_ statuses: Set<Status>) -> [LogSource] {
     if statuses.isEmpty { return [.all] }
-    if statuses.isSubset(of: [.queued, .inProgress]) { return statuses.map { .open($0) } }
+    if statuses.isSubset(of: [.queued, .inProgress]) {
+      return statuses.sorted { $0.rawValue < $1.rawValue }.map { .open($0) }
+    }
     if statuses.isSubset(of: [.failed, .timedOut]) { return [.failed] }
     return [.all]
   }

@@ -78,10 +78,12 @@ final class Reader {
     let limit = min(max(errorLimit, 1), FieldRules.maximumItems)
     let (errors, next) = try recordErrors(row, after: errorsAfter, limit: limit)
     let request = try RequestRow.find(database, integration: row.integration, id: id)
-    return LogDetail(
+    var detail = LogDetail(
       log: try names.stored(row), timeline: try timeline(row), recordErrors: errors,
       nextRecordError: next, request: try request.map { try names.stored(row, $0) },
       retriedBy: try retries(of: row))
+    detail.chain = try chain(of: row)
+    return detail
   }
 
   private func timeline(_ row: LogRow) throws -> [StoredTimelineEntry] {
@@ -148,7 +150,8 @@ final class Reader {
     return (errors, nil)
   }
 
-  private func retries(of row: LogRow) throws -> [LogID] {
+  /// The ids of a log's retries, oldest first.
+  func retries(of row: LogRow) throws -> [LogID] {
     let rows = try database.statement(
       "SELECT id FROM logs WHERE retry_of = ? AND integration = ? ORDER BY id LIMIT 1000")
     defer { rows.reset() }

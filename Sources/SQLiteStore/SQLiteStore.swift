@@ -127,6 +127,34 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.counts(integrations, now: now) }
   }
 
+  /// A step of a count.
+  public func aggregate(
+    _ aggregation: LogAggregation
+  ) async throws(StoreError) -> LogAggregate {
+    try await readers.read { try $0.aggregate(aggregation) }
+  }
+
+  /// A step over failures.
+  public func failures(
+    _ aggregation: LogAggregation
+  ) async throws(StoreError) -> FailureAggregate {
+    try await readers.read { try $0.failures(aggregation) }
+  }
+
+  /// What actions did hour by hour.
+  public func hours(
+    _ integrations: [IntegrationID], from hour: Int64
+  ) async throws(StoreError) -> [ActionHours] {
+    try await readers.read { try $0.hours(integrations, from: hour) }
+  }
+
+  /// Ids of logs in a range.
+  public func logIDs(
+    in range: ClosedRange<LogID>, limit: Int
+  ) async throws(StoreError) -> [LogID] {
+    try await readers.read { try $0.logIDs(in: range, limit: limit) }
+  }
+
   /// A page of the audit.
   public func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
     try await readers.read { try $0.audit(query) }

@@ -42,13 +42,16 @@ extension Writer {
     let agent = try agentNumber(report.agentID, of: report.integration, now: now)
     let status = report.status ?? .inProgress
     let created = min(report.logID.time, now)
-    bindNew(report, status: status, action: action, agent: agent, created: created, now: now)
+    let occurred = occurrence(report, after: created, now: now)
+    bindNew(
+      report, status: status, action: action, agent: agent, created: created, occurred: occurred,
+      now: now)
     bindEntity(report)
     let entityType = try bindNames(report)
     try hot.insertLog.run()
     guard database.changes > 0 else { return nil }
 
-    count(action: action, from: nil, to: status, at: now)
+    count(action: action, from: nil, to: status, at: now, created: created, ended: occurred)
     if !report.entityID.isEmpty {
       unsafe index.add(bytes(report.entityID), integration: report.integration, id: report.logID)
     }
@@ -67,10 +70,10 @@ extension Writer {
 
   private func bindNew(
     _ report: ReportCommand, status: Status, action: Int64, agent: Int64, created: Instant,
-    now: Instant
+    occurred: Instant, now: Instant
   ) {
     let insert = hot.insertLog
-    let occurred = occurrence(report, after: created, now: now).milliseconds
+    let occurred = occurred.milliseconds
     insert.bind(1, report.integration)
     insert.bind(2, report.logID)
     insert.bind(3, action)

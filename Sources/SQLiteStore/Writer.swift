@@ -185,8 +185,14 @@ import SQLiteDatabase
   }
 
   /// Counts a log that moved from one status to another; nil: it was made, or is gone.
-  func count(action: Int64, from: Status?, to: Status?, at now: Instant) {
-    counts.move(action: action, from: from, to: to, at: now)
+  ///
+  /// `created` and `ended` say in which hours it counts, where that is not now.
+  func count(
+    action: Int64, from: Status?, to: Status?, at now: Instant, created: Instant? = nil,
+    ended: Instant? = nil
+  ) {
+    counts.move(
+      action: action, from: from, to: to, at: now, created: created ?? now, ended: ended ?? now)
   }
 
   /// Writes what was counted so far, so that rows tell it.

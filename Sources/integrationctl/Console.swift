@@ -18,10 +18,12 @@ struct Console: Sendable {
   var interrupts = Interrupts.never
   /// Shows how far long work is, in place of what it showed before; nil where nobody looks.
   var progress: (@Sendable (String) -> Void)?
+  /// Whether standard output can show other characters than ASCII's.
+  var hasUnicode = true
 
   /// How text for people looks now.
   var presentation: Presentation {
-    Presentation(width: width, hasColour: hasColour, now: now())
+    Presentation(width: width, hasColour: hasColour, now: now(), hasUnicode: hasUnicode)
   }
 
   /// The process's own streams.
@@ -37,7 +39,18 @@ struct Console: Sendable {
       hasColour: hasColour,
       now: { .now },
       interrupts: .process,
-      progress: StandardStream.error.isTerminal ? showProgress : nil)
+      progress: StandardStream.error.isTerminal ? showProgress : nil,
+      hasUnicode: isUnicode(environment))
+  }
+
+  /// Whether the locale's text is UTF-8; a terminal without a locale is not asked for more than
+  /// ASCII, a file is.
+  private static func isUnicode(_ environment: Environment) -> Bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    let locale = names.compactMap { environment[$0] }.first { !$0.isEmpty }
+    guard let locale else { return !StandardStream.output.isTerminal }
+    let folded = locale.lowercased()
+    return folded.contains("utf-8") || folded.contains("utf8")
   }
 
   @Sendable private static func writeToOutput(_ text: String) throws(Failure) {

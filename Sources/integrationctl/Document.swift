@@ -12,6 +12,9 @@ struct Document: Sendable {
 
   init(_ presentation: Presentation) { self.presentation = presentation }
 
+  /// The moment that relative times start from.
+  var now: WallTime { presentation.now }
+
   /// A line of its own.
   mutating func line(_ cells: Cell...) {
     let given = cells.filter { !$0.text.isEmpty }

@@ -37,6 +37,24 @@ extension ValueForm where Value == String {
     }
   }
 
+  /// A log's id, or its beginning of at least 8 characters.
+  static var logIDPrefix: ValueForm {
+    ValueForm("LOG_ID") { text throws(ValueProblem) in
+      let folded = text.lowercased()
+      let isRight =
+        (8...36).contains(folded.utf8.count)
+        && folded.utf8.allSatisfy {
+          (48...57).contains($0) || (97...102).contains($0) || $0 == UInt8(ascii: "-")
+        }
+      guard isRight else {
+        throw ValueProblem(
+          expected: "a log's id such as 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37, or at least its "
+            + "first 8 characters (see: integrationctl logs list)")
+      }
+      return folded
+    }
+  }
+
   /// A key's id, the 8 characters behind `imk_`; of a whole key only these are used.
   static var keyID: ValueForm { credentialID("KEY_ID", prefix: "imk_", of: "key") }
 

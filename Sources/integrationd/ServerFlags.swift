@@ -108,9 +108,18 @@ enum ServiceFlags {
     .integer(1_000...100_000_000), default: StoreLimits().tailJournalChanges,
     help: "how many changes are kept for that, 40 bytes each")
 
+  static let maximumCounts = Flag.value(
+    FlagName("maximum-counts", environment: "INTEGRATIOND_MAXIMUM_COUNTS"),
+    .integer(1...1_000), default: defaults.maximumCounts,
+    help: "how many counts of logs may be worked out at once; more get TOO_MANY_COUNTS")
+  static let maximumGroups = Flag.value(
+    FlagName("maximum-groups", environment: "INTEGRATIOND_MAXIMUM_GROUPS"),
+    .integer(1...1_000_000), default: defaults.maximumGroups,
+    help: "how many groups a count of logs may have; more get TOO_MANY_GROUPS")
+
   static let all: [any DeclaredFlag] = [
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
-    tailJournal, tailJournalChanges,
+    tailJournal, tailJournalChanges, maximumCounts, maximumGroups,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -119,6 +128,8 @@ enum ServiceFlags {
     limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
+    limits.maximumCounts = arguments[maximumCounts]
+    limits.maximumGroups = arguments[maximumGroups]
     limits.maximumSchedules = arguments[maximumSchedules]
     limits.tailJournal = arguments[tailJournal]
     limits.tailJournalChanges = arguments[tailJournalChanges]

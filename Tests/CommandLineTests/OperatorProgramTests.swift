@@ -28,15 +28,16 @@ import Testing
       outcome.output == """
         1 thing is wrong
 
-        customsoft  crm-1 has not phoned home for 3m  AGENT_DOWN
+        AGENT_DOWN  customsoft
+          crm-1 has not phoned home for 3m
           call  support@customsoft.example
           next  integrationctl agents show customsoft crm-1
 
         Integrations
-          INTEGRATION  HEALTH  OPEN  FAILED 24H  LAST LOG  PHONED HOME  AGENTS  LOGS  \
-        SUPPORT CONTACT
-          customsoft   up         1           3  30s ago   2s ago            1   123  \
-        support@customsoft.example
+          INTEGRATION  HEALTH  OPEN  FAILED 24H  OF  DAY BEFORE  LAST LOG  PHONED HOME  AGENTS  \
+        LOGS  SUPPORT CONTACT
+          customsoft   up         1           3   3      0 of 0  30s ago   2s ago            1  \
+         123  support@customsoft.example
 
         2 queued, 0 in progress; the oldest has waited 1m 30s
 

@@ -61,6 +61,22 @@ final class CountingStore: IntegrationStore {
   func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
     try await store.changes(query)
   }
+  func aggregate(_ aggregation: LogAggregation) async throws(StoreError) -> LogAggregate {
+    try await store.aggregate(aggregation)
+  }
+  func failures(_ aggregation: LogAggregation) async throws(StoreError) -> FailureAggregate {
+    try await store.failures(aggregation)
+  }
+  func hours(
+    _ integrations: [IntegrationID], from hour: Int64
+  ) async throws(StoreError) -> [ActionHours] {
+    try await store.hours(integrations, from: hour)
+  }
+  func logIDs(
+    in range: ClosedRange<LogID>, limit: Int
+  ) async throws(StoreError) -> [LogID] {
+    try await store.logIDs(in: range, limit: limit)
+  }
   func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int
   ) async throws(StoreError) -> LogDetail? {

@@ -114,7 +114,7 @@ public struct Integration: ProtobufMessage {
   public var createdAt: Timestamp?
   /// all that are stored
   public var logs: UInt64 = 0
-  /// all that ended in the last 24 hours
+  /// all that ended in this hour and the 23 before
   public var endedLogsDay: UInt64 = 0
   /// and in the 24 hours before
   public var endedLogsDayBefore: UInt64 = 0

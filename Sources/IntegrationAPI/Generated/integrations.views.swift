@@ -145,7 +145,7 @@ public struct IntegrationView: ProtobufView {
     nonmutating set { unsafe record.pointee.logs = newValue }
   }
 
-  /// all that ended in the last 24 hours
+  /// all that ended in this hour and the 23 before
   public var endedLogsDay: UInt64 {
     get { unsafe record.pointee.ended_logs_day }
     nonmutating set { unsafe record.pointee.ended_logs_day = newValue }

@@ -567,7 +567,7 @@ public struct ListLogsResponse: ProtobufMessage {
 
 /// `integrationmanager.v1.GetLogRequest` of the schema.
 public struct GetLogRequest: ProtobufMessage {
-  /// `id` of the schema.
+  /// or its beginning, at least 8 characters, where that names one log
   public var id: String = ""
   /// 0: 50; at most 1000
   public var errorPageSize: UInt32 = 0
@@ -1223,7 +1223,7 @@ public struct ChartLogsRequest: ProtobufMessage {
   public var filter: LogFilter?
   /// about how many; 0: 60; at most 1000
   public var buckets: UInt32 = 0
-  /// where buckets of a day and more begin; empty: UTC
+  /// where buckets of a day and more begin: "Europe/Berlin", "+02:00";
   public var timeZone: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
@@ -1284,6 +1284,8 @@ public struct LogBucket: ProtobufMessage {
   public var durationP50Ms: UInt64 = 0
   /// `duration_p95_ms` of the schema.
   public var durationP95Ms: UInt64 = 0
+  /// start on the zone's clocks: "2026-11-24T08:30:00+01:00"
+  public var localStart: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -1304,6 +1306,7 @@ public struct LogBucket: ProtobufMessage {
     try fields.encode(self.`open`, "open")
     try fields.encode(self.durationP50Ms, "durationP50Ms")
     try fields.encode(self.durationP95Ms, "durationP95Ms")
+    try fields.encode(self.localStart, "localStart")
   }
 }
 

@@ -582,7 +582,7 @@ public struct GetLogRequestView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__GetLogRequest> { unsafe reference.record() }
 
-  /// `id` of the schema.
+  /// or its beginning, at least 8 characters, where that names one log
   public var id: ProtobufText {
     get { unsafe ProtobufText(record.pointee.id) }
     nonmutating set { unsafe record.pointee.id = reference.text(newValue) }
@@ -2024,7 +2024,7 @@ public struct ChartLogsRequestView: ProtobufView {
     nonmutating set { unsafe record.pointee.buckets = newValue }
   }
 
-  /// where buckets of a day and more begin; empty: UTC
+  /// where buckets of a day and more begin: "Europe/Berlin", "+02:00";
   public var timeZone: ProtobufText {
     get { unsafe ProtobufText(record.pointee.time_zone) }
     nonmutating set { unsafe record.pointee.time_zone = reference.text(newValue) }
@@ -2151,6 +2151,16 @@ public struct LogBucketView: ProtobufView {
     nonmutating set { unsafe record.pointee.duration_p95_ms = newValue }
   }
 
+  /// start on the zone's clocks: "2026-11-24T08:30:00+01:00"
+  public var localStart: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.local_start) }
+    nonmutating set { unsafe record.pointee.local_start = reference.text(newValue) }
+  }
+  /// Sets `local_start`; the text is copied into the arena.
+  public func setLocalStart(_ newValue: String) {
+    unsafe record.pointee.local_start = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> LogBucket {
     var message = LogBucket()
@@ -2160,6 +2170,7 @@ public struct LogBucketView: ProtobufView {
     message.`open` = self.open
     message.durationP50Ms = self.durationP50Ms
     message.durationP95Ms = self.durationP95Ms
+    message.localStart = self.localStart.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -2172,6 +2183,7 @@ public struct LogBucketView: ProtobufView {
     self.`open` = message.`open`
     self.durationP50Ms = message.durationP50Ms
     self.durationP95Ms = message.durationP95Ms
+    unsafe record.pointee.local_start = reference.text(message.localStart)
     reference.unknownFields = message.unknownFields
   }
 }

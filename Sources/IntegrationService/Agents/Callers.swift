@@ -143,6 +143,7 @@ extension IntegrationService: ConnectionObserver {
   public func callEnded(_ token: CallToken) {
     polls.remove(token)
     tails.remove(token)
+    counts.end(token)
     refusals.withLock { _ = $0.removeValue(forKey: token) }
   }
 

@@ -21,6 +21,8 @@ struct HealthBoard {
   let counts: IntegrationCounts
   let agents: [AgentView]
   let actions: [StoredAction]
+  /// What its actions did, hour by hour.
+  let activity: IntegrationActivity
   let now: Instant
   /// Reasons of pauses by the action's type.
   let pauses: [String: String]
@@ -31,9 +33,10 @@ struct HealthBoard {
 
   init(
     _ stored: StoredIntegration, _ counts: IntegrationCounts, agents: [AgentRecord],
-    actions: [StoredAction], now: Instant
+    actions: [StoredAction], activity: IntegrationActivity = IntegrationActivity(), now: Instant
   ) {
     self.stored = stored
+    self.activity = activity
     self.counts = counts
     self.actions = actions
     self.now = now
@@ -110,6 +113,14 @@ struct HealthBoard {
     takers.any + (takers.byType[type] ?? 0)
   }
 
+  /// By when an action is to have run again, by habit or schedule; nil: nobody knows.
+  func expectedBy(_ counts: ActionCounts) -> Instant? {
+    let habit = activity.habits[counts.actionType].flatMap { habit in
+      counts.lastLogAt.map(habit.expectedBy(after:))
+    }
+    return [habit, activity.scheduled[counts.actionType]].compactMap(\.self).min()
+  }
+
   /// The integration as operators see it.
   var integration: Integration {
     var shown = Integration(stored)
@@ -118,6 +129,9 @@ struct HealthBoard {
     shown.lastPhoneHomeAt = agents.compactMap(\.agent.lastHeartbeatAt).max()
     shown.openLogs = counts.open
     shown.failedLogsDay = counts.failedDay
+    shown.endedLogsDay = activity.today.ended
+    shown.endedLogsDayBefore = activity.dayBefore.ended
+    shown.failedLogsDayBefore = activity.dayBefore.failed
     shown.logs = counts.logs
     shown.agents = UInt32(clamping: agents.count)
     return shown
@@ -150,6 +164,7 @@ struct HealthBoard {
         action.queued = counts.queued
         action.inProgress = counts.inProgress
         action.lastLogAt = Timestamp(counts.lastLogAt)
+        if !stored.isRetired { action.expectedBy = Timestamp(expectedBy(counts)) }
       }
       return action
     }

@@ -12,6 +12,8 @@ enum Troubles {
     case notTakingWork = "NOT_TAKING_WORK"
     case agentDown = "AGENT_DOWN"
     case agentDegraded = "AGENT_DEGRADED"
+    case failureRateUp = "FAILURE_RATE_UP"
+    case quietTooLong = "QUIET_TOO_LONG"
     case scheduleFailing = "SCHEDULE_FAILING"
     case failedLogs = "FAILED_LOGS"
     case keyExpiring = "KEY_EXPIRING"
@@ -85,13 +87,8 @@ enum Troubles {
       agentTroubles(board, add)
     }
     queueTroubles(board, add)
-    if board.counts.failedDay > 0 {
-      let count = board.counts.failedDay
-      add(
-        .failedLogs,
-        "\(count) \(count == 1 ? "log" : "logs") failed or timed out in the last 24 hours.",
-        "integrationctl logs list --integration \(name) --status FAILED,TIMED_OUT --since 24h")
-    }
+    failureTroubles(board, add)
+    quietTroubles(board, add)
     return found
   }
 
@@ -121,6 +118,57 @@ enum Troubles {
           "Agent \(id): its clock is \(seconds) s \(direction); set the clock of \(host).", show
         )
       }
+    }
+  }
+
+  private static func failureTroubles(
+    _ board: HealthBoard, _ add: (Kind, String, String) -> Void
+  ) {
+    let (today, before) = (board.activity.today, board.activity.dayBefore)
+    let next = "integrationctl logs failures --integration \(board.stored.name) --since 24h"
+    if today.isClearlyAbove(before) {
+      return add(
+        .failureRateUp,
+        "\(today.percent) % of \(today.ended) logs failed in the last 24 hours, "
+          + "\(before.percent) % of \(before.ended) in the day before.", next)
+    }
+    let count = board.counts.failedDay
+    guard count > 0 else { return }
+    add(
+      .failedLogs,
+      "\(count) \(count == 1 ? "log" : "logs") failed or timed out in the last 24 hours.", next)
+  }
+
+  /// Actions that did not run when they were to; nothing is said where that is no wonder.
+  private static func quietTroubles(
+    _ board: HealthBoard, _ add: (Kind, String, String) -> Void
+  ) {
+    switch board.health {
+    case .down, .paused, .neverSeen: return
+    case .up, .notTakingWork, .degraded, .draining: break
+    }
+    let retired = Set(board.actions.filter(\.isRetired).map(\.declaration.type))
+    for counts in board.counts.actions where !retired.contains(counts.actionType) {
+      guard let last = counts.lastLogAt, let expected = board.expectedBy(counts),
+        ActivityHabit.isQuietTooLong(expectedBy: expected, last: last, now: board.now)
+      else { continue }
+      let silent = words(ms: board.now.milliseconds(since: last))
+      let late = words(ms: board.now.milliseconds(since: expected))
+      add(
+        .quietTooLong,
+        "\(counts.actionType) has not run for \(silent); it was expected \(late) ago.",
+        "integrationctl logs list --integration \(board.stored.name) "
+          + "--action \(counts.actionType) --limit 5")
+    }
+  }
+
+  /// A span for people: `45 min`, `26 h`, `3 days`.
+  static func words(ms: Int64) -> String {
+    let minutes = ms / 60_000
+    switch minutes {
+    case ..<120: return "\(max(1, minutes)) min"
+    case ..<(72 * 60): return "\(minutes / 60) h"
+    default: return "\(minutes / (24 * 60)) days"
     }
   }
 
@@ -156,7 +204,8 @@ enum Troubles {
       add(
         .unservedRequests,
         "\(requests(counts.queued)) for \(counts.actionType), the oldest for "
-          + "\(waitedMs / 1_000) s, and no agent takes them.",
+          + "\(waitedMs < 120_000 ? "\(waitedMs / 1_000) s" : words(ms: waitedMs)), "
+          + "and no agent takes \(counts.queued == 1 ? "it" : "them").",
         "integrationctl requests list --integration \(name) --action \(counts.actionType)")
     }
   }

@@ -33,7 +33,7 @@ extension IntegrationService {
   public func getLog(_ request: GetLogRequestView, _ call: ServerCall<GetLogResponse>) {
     let fields = request.makeMessage()
     read(call) { [self] () async throws(RPCError) in
-      let id = try Self.logID(fields.id)
+      let id = try await logID(ofPrefix: fields.id)
       let wanted = try Self.pageSize(fields.errorPageSize, "error_page_size")
       let limit = min(wanted, PageBudget.maximumErrors)
       let after = try PageToken.number(fields.errorPageToken)
@@ -50,6 +50,34 @@ extension IntegrationService {
       }
       return response
     }
+  }
+
+  /// The id of the one log whose id begins with a text.
+  private func logID(ofPrefix text: String) async throws(RPCError) -> LogID {
+    if let id = LogID(text) { return id }
+    guard let range = LogID.range(ofPrefix: text) else {
+      throw .invalid(
+        "id", "expected a log's id, a UUID as 36 characters, or at least the first 8 of them")
+    }
+    let found: [LogID]
+    do throws(StoreError) {
+      found = try await store.logIDs(in: range, limit: 4)
+    } catch {
+      throw refusal(error)
+    }
+    guard let first = found.first else {
+      throw RPCError(.notFound, "no log's id begins with \(text)", reason: Reason.logUnknown)
+    }
+    // Two integrations may have logs of one id; it names whichever the id alone does.
+    guard Set(found).count == 1 else {
+      let more = found.count > 3 ? " and more" : ""
+      throw RPCError(
+        .invalidArgument,
+        "several logs' ids begin with \(text): "
+          + found.prefix(3).map(\.description).joined(separator: ", ") + "\(more); give more of it",
+        reason: Reason.logAmbiguous)
+    }
+    return first
   }
 
   /// A new log for the same work, linked by retry_of.

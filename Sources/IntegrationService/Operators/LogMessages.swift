@@ -83,5 +83,40 @@ extension GetLogResponse {
     nextErrorPageToken = detail.nextRecordError.map { PageToken.text(number: $0) } ?? ""
     request = detail.request.map { ActionRequest($0, catalogue) }
     retriedBy = detail.retriedBy.map(\.description)
+    phases = IntegrationModel.LogPhase.phases(
+      of: detail.timeline.filter { !$0.isLate }.map(\.moment)
+    )
+    .map(IntegrationAPI.LogPhase.init)
+    chain = detail.attemptsThatFit.map { ActionLog($0, catalogue) }
+  }
+}
+
+extension IntegrationAPI.LogPhase {
+  /// A phase of the model.
+  init(_ phase: IntegrationModel.LogPhase) {
+    self.init()
+    kind = LogPhaseKind(rawValue: Int32(phase.kind.rawValue))
+    startedAt = Timestamp(phase.startedAt)
+    endedAt = Timestamp(phase.endedAt)
+    delivery = phase.delivery
+    agentID = phase.agentID
+  }
+}
+
+extension StoredTimelineEntry {
+  /// What phases need of it.
+  var moment: LogMoment { LogMoment(at: at, to: to, cause: cause, agentID: agentID) }
+}
+
+extension LogDetail {
+  /// The attempts at the same work, as many as fit beside the rest: from the log itself outwards to
+  /// the first, then those after it.
+  var attemptsThatFit: [StoredLog] {
+    let place = chain.firstIndex { $0.id == log.id } ?? 0
+    let half = 256 << 10
+    let after = Array(chain[place...])
+    let before = Array(chain[..<place].reversed())
+    return before.prefix(PageBudget.fitting(before, within: half, \.textBytes)).reversed()
+      + after.prefix(PageBudget.fitting(after, within: half, \.textBytes))
   }
 }

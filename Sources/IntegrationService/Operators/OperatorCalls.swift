@@ -109,10 +109,32 @@ extension IntegrationService {
       throw refusal(error)
     }
     let byID = Dictionary(counts.map { ($0.integration, $0) }, uniquingKeysWith: { $1 })
+    let activity = try await activity(of: integrations, now: now)
     return integrations.map { stored in
       HealthBoard(
         stored, byID[stored.id] ?? IntegrationCounts(integration: stored.id),
-        agents: records(stored), actions: catalogue.actions(of: stored.id), now: now)
+        agents: records(stored), actions: catalogue.actions(of: stored.id),
+        activity: activity[stored.id] ?? IntegrationActivity(), now: now)
+    }
+  }
+
+  /// What the actions of integrations did in the last days; a few integrations at a time, so that
+  /// other reads come in between.
+  private func activity(
+    of integrations: [StoredIntegration], now: Instant
+  ) async throws(RPCError) -> [IntegrationID: IntegrationActivity] {
+    var found: [ActionHours] = []
+    let first = IntegrationActivity.firstHour(at: now)
+    for start in stride(from: 0, to: integrations.count, by: 8) {
+      let some = integrations[start..<min(start + 8, integrations.count)].map(\.id)
+      do throws(StoreError) {
+        found += try await store.hours(some, from: first)
+      } catch {
+        throw refusal(error)
+      }
+    }
+    return Dictionary(grouping: found, by: \.integration).mapValues {
+      IntegrationActivity($0, now: now)
     }
   }
 

@@ -121,6 +121,12 @@ enum IntegrationCommands {
       Column("FAILED 24H", alignment: .right) { row, _ in
         Cell("\(row.failedLogsDay)", row.failedLogsDay > 0 ? .bad : .plain)
       },
+      Column("OF", .useful, alignment: .right) { row, _ in
+        Cell("\(max(row.endedLogsDay, row.failedLogsDay))", .faint)
+      },
+      Column("DAY BEFORE", .extra, alignment: .right) { row, _ in
+        Cell("\(row.failedLogsDayBefore) of \(row.endedLogsDayBefore)", .faint)
+      },
       Column("LAST LOG", .useful) { row, now in .ago(row.lastLogAt, now, missing: "never") },
       Column("PHONED HOME", .useful) { row, now in .ago(row.lastPhoneHomeAt, now, missing: "never")
       },

@@ -18,7 +18,11 @@ enum LogCommands {
         CommandExample("integrationctl logs tail --follow", "watch what happens"),
         CommandExample(
           "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37", "one with its history"),
-      ]), [list, show, LogTail.verb, LogRetry.verb, LogNotes.note, LogNotes.handled])
+      ]),
+    [
+      list, show, LogTail.verb, LogCountCommand.verb, LogChartCommand.verb,
+      LogFailuresCommand.verb, LogRetry.verb, LogNotes.note, LogNotes.handled,
+    ])
 
   static let list = Verb(
     Command(
@@ -36,30 +40,59 @@ enum LogCommands {
       "Values of one filter are alternatives; different filters narrow each other. Flags that take "
         + "VALUE,… may also be repeated."), .list
   ) { invocation in
-    try invocation.write(try await page(invocation), as: listing)
+    let page = try await page(invocation)
+    try invocation.write(page, as: fitting(page.rows, invocation))
   }
 
   static let show = Verb(
     Command(
       "show", "one log: how it came about, its history and its errors",
-      flags: [errorLimit], positionals: [id]
+      flags: [errorLimit, errorToken], positionals: [idOrPrefix]
     ).withExamples([
       CommandExample(
-        "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37", "everything about one")
+        "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37", "everything about one"),
+      CommandExample(
+        "integrationctl logs show 01938c3e-7a41-7bb2", "by the beginning of its id"),
+      CommandExample(
+        "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 --errors 5000 -o json",
+        "with all that went wrong inside it"),
     ])
   ) { invocation in
-    var request = GetLogRequest()
-    request.id = invocation.arguments[id]
-    request.errorPageSize = invocation.arguments[errorLimit]
-    let sent = request
-    let reply = try await invocation.call { client throws(RPCError) in
-      try await client.getLog(sent)
-    }
+    let reply = try await wholeLog(invocation)
     try invocation.write(reply) { LogView.text(reply, $0) }
   }
 
+  /// A log with as many of its record errors as are wanted, page by page.
+  private static func wholeLog(_ invocation: Invocation) async throws(Failure) -> GetLogResponse {
+    let limit = invocation.arguments[errorLimit]
+    let client = try await invocation.client()
+    var request = GetLogRequest()
+    request.id = invocation.arguments[idOrPrefix]
+    request.errorPageToken = invocation.arguments[errorToken] ?? ""
+    var whole: GetLogResponse?
+    var wanted = limit
+    repeat {
+      request.errorPageSize = min(wanted, 1_000)
+      let sent = request
+      let reply = try await invocation.call(client) { client throws(RPCError) in
+        try await client.getLog(sent)
+      }
+      if whole == nil { whole = reply } else { whole?.errors += reply.errors }
+      whole?.nextErrorPageToken = reply.nextErrorPageToken
+      wanted -= min(wanted, UInt32(clamping: reply.errors.count))
+      // A page that brings nothing leads nowhere.
+      if reply.nextErrorPageToken.isEmpty || reply.errors.isEmpty { break }
+      request.errorPageToken = reply.nextErrorPageToken
+    } while wanted > 0
+    return whole ?? GetLogResponse()
+  }
+
   static let errorLimit = Flag.value(
-    "errors", .integer(1...1000), default: UInt32(50), help: "how many record errors at most")
+    "errors", .integer(1...100_000), default: UInt32(50), help: "how many record errors at most")
+  static let errorToken = Flag.optional(
+    "error-page-token", .text.named("TOKEN"), help: "where the record errors before ended")
+  static let idOrPrefix = Positional.required(
+    .logIDPrefix, help: "the log's id, or its beginning as a narrow list shows it")
 
   static let listing = Listing<ActionLog>(
     table: Table(columns: [
@@ -84,6 +117,32 @@ enum LogCommands {
     ],
     empty: "No log matches.")
 
+  /// From this width on a list has room for whole ids beside the message.
+  private static let widthWithIDs = 120
+
+  /// The list as it fits: a narrow one shows the beginning of each id, as far as tells the rows
+  /// apart, for the message's sake; `logs show` takes it.
+  static func fitting(_ rows: [ActionLog], _ invocation: Invocation) -> Listing<ActionLog> {
+    guard let width = invocation.console.width, width < widthWithIDs else { return listing }
+    return Listing(
+      table: narrowTable(idLength: LogIDText.tellingApart(rows.map(\.id))),
+      csvPaths: listing.csvPaths, empty: listing.empty)
+  }
+
+  private static func narrowTable(idLength: Int) -> Table<ActionLog> {
+    Table(columns: [
+      Column("LOG") { row, _ in Cell(String(row.id.prefix(idLength))) },
+      Column("STATUS") { row, _ in .status(row.status) },
+      Column("INTEGRATION", .extra) { row, _ in Cell(row.integration) },
+      Column("ACTION", .useful, cuttableTo: 10) { row, _ in Cell(row.actionType) },
+      Column("RECORD", cuttableTo: 6) { row, _ in Cell(row.entity?.id ?? "") },
+      Column("UPDATED", .important) { row, now in .ago(row.updatedAt, now) },
+      Column("MESSAGE", cuttableTo: 10) { row, _ in
+        Cell(row.statusMessage, row.status.tone == .bad ? .bad : .plain)
+      },
+    ])
+  }
+
   static func page(_ invocation: Invocation) async throws -> Page<ActionLog> {
     let filter = try FilterFlags.filter(of: invocation.arguments)
     let client = try await invocation.client()
@@ -99,5 +158,20 @@ enum LogCommands {
       }
       return Page(rows: reply.logs, nextToken: reply.nextPageToken)
     }
+  }
+}
+
+/// Ids of logs, shortened.
+enum LogIDText {
+  /// The time and the first random digits: `01938c3e-7a41-7bb2`.
+  static let shortest = 18
+
+  /// How much of each id tells it from the others; at least ``shortest``.
+  static func tellingApart(_ ids: [String]) -> Int {
+    let ids = Set(ids)
+    for length in [shortest, 23, 28] where Set(ids.map { $0.prefix(length) }).count == ids.count {
+      return length
+    }
+    return 36
   }
 }

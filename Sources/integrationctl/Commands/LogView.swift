@@ -7,10 +7,15 @@ enum LogView {
     let log = reply.log ?? ActionLog()
     addHeadline(log, to: &document)
     document.fields(origin(log, reply))
-    document.fields(course(log, reply.request, presentation.now))
+    document.fields(course(log, reply.request, hasPhases: !reply.phases.isEmpty, presentation.now))
     document.fields(content(log, reply.request))
+    if !reply.phases.isEmpty { document.table("Phases", phases, reply.phases, empty: "") }
     document.table(
-      "Timeline", timeline, reply.timeline, empty: "its first report told everything")
+      timelineHeading(reply), timeline, reply.timeline,
+      empty: "its first report told everything")
+    if reply.chain.count > 1 {
+      document.table("Attempts at this work", attempts(log.id), reply.chain, empty: "")
+    }
     if !reply.errors.isEmpty {
       document.table(errorHeading(log, reply), errors, reply.errors, empty: "")
     }
@@ -57,12 +62,12 @@ enum LogView {
   }
 
   private static func course(
-    _ log: ActionLog, _ request: ActionRequest?, _ now: WallTime
+    _ log: ActionLog, _ request: ActionRequest?, hasPhases: Bool, _ now: WallTime
   ) -> [(label: String, value: Cell)] {
     [
       ("Progress", Cell(progressWords(log))),
-      ("Queued", Cell(queuedWords(log, now))),
-      ("Running", Cell(runningWords(log, now))),
+      ("Queued", Cell(hasPhases ? "" : queuedWords(log, now))),
+      ("Running", Cell(hasPhases ? "" : runningWords(log, now))),
       (
         "Deliveries",
         (request?.delivery ?? 0) > 1 ? Cell("\(request?.delivery ?? 0)", .warning) : ""
@@ -133,6 +138,44 @@ enum LogView {
 
   // MARK: Tables
 
+  static let phases = Table<LogPhase>(columns: [
+    Column("PHASE") { row, _ in Cell(row.kind.jsonName.lowercased(), row.kind.tone) },
+    Column("FOR", alignment: .right) { row, now in
+      guard let start = row.startedAt else { return "" }
+      let end = row.endedAt.map { WallTime($0) }
+      let span = Self.span(from: WallTime(start), to: end ?? now)
+      return end == nil ? Cell("\(span) so far", .active) : Cell(span)
+    },
+    Column("FROM (UTC)", .useful) { row, _ in
+      Cell(
+        row.startedAt.map {
+          "\(TimeText.date(WallTime($0))) \(TimeText.clockWithMilliseconds(WallTime($0)))"
+        } ?? "")
+    },
+    Column("DELIVERY", .useful) { row, _ in Cell(row.delivery == 0 ? "" : "\(row.delivery)") },
+    Column("AGENT", .important, cuttableTo: 8) { row, _ in Cell(row.agentID) },
+  ])
+
+  /// The attempts of a chain; the one that is shown is marked.
+  static func attempts(_ id: String) -> Table<ActionLog> {
+    Table(columns: [
+      Column("NO", alignment: .right) { row, _ in Cell("\(row.attempt)") },
+      Column("LOG") { row, _ in Cell(row.id == id ? "this one" : row.id) },
+      Column("STATUS") { row, _ in .status(row.status) },
+      Column("BY", .extra, cuttableTo: 8) { row, _ in
+        Cell(row.requestedBy.isEmpty ? row.trigger.jsonName.lowercased() : row.requestedBy)
+      },
+      Column("CREATED", .useful) { row, now in .ago(row.createdAt, now) },
+      Column("MESSAGE", .important, cuttableTo: 12) { row, _ in Cell(row.statusMessage) },
+    ])
+  }
+
+  private static func timelineHeading(_ reply: GetLogResponse) -> String {
+    let late = reply.timeline.count(where: \.late)
+    if late == 0 { return "Timeline" }
+    return "Timeline (\(late) late \(late == 1 ? "report" : "reports"), which changed nothing)"
+  }
+
   static let timeline = Table<TimelineEntry>(columns: [
     Column("AT (UTC)") { row, _ in
       Cell(
@@ -162,8 +205,13 @@ enum LogView {
   private static func errorHeading(_ log: ActionLog, _ reply: GetLogResponse) -> String {
     let shown = UInt64(reply.errors.count)
     return shown < log.recordErrors
-      ? "Record errors (\(shown) of \(log.recordErrors); more with --errors N)"
+      ? "Record errors (\(shown) of \(log.recordErrors); \(moreErrors(log, reply)))"
       : "Record errors (\(shown))"
+  }
+
+  private static func moreErrors(_ log: ActionLog, _ reply: GetLogResponse) -> String {
+    let token = reply.nextErrorPageToken
+    return token.isEmpty ? "more with --errors N" : "go on with --error-page-token \(token)"
   }
 
   private static func addNext(
@@ -180,5 +228,15 @@ enum LogView {
     case .inProgress, .completed, .unspecified, .unrecognized: return
     }
     document.line(Cell(line, .faint))
+  }
+}
+
+extension LogPhaseKind {
+  var tone: Tone {
+    switch self {
+    case .queued, .unspecified, .unrecognized: .plain
+    case .leased: .warning
+    case .running: .active
+    }
   }
 }

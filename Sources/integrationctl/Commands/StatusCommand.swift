@@ -34,13 +34,19 @@ enum StatusCommand {
   }
 
   private static func add(_ trouble: Trouble, to document: inout Document) {
-    document.line(
-      Cell(trouble.integration, .heading), Cell(trouble.message),
-      Cell(trouble.kind, .faint))
+    document.line(Cell(trouble.kind, tone(of: trouble.kind)), Cell(trouble.integration, .heading))
+    document.attachFields([("", Cell(trouble.message))])
     document.attachFields(
       [
         ("call", Cell(trouble.supportContact)), ("next", Cell(trouble.nextStep, .active)),
       ], .never)
+  }
+
+  /// What stops work is red, what only may is not.
+  private static func tone(of kind: String) -> Tone {
+    let stopping = ["INTEGRATION_DOWN", "UNSERVED_REQUESTS", "NOT_TAKING_WORK", "AGENT_DOWN"]
+    if stopping.contains(kind) { return .bad }
+    return kind == "NEVER_SEEN" ? .faint : .warning
   }
 
   private static func workWords(_ reply: GetStatusResponse, _ now: WallTime) -> String {

@@ -71,7 +71,7 @@ struct  Integrationmanager__V1__Integration
    */
   uint64_t logs;
   /*
-   * all that ended in the last 24 hours
+   * all that ended in this hour and the 23 before
    */
   uint64_t ended_logs_day;
   /*

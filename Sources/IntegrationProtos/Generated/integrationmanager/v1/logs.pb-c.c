@@ -4070,7 +4070,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__chart_logs_response__de
   (ProtobufCMessageInit) integrationmanager__v1__chart_logs_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__log_bucket__field_descriptors[6] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__log_bucket__field_descriptors[7] =
 {
   {
     "start",
@@ -4144,11 +4144,24 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__log_bucket__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "local_start",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__LogBucket, local_start),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__log_bucket__field_indices_by_name[] = {
   4,   /* field[4] = duration_p50_ms */
   5,   /* field[5] = duration_p95_ms */
   2,   /* field[2] = failed */
+  6,   /* field[6] = local_start */
   1,   /* field[1] = logs */
   3,   /* field[3] = open */
   0,   /* field[0] = start */
@@ -4156,7 +4169,7 @@ static const unsigned integrationmanager__v1__log_bucket__field_indices_by_name[
 static const ProtobufCIntRange integrationmanager__v1__log_bucket__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__log_bucket__descriptor =
 {
@@ -4166,7 +4179,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__log_bucket__descriptor 
   "Integrationmanager__V1__LogBucket",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__LogBucket),
-  6,
+  7,
   integrationmanager__v1__log_bucket__field_descriptors,
   integrationmanager__v1__log_bucket__field_indices_by_name,
   1,  integrationmanager__v1__log_bucket__number_ranges,

@@ -303,6 +303,9 @@ struct  Integrationmanager__V1__ListLogsResponse
 struct  Integrationmanager__V1__GetLogRequest
 {
   ProtobufCMessage base;
+  /*
+   * or its beginning, at least 8 characters, where that names one log
+   */
   char *id;
   /*
    * 0: 50; at most 1000
@@ -710,7 +713,7 @@ struct  Integrationmanager__V1__ChartLogsRequest
    */
   uint32_t buckets;
   /*
-   * where buckets of a day and more begin; empty: UTC
+   * where buckets of a day and more begin: "Europe/Berlin", "+02:00";
    */
   char *time_zone;
 };
@@ -755,10 +758,14 @@ struct  Integrationmanager__V1__LogBucket
    */
   uint64_t duration_p50_ms;
   uint64_t duration_p95_ms;
+  /*
+   * start on the zone's clocks: "2026-11-24T08:30:00+01:00"
+   */
+  char *local_start;
 };
 #define INTEGRATIONMANAGER__V1__LOG_BUCKET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__log_bucket__descriptor) \
-    , NULL, 0, 0, 0, 0, 0 }
+    , NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__GroupFailuresRequest
