@@ -27,6 +27,8 @@ public final class IntegrationService: Sendable {
   let refusals = Mutex<[CallToken: RefusedReports]>([:])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])
   let server = Mutex<RPCServer?>(nil)
+  let retention = RetentionBoard()
+  let transfers = PacedStreams(maximum: ServiceLimits.maximumTransfers)
   let schemaVersion = Mutex<Int>(0)
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
@@ -43,6 +45,8 @@ public final class IntegrationService: Sendable {
     case store
     /// Changed agents and used keys are written to the store.
     case save
+    /// Logs that are kept no longer may be there.
+    case prune
   }
 
   /// Makes a service over a store that is not started yet.
@@ -72,6 +76,8 @@ public final class IntegrationService: Sendable {
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
+    retention.set(try await store.retention().rules)
+    timer.schedule(.prune, after: configuration.limits.pruneInterval)
     if let due = stored.nextDue { expect(due: due) }
   }
 
@@ -95,7 +101,7 @@ public final class IntegrationService: Sendable {
     timer.withLock { $0 }?.schedule(deadline, atMs: due)
   }
 
-  private func loadAgents(_ stored: StoreCatalog) {
+  func loadAgents(_ stored: StoreCatalog) {
     agents.load(stored.agents.map(AgentRecord.init))
     for integration in stored.integrations where integration.isPaused {
       for agent in agents.agents(of: integration.id) {
@@ -114,6 +120,7 @@ public final class IntegrationService: Sendable {
       case .poll(let token): ended.append(token)
       case .store: expireDue()
       case .save: saveChanges()
+      case .prune: pruneByAndBy()
       }
     }
     if !ended.isEmpty { endPolls(ended) }

@@ -92,6 +92,9 @@ extension Writer {
     if let request = change.request { try request.update(database, for: change.row) }
     count(action: change.row.action, from: before.status, to: change.row.status, at: now)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }
+    if change.row.status.isFinal, !before.status.isFinal {
+      sizes.add(1, try change.row.keptBytes(database), to: change.row.status)
+    }
     noteDue(change.row.due)
     if change.holdBefore != .none, change.request?.hold == LogState.Hold.none {
       leaseEnded(change.row.action, isClosed: change.row.status.isFinal)
@@ -118,6 +121,7 @@ extension Writer {
   func appendLate(_ entry: TimelineRow, to change: inout LogChange) throws {
     try append(entry, to: &change)
     change.row.late += 1
+    sizes.add(0, change.row.ownBytes - change.before.ownBytes, to: change.row.status)
     try change.row.update(database)
   }
 

@@ -61,6 +61,11 @@ public struct StoreLimits: Hashable, Sendable {
   /// database when there are enough of their logs.
   public var digestBufferBytes = 33_554_432
 
+  /// Bytes of the lines of one import, which wait in the data directory until all are there.
+  ///
+  /// Default 64 GiB.
+  public var maximumImportBytes: Int64 = 68_719_476_736
+
   /// Makes the default limits.
   public init() {}
 }

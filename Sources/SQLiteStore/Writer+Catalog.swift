@@ -27,6 +27,8 @@ extension Writer {
     case .returnLease(let integration, let id, let token):
       try returnLease(integration, id, token, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
+    case .setRetention(let rules): try setRetention(rules)
+    case .prune(let budget): try prune(budget, now: now)
     }
   }
 

@@ -12,6 +12,8 @@ import SQLiteDatabase
   var index: EntityIndex
   var digests: LogDigests
   private var counts: CountDeltas
+  var sizes = StatusSizes()
+  var pruner: Pruner
   private var order = BatchOrder()
   let hot: HotStatements
   let names: NameCache
@@ -32,6 +34,7 @@ import SQLiteDatabase
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
+    pruner = try Pruner(database)
     names = NameCache(database)
     hot = try HotStatements(database)
   }
@@ -51,9 +54,7 @@ import SQLiteDatabase
     do {
       try database.statement("BEGIN IMMEDIATE").run()
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
-      try counts.flush(to: database)
-      try index.flush(to: database)
-      try digests.flush(to: database)
+      try flush()
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -61,6 +62,14 @@ import SQLiteDatabase
     }
     finishEvents()
     swap(&events, &commit.events)
+  }
+
+  /// Writes what is kept beside rows, inside the open transaction.
+  func flush() throws {
+    try counts.flush(to: database)
+    try sizes.flush(to: database)
+    try index.flush(to: database)
+    try digests.flush(to: database)
   }
 
   private func begin(wantsLogEvents: Bool) {
@@ -92,7 +101,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events) = (counts, events.count)
+      let (counts, sizes, events) = (counts, sizes, events.count)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -102,6 +111,7 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.sizes = sizes
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
@@ -131,6 +141,8 @@ import SQLiteDatabase
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
     counts = CountDeltas()
+    sizes = StatusSizes()
+    pruner = try Pruner(database)
     names.removeAll()
   }
 

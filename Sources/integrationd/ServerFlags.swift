@@ -3,6 +3,7 @@ import IntegrationModel
 import IntegrationService
 import RPCServer
 import RPCWire
+import SQLiteStore
 
 /// The server's flags, each with its environment variable and default.
 enum ServerFlags {
@@ -19,8 +20,17 @@ enum ServerFlags {
     default: RPCServerConfiguration().reactors,
     help: "how many event loops carry connections; one carries a million small calls a second")
 
+  static let restore = Flag.optional(
+    FlagName("restore", environment: "INTEGRATIOND_RESTORE"), .path.named("FILE"),
+    help: "begin with a copy of this backup (integrationctl server backup); the data directory "
+      + "must have no database")
+  static let maximumImportBytes = Flag.value(
+    FlagName("maximum-import-bytes", environment: "INTEGRATIOND_MAXIMUM_IMPORT_BYTES"),
+    .byteCount((1 << 20)...(1 << 50)), default: Int(StoreLimits().maximumImportBytes),
+    help: "the lines of one import; more get RESOURCE_EXHAUSTED, IMPORT_TOO_LARGE")
+
   static let all: [any DeclaredFlag] =
-    [data, listen, reactors] + ModelFlags.all + ServiceFlags.all + WireFlags.all
+    [data, restore, listen, reactors, maximumImportBytes] + ModelFlags.all + ServiceFlags.all + WireFlags.all
 }
 
 /// When logs and leases end by themselves.
@@ -90,8 +100,14 @@ enum ServiceFlags {
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
 
+  static let pruneInterval = Flag.value(
+    FlagName("prune-interval", environment: "INTEGRATIOND_PRUNE_INTERVAL"),
+    .duration(.milliseconds(100)...(.seconds(86_400))), default: defaults.pruneInterval,
+    help: "how often to look for logs that retention keeps no longer (integrationctl server "
+      + "retention)")
+
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, pruneInterval,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -100,6 +116,7 @@ enum ServiceFlags {
     limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
+    limits.pruneInterval = arguments[pruneInterval]
     return limits
   }
 }

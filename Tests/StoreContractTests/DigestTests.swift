@@ -92,6 +92,9 @@ private final class RandomStore {
     await harness.store.close()
     if forgetting {
       let database = try SQLiteConnection(path: harness.scratch.file("data/integrations.db"))
+      for table in Schema.migrations[2].matches(of: #/CREATE TABLE (\w+)/#).map(\.1) {
+        try database.execute("DROP TABLE \(table)")
+      }
       try database.execute("DROP TABLE log_digests; PRAGMA user_version = 1")
     }
     let store = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)

@@ -141,6 +141,7 @@ extension IntegrationService: ConnectionObserver {
   public func callEnded(_ token: CallToken) {
     polls.remove(token)
     tails.remove(token)
+    transfers.callEnded(token)
     refusals.withLock { _ = $0.removeValue(forKey: token) }
   }
 

@@ -17,6 +17,7 @@ enum Reason {
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
   static let tooManyTails = "TOO_MANY_TAILS"
+  static let tooManyTransfers = "TOO_MANY_TRANSFERS"
   static let storageFull = "STORAGE_FULL"
 }
 

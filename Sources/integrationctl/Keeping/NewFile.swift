@@ -1,0 +1,105 @@
+import Glibc
+
+/// A file that a verb makes: private, never over another, and gone again when the verb fails.
+struct NewFile: ~Copyable {
+  let path: String
+  private let descriptor: Int32
+  private var isKept = false
+
+  init(_ path: String) throws(Failure) {
+    self.path = path
+    descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else {
+      let code = errno
+      throw Failure(
+        .refused, "\(path) cannot be made: \(Failure.systemMessage(code))",
+        next: code == EEXIST ? "Choose another name; nothing is ever overwritten." : "")
+    }
+  }
+
+  deinit {
+    close(descriptor)
+    if !isKept { unsafe unlink(path) }
+  }
+
+  /// Appends a text.
+  func write(_ text: String) throws(Failure) {
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return 0 }
+        return unsafe Glibc.write(descriptor, start + offset, bytes.count - offset)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw Failure(
+          .refused, "\(path) cannot be written: \(Failure.systemMessage(errno)); it is removed")
+      }
+      offset += count
+    }
+  }
+
+  /// Brings the file to disk, and keeps it.
+  mutating func keep() throws(Failure) {
+    guard fsync(descriptor) == 0 else {
+      throw Failure(
+        .refused, "\(path) cannot be brought to disk: \(Failure.systemMessage(errno))")
+    }
+    isKept = true
+  }
+}
+
+/// Lines of a file or of standard input, read in pieces.
+struct LineReader: ~Copyable {
+  private let descriptor: Int32
+  private let name: String
+  private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+  private var rest: [UInt8] = []
+  private var isAtEnd = false
+  /// Longer lines fit no message.
+  private static let maximumLineBytes = 3_900_000
+
+  /// `-` is standard input.
+  init(_ path: String) throws(Failure) {
+    name = path
+    descriptor = path == "-" ? dup(STDIN_FILENO) : unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw Failure(.refused, "\(path) cannot be read: \(Failure.systemMessage(errno))")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next lines, of about so many bytes together; none: there are no more.
+  mutating func lines(bytes wanted: Int) throws(Failure) -> [String] {
+    var (lines, bytes) = ([String](), 0)
+    while bytes < wanted, !isAtEnd {
+      let count = unsafe read(descriptor, &buffer, buffer.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        throw Failure(.refused, "\(name) cannot be read: \(Failure.systemMessage(errno))")
+      }
+      var start = 0
+      for position in 0..<count where buffer[position] == UInt8(ascii: "\n") {
+        rest.append(contentsOf: buffer[start..<position])
+        start = position + 1
+        bytes += rest.count
+        lines.append(String(decoding: rest, as: UTF8.self))
+        rest.removeAll(keepingCapacity: true)
+      }
+      rest.append(contentsOf: buffer[start..<count])
+      guard rest.count <= Self.maximumLineBytes else {
+        throw Failure(
+          .refused, "\(name) has a line of more than \(Self.maximumLineBytes) bytes: no export "
+            + "writes such lines")
+      }
+      if count == 0 {
+        isAtEnd = true
+        if !rest.isEmpty { lines.append(String(decoding: rest, as: UTF8.self)) }
+        rest = []
+      }
+    }
+    return lines
+  }
+}
