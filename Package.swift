@@ -112,7 +112,8 @@ let package = Package(
     program(
       "integrationctl",
       [
-        "JSONText", "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
+        "JSONText", "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire",
+        "ProtobufRuntime",
         "CommandLineOptions",
       ]),
     program(

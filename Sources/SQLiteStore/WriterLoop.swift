@@ -55,8 +55,9 @@ final class WriterLoop: @unchecked Sendable {
 
   // MARK: - Errands
 
-  /// Does something with the writer between two batches; with nil when the store is closed or has
-  /// failed. It takes a few milliseconds at most, or nobody else writes.
+  /// Does something with the writer between two batches; nil: the store is closed or has failed.
+  ///
+  /// It takes a few milliseconds at most, or nobody else writes.
   func betweenBatches<Value: Sendable>(
     _ errand: @escaping @Sendable (Writer?) -> Value
   ) async -> Value {

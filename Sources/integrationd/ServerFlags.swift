@@ -30,7 +30,8 @@ enum ServerFlags {
     help: "the lines of one import; more get RESOURCE_EXHAUSTED, IMPORT_TOO_LARGE")
 
   static let all: [any DeclaredFlag] =
-    [data, restore, listen, reactors, maximumImportBytes] + ModelFlags.all + ServiceFlags.all + WireFlags.all
+    [data, restore, listen, reactors, maximumImportBytes] + ModelFlags.all + ServiceFlags.all
+    + WireFlags.all
 }
 
 /// When logs and leases end by themselves.

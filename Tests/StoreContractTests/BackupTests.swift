@@ -27,7 +27,9 @@ import Testing
     let harness = try await StoreHarness(.sqlite)
     var report = Report()
     report.result = String(repeating: "x", count: 4_000)
-    for _ in 0..<1_000 { try await harness.report(harness.newID(), .completed, sequence: 1, report) }
+    for _ in 0..<1_000 {
+      try await harness.report(harness.newID(), .completed, sequence: 1, report)
+    }
     let before = try await fill(harness, 50)
     let path = harness.scratch.file("copy.db")
     let steps = Mutex(0)

@@ -24,7 +24,8 @@ import Testing
     for number in 0..<40 {
       harness.advance(milliseconds: 977)
       report.entity = EntityReference(
-        type: "order", id: "O-\(number)", displayName: "Order \"\(number)\"", url: "https://x/\(number)")
+        type: "order", id: "O-\(number)", displayName: "Order \"\(number)\"",
+        url: "https://x/\(number)")
       let id = harness.newID()
       let integration = number % 3 == 0 ? other : harness.integration
       report.errors = [

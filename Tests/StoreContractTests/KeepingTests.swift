@@ -228,7 +228,8 @@ import Testing
       try index.flush(to: database)
     }
     let entries = try database.rows(
-      "SELECT (SELECT coalesce(sum(entries), 0) FROM entity_segments)").first?.first?.integer
+      "SELECT (SELECT coalesce(sum(entries), 0) FROM entity_segments)"
+    ).first?.first?.integer
     #expect(entries == 10)
     let chunks = try database.rows("SELECT count(*) FROM entity_chunks").first?.first?.integer
     #expect(chunks == 1)
@@ -255,8 +256,10 @@ import Testing
     try database.execute(Schema.keepingTables)
     let rows = try database.rows("SELECT status, logs, bytes FROM status_sizes ORDER BY status")
     let found = rows.map { $0.map { $0.integer ?? -1 } }
-    #expect(found == kept.filter { $0.logs > 0 }.map {
-      [Int64($0.status.rawValue), Int64($0.logs), Int64($0.bytes)]
-    })
+    #expect(
+      found
+        == kept.filter { $0.logs > 0 }.map {
+          [Int64($0.status.rawValue), Int64($0.logs), Int64($0.bytes)]
+        })
   }
 }

@@ -4,7 +4,9 @@ import IntegrationStore
 // Logs that are kept no longer go by and by, in steps so small that nobody waits for one.
 
 extension IntegrationService {
-  /// How long pruning rests after a step, in lengths of the step. Twelve: a step costs the writer
+  /// How long pruning rests after a step, in lengths of the step.
+  ///
+  /// Twelve: a step costs the writer
   /// about as much again when its pages are written, so together that is a seventh of its time.
   private static let restFactor: Int64 = 12
   /// The shortest rest, in milliseconds.

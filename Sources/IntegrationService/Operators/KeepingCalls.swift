@@ -100,7 +100,8 @@ extension IntegrationService {
         throw refusal(error)
       }
       for size in part.sizes {
-        counted[size.status, default: StoredStatusSize(status: size.status, logs: 0, bytes: 0)].logs += size.logs
+        counted[size.status, default: StoredStatusSize(status: size.status, logs: 0, bytes: 0)]
+          .logs += size.logs
         counted[size.status]?.bytes += size.bytes
       }
       place = part.next
@@ -116,7 +117,8 @@ extension IntegrationService {
       guard rule.maximumBytes > 0, rest > rule.maximumBytes, size.bytes > 0 else { continue }
       let surplus = rest - rule.maximumBytes
       response.freedBytes += surplus
-      response.removedLogs += UInt64((Double(surplus) / Double(size.bytes) * Double(size.logs)).rounded(.up))
+      response.removedLogs += UInt64(
+        (Double(surplus) / Double(size.bytes) * Double(size.logs)).rounded(.up))
     }
     return response
   }

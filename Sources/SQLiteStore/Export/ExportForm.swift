@@ -35,7 +35,8 @@ enum ExportForm {
   case choice([Int64: String])
 
   static let status = ExportForm.choice(names(Status.self, [1, 2, 3, 4, 5, 6]))
-  static let trigger = ExportForm.choice(names(LogTrigger.self, LogTrigger.allCases.map(\.rawValue)))
+  static let trigger = ExportForm.choice(
+    names(LogTrigger.self, LogTrigger.allCases.map(\.rawValue)))
   static let cause = ExportForm.choice(
     names(TransitionCause.self, TransitionCause.allCases.map(\.rawValue)))
   static let condition = ExportForm.choice(
@@ -106,7 +107,8 @@ enum ExportTime {
     let fromMarch = (5 * dayOfYear + 2) / 153
     let month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    let date = "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfYear - (153 * fromMarch + 2) / 5 + 1, 2))"
+    let date =
+      "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfYear - (153 * fromMarch + 2) / 5 + 1, 2))"
     let second = rest / 1_000
     return "\(date)T\(pad(second / 3_600, 2)):\(pad(second % 3_600 / 60, 2)):\(pad(second % 60, 2))"
       + ".\(pad(rest % 1_000, 3))Z"

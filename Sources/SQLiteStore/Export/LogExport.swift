@@ -155,7 +155,8 @@ enum LogExport {
     let own = isPart ? Array(columns.prefix(2)) : columns
     let known = Set(own.map(\.member) + parts.filter { !isPart || $0.isList }.map(\.member))
     if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
-      throw ImportFault("a line of kind \"\(isPart ? partKind : kind)\" has no member \"\(unknown)\"")
+      throw ImportFault(
+        "a line of kind \"\(isPart ? partKind : kind)\" has no member \"\(unknown)\"")
     }
     let integration = try writer.integration(members)
     guard let id = LogID(try ExportKinds.text(members, "id")), integration > 0 else {
@@ -179,7 +180,8 @@ enum LogExport {
     if isList, case .array(let list) = value { items = list } else { items = [value] }
     for item in items {
       guard case .object(let row) = item else {
-        throw ImportFault("expected \"\(member)\" to be \(isList ? "a list of objects" : "an object")")
+        throw ImportFault(
+          "expected \"\(member)\" to be \(isList ? "a list of objects" : "an object")")
       }
       rows.append(row)
     }

@@ -145,7 +145,8 @@ extension WriterLoop {
     try writer.flush()
     let problems = try StoreInvariants(database: writer.database).problemsOfRows()
     if let problem = problems.first {
-      throw StoreFailure.importInvalid(Int(spool.lines), "the lines do not fit together: \(problem)")
+      throw StoreFailure.importInvalid(
+        Int(spool.lines), "the lines do not fit together: \(problem)")
     }
     return ImportState(
       id: spool.id, lines: spool.lines, logs: importing.logs,

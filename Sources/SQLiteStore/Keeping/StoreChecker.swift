@@ -60,7 +60,9 @@ struct StoreChecker {
       let parts = DigestParts(database: database, integration: integration)
       var before: Int64 = -1
       for last in lasts {
-        if let problem = try problem(ofDigest: last, after: before, parts) { problems.append(problem) }
+        if let problem = try problem(ofDigest: last, after: before, parts) {
+          problems.append(problem)
+        }
         if problems.count >= StoreInvariants.maximumProblems { return problems }
         before = last
       }
@@ -126,7 +128,8 @@ struct StoreChecker {
             let id = Self.logID(bytes), problems.count < StoreInvariants.maximumProblems
           else { continue }
           if try !finds(entity, LogPosition(logID: id, integration: integration)) {
-            problems.append("the index of records does not find log \(id) of integration \(integration)")
+            problems.append(
+              "the index of records does not find log \(id) of integration \(integration)")
           }
         }
       }

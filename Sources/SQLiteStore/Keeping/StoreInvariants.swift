@@ -25,14 +25,16 @@ struct StoreInvariants {
       """
       SELECT r.id FROM requests r LEFT JOIN logs l ON l.integration = r.integration AND l.id = r.id
       WHERE l.id IS NULL OR coalesce(l.flags, 0) & \(LogRow.Flag.request) = 0
-      """) { "request \($0) has no log that says that it comes from one" }
+      """
+    ) { "request \($0) has no log that says that it comes from one" }
       + logs(
         """
         SELECT l.id FROM logs l
         LEFT JOIN requests r ON l.integration = r.integration AND l.id = r.id
         WHERE coalesce(l.flags, 0) & \(LogRow.Flag.request) <> 0
           AND (r.id IS NULL OR (r.hold = \(RequestRow.closed)) <> (l.status > 2))
-        """) { "log \($0) has no request, or one that is open where the log has ended" }
+        """
+      ) { "log \($0) has no request, or one that is open where the log has ended" }
   }
 
   private func timelines() throws -> [String] {
@@ -41,7 +43,8 @@ struct StoreInvariants {
       SELECT l.id FROM logs l WHERE coalesce(l.entries, 0) > 0 AND coalesce(l.entries, 0) <>
         (SELECT count(*) FROM timeline t WHERE t.integration = l.integration AND t.id = l.id
           AND t.n BETWEEN 1 AND l.entries)
-      """) { "the timeline of log \($0) has not the entries 1 to its count" }
+      """
+    ) { "the timeline of log \($0) has not the entries 1 to its count" }
   }
 
   private func strays() throws -> [String] {
@@ -51,7 +54,8 @@ struct StoreInvariants {
         """
         SELECT DISTINCT t.id FROM \(table) t
         LEFT JOIN logs l ON l.integration = t.integration AND l.id = t.id WHERE l.id IS NULL
-        """) { "table \(table) has rows of log \($0), which is not there" }
+        """
+      ) { "table \(table) has rows of log \($0), which is not there" }
     }
     return problems
       + (try sentences("SELECT count(*) FROM logs WHERE action NOT IN (SELECT id FROM actions)") {

@@ -14,7 +14,9 @@ extension Writer {
   /// Removes some logs that are kept no longer, and gives some free pages back.
   func prune(_ budget: PruneBudget, now: Instant) throws -> CommandOutcome {
     var work = PruneWork(budget)
-    if budget.sweeps || !pruner.rules.isEmpty && now.milliseconds(since: pruner.swept) >= Pruner.sweepMs {
+    if budget.sweeps
+      || !pruner.rules.isEmpty && now.milliseconds(since: pruner.swept) >= Pruner.sweepMs
+    {
       try pruner.sweep(now: now, database)
     }
     var isThrough = true
@@ -52,7 +54,9 @@ extension Writer {
   /// Logs of one step that are looked for before they are removed: they lie side by side.
   private static let runLogs = 64
 
-  /// Removes logs of a walk that ended by a time. None begins after its end, so the walk ends where
+  /// Removes logs of a walk that ended by a time.
+  ///
+  /// None begins after its end, so the walk ends where
   /// ids are younger.
   private func prune(
     _ walk: Pruner.Walk, endedBy cutoff: Instant, _ work: inout PruneWork

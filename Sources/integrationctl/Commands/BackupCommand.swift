@@ -9,15 +9,17 @@ enum BackupCommand {
     ValueForm<String>.path.named("FILE"), help: "the new file, on the server's machine")
 
   static let verb = Verb(
-    Command("backup", "copy the database into a new file while the server works", positionals: [file])
-      .withExamples([
-        CommandExample("integrationctl server backup /backup/monday.db", "make a backup"),
-        CommandExample(
-          "integrationd --data /srv/new --restore /backup/monday.db", "start a server on it"),
-      ]).withDiscussion(
-        "The server writes the file as its own user, mode 0600, and never over another. It holds "
-          + "every record of the moment at which it ends. Keys work from it; to show them again "
-          + "keep the data directory's sealing.key beside it.")
+    Command(
+      "backup", "copy the database into a new file while the server works", positionals: [file]
+    )
+    .withExamples([
+      CommandExample("integrationctl server backup /backup/monday.db", "make a backup"),
+      CommandExample(
+        "integrationd --data /srv/new --restore /backup/monday.db", "start a server on it"),
+    ]).withDiscussion(
+      "The server writes the file as its own user, mode 0600, and never over another. It holds "
+        + "every record of the moment at which it ends. Keys work from it; to show them again "
+        + "keep the data directory's sealing.key beside it.")
   ) { invocation in
     let path = try absolute(invocation.arguments[file], invocation)
     var request = BackUpRequest()

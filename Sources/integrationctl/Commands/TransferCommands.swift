@@ -57,12 +57,14 @@ enum ImportCommand {
   private static let stepBytes = 262_144
 
   static let verb = Verb(
-    Command("import", "bring exported lines into an empty server, all or nothing", positionals: [file])
-      .withExamples([
-        CommandExample("integrationctl server import everything.jsonl", "from a file"),
-        CommandExample(
-          "gunzip -c everything.jsonl.gz | integrationctl server import -", "through a program"),
-      ])
+    Command(
+      "import", "bring exported lines into an empty server, all or nothing", positionals: [file]
+    )
+    .withExamples([
+      CommandExample("integrationctl server import everything.jsonl", "from a file"),
+      CommandExample(
+        "gunzip -c everything.jsonl.gz | integrationctl server import -", "through a program"),
+    ])
   ) { invocation in
     var reader = try LineReader(invocation.arguments[file])
     let client = try await invocation.client()

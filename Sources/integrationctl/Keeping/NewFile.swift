@@ -91,7 +91,8 @@ struct LineReader: ~Copyable {
       rest.append(contentsOf: buffer[start..<count])
       guard rest.count <= Self.maximumLineBytes else {
         throw Failure(
-          .refused, "\(name) has a line of more than \(Self.maximumLineBytes) bytes: no export "
+          .refused,
+          "\(name) has a line of more than \(Self.maximumLineBytes) bytes: no export "
             + "writes such lines")
       }
       if count == 0 {
