@@ -99,5 +99,8 @@ final class CountingStore: IntegrationStore {
     try await store.finishImport(id)
   }
   func dropStaleImport() async { await store.dropStaleImport() }
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await store.audit(query)
+  }
   func close() async { await store.close() }
 }

@@ -82,8 +82,15 @@ extension IntegrationService {
     _ request: PruneLogsRequestView, _ call: ServerCall<PruneLogsResponse>
   ) {
     let (isDry, resumes) = (request.dryRun, request.resume)
+    let principal = call.principal
     read(call) { [self] () async throws(RPCError) in
-      isDry ? try await countPrunable() : try await prunePart(resumes: resumes)
+      if isDry { return try await countPrunable() }
+      let response = try await prunePart(resumes: resumes)
+      if response.removedLogs > 0 {
+        let sum = ["removedLogs": "\(response.removedLogs)"]
+        await note("PruneLogs", AuditRecord(target: "server", after: sum), principal)
+      }
+      return response
     }
   }
 

@@ -30,6 +30,7 @@ extension IntegrationService {
       } catch {
         throw RPCError(error)
       }
+      await note("BackUp", AuditRecord(target: "server", after: ["path": path]), call.principal)
       var last = BackUpResponse()
       last.done = true
       _ = await stream.send(last)
@@ -42,6 +43,7 @@ extension IntegrationService {
   ) {
     let withoutLogs = request.withoutLogs
     transfer(call) { [self] stream throws(RPCError) in
+      await note("ExportData", AuditRecord(target: "server"), call.principal)
       var position = ExportPosition()
       while true {
         let page: ExportPage
@@ -96,11 +98,28 @@ extension IntegrationService {
             id, firstLine: max(step.firstLine, 1), lines: step.lines)
         }
         if step.finish { state = try await store.finishImport(id) }
-        if step.finish { await takeOverImport() }
+        if step.finish {
+          await takeOverImport()
+          let sum = ["lines": "\(state.lines)", "logs": "\(state.logs)"]
+          await note("ImportData", AuditRecord(target: "server", after: sum), call.principal)
+        }
         return ImportDataResponse(state)
       } catch {
         throw RPCError(error)
       }
+    }
+  }
+
+  /// Enters into the audit what an operator did with the store as a whole; where that fails, what
+  /// he did is done all the same.
+  func note(_ action: String, _ record: AuditRecord, _ principal: Principal) async {
+    let context = AuditContext(
+      principal: principal.name, from: principal.identity?.address ?? "", action: action)
+    do throws(StoreFailure) {
+      _ = try await store.perform(
+        .audited(context, .recordAudit(record)), now: ServerClock.now)
+    } catch {
+      configuration.log("level=warning event=not_audited action=\(action) \(error)")
     }
   }
 
@@ -109,7 +128,9 @@ extension IntegrationService {
     do throws(StoreError) {
       let stored = try await store.loadCatalog()
       catalogue.load(stored)
+      for token in stored.tokens { tokens.update(token) }
       loadAgents(stored)
+      expectEnds()
       retention.set(try await store.retention().rules)
       if let due = stored.nextDue { expect(due: due) }
     } catch {

@@ -39,6 +39,8 @@ enum ExportForm {
     names(LogTrigger.self, LogTrigger.allCases.map(\.rawValue)))
   static let cause = ExportForm.choice(
     names(TransitionCause.self, TransitionCause.allCases.map(\.rawValue)))
+  static let role = ExportForm.choice(
+    names(OperatorRole.self, OperatorRole.allCases.map(\.rawValue)))
   static let condition = ExportForm.choice(
     names(AgentCondition.self, AgentCondition.allCases.map(\.rawValue)))
 

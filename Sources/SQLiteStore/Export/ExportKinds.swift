@@ -23,8 +23,8 @@ struct ExportTable: ExportKind {
   /// lines refer to this kind.
   let key: String
   let columns: [ExportColumn]
-  /// Columns that do not leave the store, and what an import puts there.
-  var defaults: [String: SQLiteValue] = [:]
+  /// Columns that do not leave the store, and what an import puts there, in SQL.
+  var defaults: [String: String] = [:]
   /// What an import does with a stored row.
   var stored: @Sendable ([String: JSONValue], Int64, ImportWriter) throws -> Void = { _, _, _ in }
 
@@ -69,7 +69,9 @@ struct ExportTable: ExportKind {
 
 /// All kinds in the order in which they are exported.
 enum ExportKinds {
-  static let all: [any ExportKind] = [integrations, keys, actions, agents, retention]
+  static let all: [any ExportKind] = [
+    integrations, keys, actions, agents, retention, tokens, audit,
+  ]
 
   static let integrations = ExportTable(
     kind: "integration", table: "integrations", key: "id",
@@ -94,8 +96,8 @@ enum ExportKinds {
       ExportColumn("secret_hash", .bytes), ExportColumn("created", .time, as: "createdAt"),
       ExportColumn("created_by", .text), ExportColumn("expires", .time, as: "expiresAt"),
       ExportColumn("revoked", .time, as: "revokedAt"),
-      ExportColumn("last_used", .time, as: "lastUsedAt"),
-    ], defaults: ["sealed_secret": .blob([])])
+      ExportColumn("last_used", .time, as: "lastUsedAt"), ExportColumn("last_used_from", .text),
+    ], defaults: ["sealed_secret": "x''"])
 
   static let actions = ExportTable(
     kind: "action", table: "actions", key: "id",
@@ -146,6 +148,25 @@ enum ExportKinds {
       ExportColumn("status", .status), ExportColumn("maximum_age_ms", .wide),
       ExportColumn("maximum_bytes", .wide),
     ])
+
+  static let tokens = ExportTable(
+    kind: "token", table: "tokens", key: "id",
+    columns: [
+      ExportColumn("id", .text), ExportColumn("name", .text), ExportColumn("role", .role),
+      ExportColumn("secret_hash", .bytes), ExportColumn("created", .time, as: "createdAt"),
+      ExportColumn("created_by", .text), ExportColumn("expires", .time, as: "expiresAt"),
+      ExportColumn("revoked", .time, as: "revokedAt"),
+      ExportColumn("last_used", .time, as: "lastUsedAt"), ExportColumn("last_used_from", .text),
+    ])
+
+  /// Entries follow those that the new server has made itself until then.
+  static let audit = ExportTable(
+    kind: "audit", table: "audit", key: "number",
+    columns: [
+      ExportColumn("at", .time), ExportColumn("principal", .text), ExportColumn("address", .text),
+      ExportColumn("action", .text), ExportColumn("target", .text),
+      ExportColumn("before", .text), ExportColumn("after", .text), ExportColumn("reason", .text),
+    ], defaults: ["number": "(SELECT coalesce(max(number), 0) + 1 FROM audit)"])
 
   static func text(
     _ members: [String: JSONValue], _ name: String

@@ -69,18 +69,19 @@ final class ImportWriter {
   /// Inserts one row from a line's members, and returns the number that it got.
   func insert(
     _ members: [String: JSONValue], into table: String, _ columns: [ExportColumn],
-    defaults: [String: SQLiteValue] = [:]
+    defaults: [String: String] = [:]
   ) throws -> Int64 {
-    let names = columns.map(\.column) + defaults.keys.sorted()
-    let marks = repeatElement("?", count: names.count).joined(separator: ", ")
+    let others = defaults.sorted { $0.key < $1.key }
+    let names = columns.map(\.column) + others.map(\.key)
+    let values = columns.map { _ in "?" } + others.map(\.value)
     let insert = try database.statement(
-      "INSERT INTO \(table)(\(names.joined(separator: ", "))) VALUES(\(marks))")
+      """
+      INSERT INTO \(table)(\(names.joined(separator: ", ")))
+      VALUES(\(values.joined(separator: ", ")))
+      """)
     let integration = try integration(members)
     for (place, column) in columns.enumerated() {
       try bind(insert, place + 1, members[column.member], column, integration)
-    }
-    for (place, key) in defaults.keys.sorted().enumerated() {
-      bind(insert, columns.count + place + 1, defaults[key] ?? .null)
     }
     if let problem = try Self.conflict(insert) {
       throw ImportFault("a \(table) row is there already, or misses a member: \(problem)")
@@ -96,16 +97,6 @@ final class ImportWriter {
     } catch {
       guard error.isConstraint else { throw error }
       return error.message
-    }
-  }
-
-  private func bind(_ statement: SQLiteStatement, _ place: Int, _ value: SQLiteValue) {
-    switch value {
-    case .null: statement.bindNull(place)
-    case .integer(let number): statement.bind(place, number)
-    case .real(let number): statement.bind(place, number)
-    case .text(let text): statement.bind(place, text)
-    case .blob(let bytes): statement.bind(place, blob: bytes)
     }
   }
 
