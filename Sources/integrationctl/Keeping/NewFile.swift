@@ -7,19 +7,23 @@ struct NewFile: ~Copyable {
   private var isKept = false
 
   init(_ path: String) throws(Failure) {
-    self.path = path
-    descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else {
+    // Nothing of the value is set before the file is its own: else its end would remove another's.
+    let made = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard made >= 0 else {
       let code = errno
       throw Failure(
         .refused, "\(path) cannot be made: \(Failure.systemMessage(code))",
         next: code == EEXIST ? "Choose another name; nothing is ever overwritten." : "")
     }
+    self.path = path
+    descriptor = made
+    unsafe UnfinishedFile.path = strdup(path)
   }
 
   deinit {
     close(descriptor)
     if !isKept { unsafe unlink(path) }
+    UnfinishedFile.forget()
   }
 
   /// Appends a text.
@@ -47,6 +51,24 @@ struct NewFile: ~Copyable {
         .refused, "\(path) cannot be brought to disk: \(Failure.systemMessage(errno))")
     }
     isKept = true
+    UnfinishedFile.forget()
+  }
+}
+
+/// The file that Ctrl-C removes.
+enum UnfinishedFile {
+  /// Its path; nil: there is none.
+  ///
+  /// Unsafe because a signal's handler reads it whenever it comes: it is one pointer, set when the
+  /// file is there and reset when it is whole or gone. The program makes one file in its life.
+  nonisolated(unsafe) fileprivate static var path: UnsafeMutablePointer<CChar>?
+
+  /// The file is whole, or gone.
+  fileprivate static func forget() { unsafe path = nil }
+
+  /// Removes it; in a signal's handler too.
+  static func remove() {
+    if let path = unsafe path { _ = unsafe unlink(path) }
   }
 }
 
@@ -62,11 +84,12 @@ struct LineReader: ~Copyable {
 
   /// `-` is standard input.
   init(_ path: String) throws(Failure) {
-    name = path
-    descriptor = path == "-" ? dup(STDIN_FILENO) : unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
+    let opened = path == "-" ? dup(STDIN_FILENO) : unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard opened >= 0 else {
       throw Failure(.refused, "\(path) cannot be read: \(Failure.systemMessage(errno))")
     }
+    name = path
+    descriptor = opened
   }
 
   deinit { close(descriptor) }
