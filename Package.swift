@@ -112,9 +112,8 @@ let package = Package(
     program(
       "integrationctl",
       [
-        "JSONText", "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire",
-        "ProtobufRuntime",
-        "CommandLineOptions",
+        "IntegrationClient", "IntegrationAPI", "IntegrationModel", "RPCClient", "RPCWire",
+        "ProtobufRuntime", "CommandLineOptions", "JSONText",
       ]),
     program(
       "integration-bench",

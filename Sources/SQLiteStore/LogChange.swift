@@ -96,6 +96,7 @@ extension Writer {
       sizes.add(1, try change.row.keptBytes(database), to: change.row.status)
     }
     noteDue(change.row.due)
+    if change.row.status.isFinal { noteEnd(change.row, now: now) }
     if change.holdBefore != .none, change.request?.hold == LogState.Hold.none {
       leaseEnded(change.row.action, isClosed: change.row.status.isFinal)
     }
@@ -139,12 +140,12 @@ extension Writer {
   private func leaseEnded(_ action: Int64, isClosed: Bool) {
     guard let entry = directory.actions[action] else { return }
     if isClosed, entry.policy.maximumInFlight == 0 { return }
-    emit(.requestAvailable(entry.stored.integration, actionType: entry.type))
+    offer(entry)
   }
 
   /// An action's rules.
   func policy(_ action: Int64) -> ActionPolicy {
-    directory.actions[action]?.policy ?? ActionPolicy()
+    directory.policies[action] ?? ActionPolicy()
   }
 
   /// The number of an integration's own name as principal.

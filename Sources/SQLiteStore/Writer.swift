@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var rates: DeliveryRates
   private var counts: CountDeltas
   var sizes = StatusSizes()
   var pruner: Pruner
@@ -26,6 +27,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// Runs of schedules that ended and are not yet taken note of.
+  var endedRuns: [EndedRun] = []
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -33,6 +36,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    rates = try DeliveryRates(database)
     counts = CountDeltas()
     pruner = try Pruner(database)
     names = NameCache(database)
@@ -76,6 +80,7 @@ import SQLiteDatabase
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
     earliestDue = .distantFuture
+    endedRuns.removeAll()
   }
 
   private func performAll(
@@ -91,6 +96,7 @@ import SQLiteDatabase
       for position in order.positions {
         outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
+      try finishEndedRuns()
     }
   }
 
@@ -102,6 +108,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, sizes, events) = (counts, sizes, events.count)
+      let (rates, endedRuns) = (rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -112,6 +119,8 @@ import SQLiteDatabase
         try database.execute("RELEASE command")
         self.counts = counts
         self.sizes = sizes
+        self.rates = rates
+        self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
@@ -140,6 +149,9 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    let waiting = rates
+    rates = try DeliveryRates(database)
+    rates.keepWaiting(of: waiting)
     counts = CountDeltas()
     sizes = StatusSizes()
     pruner = try Pruner(database)

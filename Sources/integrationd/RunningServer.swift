@@ -75,6 +75,7 @@ struct RunningServer {
     limits.model = ModelFlags.limits(arguments)
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
     limits.maximumImportBytes = Int64(arguments[ServerFlags.maximumImportBytes])
+    limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
     return limits
   }
 
@@ -86,6 +87,13 @@ struct RunningServer {
     return configuration
   }
 
+  /// Where `TZDIR` says that the system's time zones are; nil: in the usual place.
+  private static var zoneDirectory: String? {
+    guard let value = unsafe getenv("TZDIR") else { return nil }
+    let path = unsafe String(cString: value)
+    return path.isEmpty ? nil : path
+  }
+
   private static func configuration(
     _ arguments: Arguments, log: ServerLog
   ) throws(CredentialError) -> ServiceConfiguration {
@@ -95,6 +103,7 @@ struct RunningServer {
     configuration.model = ModelFlags.limits(arguments)
     configuration.version = ProductVersion.text
     configuration.dataDirectory = directory
+    if let zones = zoneDirectory { configuration.zoneDirectory = zones }
     configuration.otherLimits = WireFlags.described(arguments)
     configuration.sealingKey = try SealingKeyFile.loadOrCreate(directory: directory)
     configuration.log = { log.line($0) }

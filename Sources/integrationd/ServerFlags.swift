@@ -100,6 +100,10 @@ enum ServiceFlags {
     FlagName("maximum-tails", environment: "INTEGRATIOND_MAXIMUM_TAILS"),
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
+  static let maximumSchedules = Flag.value(
+    FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
+    .integer(1...1_000_000), default: defaults.maximumSchedules,
+    help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
 
   static let pruneInterval = Flag.value(
     FlagName("prune-interval", environment: "INTEGRATIOND_PRUNE_INTERVAL"),
@@ -108,7 +112,8 @@ enum ServiceFlags {
       + "retention)")
 
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, pruneInterval,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
+    pruneInterval,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -118,6 +123,7 @@ enum ServiceFlags {
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
     limits.pruneInterval = arguments[pruneInterval]
+    limits.maximumSchedules = arguments[maximumSchedules]
     return limits
   }
 }

@@ -131,6 +131,7 @@ extension IntegrationService {
       for token in stored.tokens { tokens.update(token) }
       loadAgents(stored)
       expectEnds()
+      await loadSchedules(stored.schedules)
       retention.set(try await store.retention().rules)
       if let due = stored.nextDue { expect(due: due) }
     } catch {

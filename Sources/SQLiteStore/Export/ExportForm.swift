@@ -27,6 +27,10 @@ enum ExportForm {
   case integration
   /// The number of an action of the line's integration, by its type.
   case action
+  /// The number of an action, by its integration and type: `customsoft/export_quote`.
+  case actionPath
+  /// The number of a schedule, by its name.
+  case schedule
   /// The number of an agent of the line's integration, by its id.
   case agent
   /// The number of a name.

@@ -70,7 +70,7 @@ struct ExportTable: ExportKind {
 /// All kinds in the order in which they are exported.
 enum ExportKinds {
   static let all: [any ExportKind] = [
-    integrations, keys, actions, agents, retention, tokens, audit,
+    integrations, keys, actions, overrides, pauses, agents, schedules, retention, tokens, audit,
   ]
 
   static let integrations = ExportTable(
@@ -117,6 +117,44 @@ enum ExportKinds {
     let type = try text(members, "type")
     if let complaint = FieldRules.complaint(name: type) { throw ImportFault("type: \(complaint)") }
     writer.remember(action: type, of: try writer.integration(members), number)
+  }
+
+  static let overrides = ExportTable(
+    kind: "actionOverride", table: "action_overrides", key: "action",
+    columns: [
+      ExportColumn("action", .actionPath), ExportColumn("maximum_attempts", .number),
+      ExportColumn("initial_backoff_ms", .number), ExportColumn("maximum_backoff_ms", .number),
+      ExportColumn("multiplier", .real), ExportColumn("queue_timeout_ms", .number),
+      ExportColumn("progress_timeout_ms", .number), ExportColumn("maximum_in_flight", .number),
+      ExportColumn("one_open_per_entity", .number), ExportColumn("rate_limit", .number),
+      ExportColumn("rate_period_ms", .number), ExportColumn("can_be_requested", .number),
+    ])
+
+  static let pauses = ExportTable(
+    kind: "actionPause", table: "action_pauses", key: "action",
+    columns: [ExportColumn("action", .actionPath), ExportColumn("reason", .text)])
+
+  static let schedules = ExportTable(
+    kind: "schedule", table: "schedules", key: "id",
+    columns: [
+      ExportColumn("name", .text), ExportColumn("integration", .integration),
+      ExportColumn("action_type", .text), ExportColumn("entity_type", .text),
+      ExportColumn("entity_id", .text), ExportColumn("entity_name", .text),
+      ExportColumn("entity_url", .text), ExportColumn("input", .text),
+      ExportColumn("cron", .text), ExportColumn("time_zone", .text),
+      ExportColumn("interval_ms", .wide), ExportColumn("overlap", .number),
+      ExportColumn("catch_up", .number), ExportColumn("catch_up_window_ms", .wide),
+      ExportColumn("jitter_ms", .wide), ExportColumn("expires_ms", .wide),
+      ExportColumn("paused", .flag), ExportColumn("pause_reason", .text),
+      ExportColumn("next_at", .time), ExportColumn("fire_at", .time),
+      ExportColumn("last_at", .time), ExportColumn("last_log", .logID),
+      ExportColumn("runs", .wide), ExportColumn("skipped", .wide),
+      ExportColumn("last_error", .text), ExportColumn("failures", .wide),
+      ExportColumn("created", .time, as: "createdAt"), ExportColumn("created_by", .text),
+      ExportColumn("revision", .number),
+    ]
+  ) { members, number, writer in
+    writer.schedules[try text(members, "name")] = number
   }
 
   static let agents = ExportTable(

@@ -40,11 +40,24 @@ final class ExportReader {
       .object(
         Labels.decode(row.blob(place)).sorted { $0.key < $1.key }.map { ($0.key, .text($0.value)) })
     case .integration: .text(integrations[row.integer(place)] ?? "")
+    case .actionPath:
+      .text(
+        try text(
+          """
+          SELECT i.name || '/' || a.type FROM actions a JOIN integrations i ON i.id = a.integration
+          WHERE a.id = ?
+          """, row.integer(place)))
+    case .schedule:
+      .text(try text("SELECT name FROM schedules WHERE id = ?", row.integer(place)))
     case .action: .text(try names.action(row.integer(place)))
     case .agent: .text(try names.agent(row.integer(place)))
     case .name: .text(try names.name(row.integer(place)))
     case .choice(let names): .text(names[row.integer(place)] ?? "\(row.integer(place))")
     }
+  }
+
+  private func text(_ sql: String, _ number: Int64) throws -> String {
+    try database.rows(sql, .integer(number)).first?.first?.text ?? ""
   }
 
   private static func hexadecimal(_ bytes: [UInt8]) -> String {
@@ -61,6 +74,7 @@ final class ImportWriter {
   var integrations: [String: Int64] = [:]
   private var actions: [String: Int64] = [:]
   private var agents: [String: Int64] = [:]
+  var schedules: [String: Int64] = [:]
   /// Logs that are stored.
   var logs: UInt64 = 0
 
@@ -145,6 +159,16 @@ final class ImportWriter {
           place,
           try Self.known(
             actions["\(integration)/\(text)"], column, "the type of an action of a line before"))
+      case .actionPath:
+        let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
+        let owner = parts.first.flatMap { integrations[$0] } ?? 0
+        statement.bind(
+          place,
+          try Self.known(
+            actions["\(owner)/\(parts.last ?? "")"], column, "an action of a line before"))
+      case .schedule:
+        statement.bind(
+          place, try Self.known(schedules[text], column, "a schedule of a line before"))
       case .agent:
         statement.bind(
           place,

@@ -54,6 +54,13 @@ enum LogExport {
       [ExportColumn("reason", .text), ExportColumn("principal", .text)]
     ),
     (
+      "schedule", "schedule_logs", false,
+      [
+        ExportColumn("schedule", .schedule, as: "name"), ExportColumn("state", .number),
+        ExportColumn("retry", .number),
+      ]
+    ),
+    (
       "timeline", "timeline", true,
       [
         ExportColumn("n", .number), ExportColumn("at", .time),

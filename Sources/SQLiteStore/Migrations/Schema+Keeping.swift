@@ -29,7 +29,4 @@ extension Schema {
   private static func length(_ column: String) -> String {
     "coalesce(length(CAST(\(column) AS BLOB)), 0)"
   }
-
-  /// Tables whose rows belong to one log, by integration and id: they go with it.
-  static let logTables = ["timeline", "record_errors", "requests", "cancels"]
 }
