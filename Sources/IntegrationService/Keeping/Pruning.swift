@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import RPCWire
 
 // Logs that are kept no longer go by and by, in steps so small that nobody waits for one.
 
@@ -36,6 +37,18 @@ extension IntegrationService {
       Task { await store.dropStaleImport() }
     } else {
       schedulePruning(after: Self.rest(after: pruned))
+    }
+  }
+
+  /// Does one step for an operator.
+  func pruneStep(_ budget: PruneBudget) async throws(RPCError) -> PruneOutcome {
+    do throws(StoreFailure) {
+      let outcome = try await store.perform(.prune(budget), now: ServerClock.now)
+      guard case .pruned(let pruned) = outcome else { return PruneOutcome() }
+      retention.stepped(pruned)
+      return pruned
+    } catch {
+      throw RPCError(error)
     }
   }
 

@@ -147,17 +147,6 @@ extension IntegrationService {
     return response
   }
 
-  private func pruneStep(_ budget: PruneBudget) async throws(RPCError) -> PruneOutcome {
-    do throws(StoreFailure) {
-      let outcome = try await store.perform(.prune(budget), now: ServerClock.now)
-      guard case .pruned(let pruned) = outcome else { return PruneOutcome() }
-      retention.stepped(pruned)
-      return pruned
-    } catch {
-      throw RPCError(error)
-    }
-  }
-
   /// Looks whether the store is whole.
   public func checkStore(
     _ request: CheckStoreRequestView, _ call: ServerCall<CheckStoreResponse>

@@ -6,8 +6,8 @@ extension SQLiteStore {
   /// Puts a copy of a backup into a data directory that has no database yet.
   ///
   /// Throws a `StoreError`: `inUse` where a server uses the directory, `permission` or
-  /// `inputOutput` with what the system said, `damaged` where the file is no backup or the directory
-  /// has a database already. Then nothing is left.
+  /// `inputOutput` with what the system said, `damaged` where the file is no backup or the
+  /// directory has a database already. Then nothing is left.
   public static func restore(_ file: String, into directory: String) throws(StoreError) {
     let directory = try DataDirectory(path: directory)
     var information = stat()

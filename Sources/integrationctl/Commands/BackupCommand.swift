@@ -17,8 +17,9 @@ enum BackupCommand {
       CommandExample(
         "integrationctl server backup monday.db", "into this directory of the server's machine"),
     ]).withDiscussion(
-      "The server writes the file as its own user, mode 0600, and never over another; "
-        + "integrationd --restore FILE starts with a copy of it. It holds every record of the moment at which it ends. Keys work from it; to show them again "
+      "The server writes the file as its own user, mode 0600, and never over another. It holds "
+        + "every record of the moment at which it ends; integrationd --restore FILE starts with a "
+        + "copy of it. Keys work from it; to show them again "
         + "keep the data directory's sealing.key beside it.")
   ) { invocation in
     let path = try absolute(invocation.arguments[file], invocation)

@@ -63,7 +63,7 @@ enum ImportCommand {
     .withExamples([
       CommandExample("integrationctl server import everything.jsonl", "from a file"),
       CommandExample(
-        "integrationctl server import - < everything.jsonl", "from standard input"),
+        "integrationctl server import -", "from standard input"),
     ])
   ) { invocation in
     var reader = try LineReader(invocation.arguments[file])

@@ -59,9 +59,10 @@ struct NewFile: ~Copyable {
 enum UnfinishedFile {
   /// Its path; nil: there is none.
   ///
-  /// Unsafe because a signal's handler reads it whenever it comes: it is one pointer, set when the
-  /// file is there and reset when it is whole or gone. The program makes one file in its life.
+  /// The program makes one file in its life.
   nonisolated(unsafe) fileprivate static var path: UnsafeMutablePointer<CChar>?
+  // A signal's handler reads it whenever it comes: it is one pointer, set when the file is there
+  // and reset when it is whole or gone.
 
   /// The file is whole, or gone.
   fileprivate static func forget() { unsafe path = nil }
