@@ -56,6 +56,7 @@ let package = Package(
 
     // codec: bytes, and one Swift module for each C library
     library("RPCWire"),
+    library("JSONText"),
     library("ProtobufRuntime", ["CProtobufC", "IntegrationProtos"]),
     library("SQLiteDatabase", ["CSQLite"]),
     library("Credentials", ["COpenSSL"]),
@@ -81,14 +82,15 @@ let package = Package(
       ["RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
 
     // storage
-    library("SQLiteStore", ["IntegrationStore", "IntegrationModel", "SQLiteDatabase"]),
+    library(
+      "SQLiteStore", ["IntegrationStore", "IntegrationModel", "SQLiteDatabase", "JSONText"]),
 
     // product
     library(
       "IntegrationService",
       [
         "IntegrationAPI", "IntegrationStore", "IntegrationModel", "RPCServer", "RPCTransport",
-        "RPCWire", "ProtobufRuntime", "Credentials",
+        "RPCWire", "ProtobufRuntime", "Credentials", "JSONText",
       ]),
     library("IntegrationClient", ["IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime"]),
     library(
@@ -111,7 +113,7 @@ let package = Package(
       "integrationctl",
       [
         "IntegrationClient", "IntegrationAPI", "IntegrationModel", "RPCClient", "RPCWire",
-        "ProtobufRuntime", "CommandLineOptions",
+        "ProtobufRuntime", "CommandLineOptions", "JSONText",
       ]),
     program(
       "integration-bench",

@@ -31,6 +31,8 @@ public final class IntegrationService: Sendable {
   let refusals = Mutex<[CallToken: RefusedReports]>([:])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])
   let server = Mutex<RPCServer?>(nil)
+  let retention = RetentionBoard()
+  let transfers = PacedStreams(maximum: ServiceLimits.maximumTransfers)
   let schemaVersion = Mutex<Int>(0)
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
@@ -55,6 +57,8 @@ public final class IntegrationService: Sendable {
     case schedules
     /// Changed agents and used keys are written to the store.
     case save
+    /// Logs that are kept no longer may be there.
+    case prune
     /// A key or token ends.
     case credentials
   }
@@ -84,6 +88,8 @@ public final class IntegrationService: Sendable {
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
+    retention.set(try await store.retention().rules)
+    timer.schedule(.prune, after: configuration.limits.pruneInterval)
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)
@@ -110,7 +116,7 @@ public final class IntegrationService: Sendable {
     timer.withLock { $0 }?.schedule(deadline, atMs: due)
   }
 
-  private func loadAgents(_ stored: StoreCatalog) {
+  func loadAgents(_ stored: StoreCatalog) {
     agents.load(stored.agents.map(AgentRecord.init))
     for integration in stored.integrations {
       let pauses = catalogue.pauses(of: integration.id)
@@ -137,6 +143,7 @@ public final class IntegrationService: Sendable {
       case .store: expireDue()
       case .schedules: wakeForSchedules()
       case .save: saveChanges()
+      case .prune: pruneByAndBy()
       case .credentials: endExpired()
       }
     }

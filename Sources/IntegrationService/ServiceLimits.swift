@@ -42,6 +42,11 @@ public struct ServiceLimits: Sendable {
   /// nothing is lost for good.
   public var agentSaveInterval: Duration = .seconds(5)
 
+  /// How often logs are looked for that are kept no longer.
+  ///
+  /// Default 1 min; with nothing to do a look takes microseconds for each integration.
+  public var pruneInterval: Duration = .seconds(60)
+
   /// The defaults.
   public init() {}
 }
@@ -67,6 +72,12 @@ extension ServiceLimits {
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.
   static let heartbeatMs: ClosedRange<UInt32> = 1_000...300_000
+  /// The longest time that logs may be kept under a rule: 100 years.
+  static let longestRetentionMs: UInt64 = 3_155_760_000_000
+  /// How long one call prunes before it answers how far it is.
+  static let prunePart: Duration = .seconds(2)
+  /// Exports and backups at a time.
+  static let maximumTransfers = 4
   /// The most action types that one poll names.
   static let maximumPolledActions = 100
 
@@ -82,6 +93,7 @@ extension ServiceLimits {
       "maximum-schedules": "\(maximumSchedules)",
       "tail-journal": tailJournal.flagText,
       "tail-journal-changes": "\(tailJournalChanges)",
+      "prune-interval": pruneInterval.flagText,
     ]
   }
 }

@@ -25,7 +25,7 @@ public protocol CommitObserver: Sendable {
 /// Where integrations, logs and requests live.
 ///
 /// See the module's page for the whole contract.
-public protocol IntegrationStore: Sendable {
+public protocol IntegrationStore: StoreKeeping, Sendable {
   /// Sets who hears of commits. Called once, before the first `submit`.
   func start(observer: any CommitObserver)
 

@@ -40,6 +40,10 @@ public enum CommandOutcome: Sendable {
   case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
+  /// Of a change of rules: all of them.
+  case retention([StoredRetentionRule])
+  /// Of a step of pruning.
+  case pruned(PruneOutcome)
   /// It has nothing to tell.
   case done
   /// It changed nothing, except that a late report stands in the timeline.

@@ -93,6 +93,10 @@ public enum StoreCommand: Sendable {
   case schedule(ScheduleCommand)
   /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
   case expire(maximum: Int)
+  /// Changes how long logs are kept; other statuses stay as they are. Outcome: `retention`.
+  case setRetention([StoredRetentionRule])
+  /// Removes some of the logs that the rules keep no longer. Outcome: `pruned`.
+  case prune(PruneBudget)
 }
 
 /// Declares what an integration can do.

@@ -5,7 +5,7 @@ import IntegrationStore
 struct EntityEntry: Hashable, Comparable, Sendable {
   /// `EntityEntry.hash` of the entity's id.
   var hash: UInt64
-  /// The integration; its number is small.
+  /// The integration, whose number is small; negative: the log is gone.
   var integration: Int32
   /// The log.
   var id: LogID
@@ -19,11 +19,21 @@ struct EntityEntry: Hashable, Comparable, Sendable {
     self.id = id
   }
 
-  /// By hash, then integration, then time.
+  /// By hash, then integration, then time; what says that a log is gone stands behind its entry.
   static func < (left: EntityEntry, right: EntityEntry) -> Bool {
     if left.hash != right.hash { return left.hash < right.hash }
-    if left.integration != right.integration { return left.integration < right.integration }
-    return left.id < right.id
+    let (one, other) = (left.integration.magnitude, right.integration.magnitude)
+    if one != other { return one < other }
+    if left.id != right.id { return left.id < right.id }
+    return left.integration > right.integration
+  }
+
+  /// Whether it says that the log is gone.
+  var isRemoval: Bool { integration < 0 }
+
+  /// Whether one says that the other's log is gone.
+  func cancels(_ other: EntityEntry) -> Bool {
+    hash == other.hash && integration == -other.integration && id == other.id
   }
 
   /// The hash of an entity's id.

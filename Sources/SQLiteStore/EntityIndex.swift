@@ -29,6 +29,14 @@ struct EntityIndex {
   private var nextSegment: Int64 = 1
   /// Merges under way by the level of what they make; 0 is the tail's.
   private var merges: [Int: EntityMerge] = [:]
+  /// The key of the merge of all segments among `merges`.
+  private static let compaction = -1
+  /// Whether a merge of all segments goes on, or what it replaced is still there.
+  private(set) var isCompacting = false
+  /// Whether that merge was begun.
+  private var isCompacted = false
+  /// How many entries the merge of all segments takes with the next commit beside its share.
+  var extraEntries = 0
   private var garbage: EntityGarbage
   private var blob: [UInt8] = []
 
@@ -62,6 +70,13 @@ struct EntityIndex {
         hash: EntityEntry.hash(entityID), integration: Int32(clamping: integration), id: id))
   }
 
+  /// Adds a mark to the batch that a log is gone: it meets the log's entry in a merge, and both go.
+  mutating func remove(_ entityID: String, integration: IntegrationID, id: LogID) {
+    batch.append(
+      EntityEntry(
+        hash: EntityEntry.hash(entityID), integration: -Int32(clamping: integration), id: id))
+  }
+
   /// Writes the batch's entries and advances the merges, inside the batch's transaction.
   ///
   /// After an error or a rollback the owner makes a new index from what is stored.
@@ -70,13 +85,31 @@ struct EntityIndex {
     if added > 0 { try appendBatch(to: database) }
     try startMerges(database)
     // Each level takes in as many entries as come in, so twice that much keeps every merge ahead.
-    let budget = 2 * added + EntityMerge.chunkEntries
+    let budget = 2 * added + EntityMerge.chunkEntries + extraEntries
+    extraEntries = 0
     for level in merges.keys.sorted() {
       guard var merge = merges.removeValue(forKey: level) else { continue }
       try merge.advance(budget, database)
       if merge.isFinished { try finish(merge, database) } else { merges[level] = merge }
     }
     try garbage.collect(database)
+    if merges[Self.compaction] == nil, garbage.isEmpty || segments.count < 2 {
+      (isCompacting, isCompacted) = (false, false)
+    }
+  }
+
+  // MARK: - Compaction
+
+  /// Entries in segments and the tail.
+  private var entries: Int { segments.reduce(tailCount) { $0 + Int($1.entries) } }
+
+  /// Begins to merge all segments where far more entries are kept than there are logs: those of
+  /// logs that are gone, and what says so, meet only in a merge.
+  mutating func compact(forLogs logs: Int) throws {
+    guard !isCompacting, merges.isEmpty || merges.keys.allSatisfy({ $0 == 0 }),
+      entries > logs + logs / 4 + 2 * tailEntries
+    else { return }
+    isCompacting = true
   }
 
   /// Stores the batch as a row of the tail, or within the last row while that fills no page; so
@@ -107,6 +140,14 @@ struct EntityIndex {
         level: 0, number: takeNumber(), runs: tail, lastTailRow: lastTailRow)
       tail = []
       tailCount = 0
+    }
+    // Segments take part in one merge at a time.
+    if merges[Self.compaction] != nil { return }
+    if isCompacting, segments.count > 1, merges.keys.allSatisfy({ $0 == 0 }), !isCompacted {
+      isCompacted = true
+      merges[Self.compaction] = try EntityMerge(
+        level: segments.map(\.level).max() ?? 1, number: takeNumber(), segments: segments, database)
+      return
     }
     let levels = Dictionary(grouping: segments, by: \.level)
     for (level, members) in levels where members.count >= Self.fanOut && merges[level + 1] == nil {

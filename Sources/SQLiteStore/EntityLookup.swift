@@ -33,6 +33,8 @@ struct EntityLookup {
   }
 
   private mutating func take(_ entry: EntityEntry) {
+    // The log's own entry may be found all the same: then the log is not.
+    guard !entry.isRemoval else { return }
     let position = LogPosition(logID: entry.id, integration: IntegrationID(entry.integration))
     guard integrations.isEmpty || integrations.contains(position.integration),
       range.contains(position)

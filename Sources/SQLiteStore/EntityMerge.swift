@@ -52,8 +52,7 @@ struct EntityMerge {
   mutating func advance(_ budget: Int, _ database: SQLiteConnection) throws {
     for _ in 0..<budget {
       guard let source = heap.first?.source else { break }
-      chunk.append(sources[source].entry)
-      if chunk.count == Self.chunkEntries { try writeChunk(database) }
+      try append(sources[source].entry, database)
       if try sources[source].advance(database) {
         heap[0].hash = sources[source].entry.hash
       } else {
@@ -66,6 +65,16 @@ struct EntityMerge {
       try writeChunk(database)
       isFinished = true
     }
+  }
+
+  /// Takes in an entry, or drops it together with the one that it cancels, which stands before it.
+  private mutating func append(_ entry: EntityEntry, _ database: SQLiteConnection) throws {
+    if let last = chunk.last, last.cancels(entry) {
+      chunk.removeLast()
+      return
+    }
+    if chunk.count == Self.chunkEntries { try writeChunk(database) }
+    chunk.append(entry)
   }
 
   private mutating func writeChunk(_ database: SQLiteConnection) throws {

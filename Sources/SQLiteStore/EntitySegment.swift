@@ -45,6 +45,9 @@ struct EntityGarbage {
   /// The highest number that a segment ever had which left chunks behind.
   private(set) var highestSegment: Int64 = 0
 
+  /// Whether nothing is left to delete.
+  var isEmpty: Bool { chunks.isEmpty && tail == nil }
+
   /// Finds the chunks of merges that never finished.
   init(_ database: SQLiteConnection, segments: [EntitySegment]) throws {
     let known = Set(segments.map(\.number))

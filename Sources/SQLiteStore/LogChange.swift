@@ -94,6 +94,9 @@ extension Writer {
       action: change.row.action, from: before.status, to: change.row.status, at: now,
       ended: change.row.finished)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }
+    if change.row.status.isFinal, !before.status.isFinal {
+      sizes.add(1, try change.row.keptBytes(database), to: change.row.status)
+    }
     noteDue(change.row.due)
     if change.row.status.isFinal { noteEnd(change.row, now: now) }
     if change.holdBefore != .none, change.request?.hold == LogState.Hold.none {
@@ -135,6 +138,7 @@ extension Writer {
   func appendLate(_ entry: TimelineRow, to change: inout LogChange) throws {
     try append(entry, to: &change)
     change.row.late += 1
+    sizes.add(0, change.row.ownBytes - change.before.ownBytes, to: change.row.status)
     try change.row.update(database)
   }
 

@@ -29,8 +29,8 @@ enum Opening {
     return try Writer(database: database, limits: limits)
   }
 
-  static func openReader(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Reader {
-    let database = try SQLiteConnection(path: directory.database, mode: .readOnly)
+  static func openReader(path: String, _ limits: StoreLimits) throws -> Reader {
+    let database = try SQLiteConnection(path: path, mode: .readOnly)
     // A reader waits while the log begins anew, which takes microseconds.
     database.setBusyTimeout(milliseconds: 2_000)
     try database.execute("PRAGMA wal_autocheckpoint = 0")

@@ -10,7 +10,7 @@ final class ReaderPool: Sendable {
 
   init(_ directory: DataDirectory, _ limits: StoreLimits) throws {
     slots = try (0..<max(1, limits.readers)).map { number in
-      ReaderSlot(number, try Opening.openReader(directory, limits), directory.path)
+      ReaderSlot(number, try Opening.openReader(path: directory.database, limits), directory.path)
     }
   }
 

@@ -20,8 +20,9 @@ public final class SQLiteStore: IntegrationStore {
 
   private let limits: StoreLimits
   private let pending = Mutex(Pending())
-  private let loop: WriterLoop
-  private let readers: ReaderPool
+  let loop: WriterLoop
+  let readers: ReaderPool
+  let keeping: KeepingDesk
 
   /// Opens the data directory, creates it where it is missing, and brings its schema up to date.
   ///
@@ -30,6 +31,7 @@ public final class SQLiteStore: IntegrationStore {
   public init(directory: String, limits: StoreLimits = StoreLimits()) throws(StoreError) {
     self.limits = limits
     let directory = try DataDirectory(path: directory)
+    keeping = KeepingDesk(directory, limits)
     do {
       let writer = try Opening.openWriter(directory, limits)
       loop = try WriterLoop(writer: writer, directory: directory, limits: limits)
@@ -81,6 +83,7 @@ public final class SQLiteStore: IntegrationStore {
     pending.withLock { $0.isClosed = true }
     // Readers close first, so that the writer's connection is the last and checkpoints.
     await readers.close()
+    await keeping.close()
     await loop.close()
   }
 

@@ -78,6 +78,10 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Default 1,000,000.
   public var tailJournalChanges: Int64 = 1_000_000
+  /// Bytes of the lines of one import, which wait in the data directory until all are there.
+  ///
+  /// Default 64 GiB.
+  public var maximumImportBytes: Int64 = 68_719_476_736
 
   /// Makes the default limits.
   public init() {}

@@ -51,6 +51,8 @@ extension Writer {
       try returnLease(integration, id, token, now: now)
     case .schedule(let command): try perform(command, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
+    case .setRetention(let rules): try setRetention(rules)
+    case .prune(let budget): try prune(budget, now: now)
     }
   }
 

@@ -56,6 +56,7 @@ extension Writer {
       unsafe index.add(bytes(report.entityID), integration: report.integration, id: report.logID)
     }
     try digest(report, action: action, agent: agent, entityType: entityType, status: status)
+    if status.isFinal { sizes.add(1, report.keptBytes, to: status) }
     if report.recordErrorCount > 0 { try insertErrors(of: report, batch, after: 0) }
     if status == .failed, report.isRetryable { try retryNew(report, now: now) }
     try logChanged(

@@ -14,6 +14,8 @@ import SQLiteDatabase
   var journal: ChangeJournal
   var rates: DeliveryRates
   private var counts: CountDeltas
+  var sizes = StatusSizes()
+  var pruner: Pruner
   private var order = BatchOrder()
   let hot: HotStatements
   let names: NameCache
@@ -38,6 +40,7 @@ import SQLiteDatabase
     journal = try ChangeJournal(database, limits)
     rates = try DeliveryRates(database)
     counts = CountDeltas()
+    pruner = try Pruner(database)
     names = NameCache(database)
     hot = try HotStatements(database)
   }
@@ -57,9 +60,7 @@ import SQLiteDatabase
     do {
       try database.statement("BEGIN IMMEDIATE").run()
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
-      try counts.flush(to: database)
-      try index.flush(to: database)
-      try digests.flush(to: database)
+      try flush()
       try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       try database.statement("COMMIT").run()
     } catch {
@@ -68,6 +69,14 @@ import SQLiteDatabase
     }
     finishEvents()
     swap(&events, &commit.events)
+  }
+
+  /// Writes what is kept beside rows, inside the open transaction.
+  func flush() throws {
+    try counts.flush(to: database)
+    try sizes.flush(to: database)
+    try index.flush(to: database)
+    try digests.flush(to: database)
   }
 
   private func begin(wantsLogEvents: Bool) {
@@ -102,7 +111,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events, changes) = (counts, events.count, journal.mark)
+      let (counts, sizes, events, changes) = (counts, sizes, events.count, journal.mark)
       let (rates, endedRuns) = (rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
@@ -113,6 +122,7 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.sizes = sizes
         self.rates = rates
         self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
@@ -149,6 +159,8 @@ import SQLiteDatabase
     rates = try DeliveryRates(database)
     rates.keepWaiting(of: waiting)
     counts = CountDeltas()
+    sizes = StatusSizes()
+    pruner = try Pruner(database)
     names.removeAll()
   }
 

@@ -1,6 +1,7 @@
 import Dispatch
 import IntegrationStore
 import SQLiteDatabase
+import Synchronization
 
 /// Runs batches through the writer, one after the other, and hands them on to be made durable.
 final class WriterLoop: @unchecked Sendable {
@@ -14,7 +15,10 @@ final class WriterLoop: @unchecked Sendable {
   private var writer: Writer?
   private let teller = CommitTeller()
   private let syncs: SyncLoop
+  private let log: WriteAheadLog
   private var walPages = 0
+  /// What is done on the queue when no batch is under way.
+  private let errands = Mutex<[@Sendable (Writer?) -> Void]>([])
 
   /// From how many commands on a batch is made durable beside the next one.
   ///
@@ -28,6 +32,7 @@ final class WriterLoop: @unchecked Sendable {
     path = directory.path
     self.limits = limits
     let log = try WriteAheadLog(database: directory.database)
+    self.log = log
     // What a killed server left in the log may be known, but not be on disk.
     try log.sync()
     syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
@@ -44,8 +49,46 @@ final class WriterLoop: @unchecked Sendable {
       let commit = syncs.takePlace()
       guard next(&commit.batch) else { return syncs.leavePlace(commit) }
       perform(commit)
+      runErrands()
     }
   }
+
+  // MARK: - Errands
+
+  /// Does something with the writer between two batches; nil: the store is closed or has failed.
+  ///
+  /// It takes a few milliseconds at most, or nobody else writes.
+  func betweenBatches<Value: Sendable>(
+    _ errand: @escaping @Sendable (Writer?) -> Value
+  ) async -> Value {
+    await withCheckedContinuation { continuation in
+      errands.withLock { $0.append { continuation.resume(returning: errand($0)) } }
+      queue.async { self.runErrands() }
+    }
+  }
+
+  private func runErrands() {
+    let due = errands.withLock { errands in
+      defer { errands = [] }
+      return errands
+    }
+    for errand in due { errand(hasFailed ? nil : writer) }
+  }
+
+  /// Makes what an errand has written durable; called on the queue.
+  func makeErrandDurable(_ writer: Writer) throws(StoreError) {
+    walPages += writer.takeWrittenPages()
+    do throws(StoreError) {
+      try log.sync()
+    } catch {
+      teller.fail(error)
+      throw error
+    }
+    checkpoint(writer)
+  }
+
+  /// Nothing is acknowledged any more, because an errand met a failure; called on the queue.
+  func fail(_ error: any Error) { teller.fail(Opening.storeError(error, path)) }
 
   private func perform(_ commit: Commit) {
     guard let writer, !hasFailed else { return refuse(commit) }

@@ -34,7 +34,9 @@ struct Interrupts: Sendable {
     signal(SIGINT) { _ in
       let (isAsked, _) = Interrupts.state.compareExchange(
         expected: Phase.asks, desired: Phase.asked, ordering: .acquiringAndReleasing)
-      if !isAsked { _exit(ExitCode.interrupted.rawValue) }
+      guard !isAsked else { return }
+      UnfinishedFile.remove()
+      _exit(ExitCode.interrupted.rawValue)
     }
   }
 

@@ -21,6 +21,10 @@ struct RunningServer {
   static func start(_ arguments: Arguments, log: ServerLog) async throws -> RunningServer {
     let directory = arguments[ServerFlags.data]
     try DataDirectory.makeIfMissing(directory)
+    if let file = arguments[ServerFlags.restore] {
+      try SQLiteStore.restore(file, into: directory)
+      log.line("level=info event=restored")
+    }
     let store = try SQLiteStore(directory: directory, limits: storeLimits(arguments))
     do {
       let service = IntegrationService(
@@ -70,6 +74,7 @@ struct RunningServer {
     var limits = StoreLimits()
     limits.model = ModelFlags.limits(arguments)
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
+    limits.maximumImportBytes = Int64(arguments[ServerFlags.maximumImportBytes])
     limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
     limits.tailJournalMs = Int64(arguments[ServiceFlags.tailJournal] / .milliseconds(1))
     limits.tailJournalChanges = arguments[ServiceFlags.tailJournalChanges]

@@ -20,8 +20,18 @@ enum ServerFlags {
     default: RPCServerConfiguration().reactors,
     help: "how many event loops carry connections; one carries a million small calls a second")
 
+  static let restore = Flag.optional(
+    FlagName("restore", environment: "INTEGRATIOND_RESTORE"), .path.named("FILE"),
+    help: "begin with a copy of this backup (integrationctl server backup); the data directory "
+      + "must have no database")
+  static let maximumImportBytes = Flag.value(
+    FlagName("maximum-import-bytes", environment: "INTEGRATIOND_MAXIMUM_IMPORT_BYTES"),
+    .byteCount((1 << 20)...(1 << 50)), default: Int(StoreLimits().maximumImportBytes),
+    help: "the lines of one import; more get RESOURCE_EXHAUSTED, IMPORT_TOO_LARGE")
+
   static let all: [any DeclaredFlag] =
-    [data, listen, reactors] + ModelFlags.all + ServiceFlags.all + WireFlags.all
+    [data, restore, listen, reactors, maximumImportBytes] + ModelFlags.all + ServiceFlags.all
+    + WireFlags.all
 }
 
 /// When logs and leases end by themselves.
@@ -117,9 +127,15 @@ enum ServiceFlags {
     .integer(1...1_000_000), default: defaults.maximumGroups,
     help: "how many groups a count of logs may have; more get TOO_MANY_GROUPS")
 
+  static let pruneInterval = Flag.value(
+    FlagName("prune-interval", environment: "INTEGRATIOND_PRUNE_INTERVAL"),
+    .duration(.milliseconds(100)...(.seconds(86_400))), default: defaults.pruneInterval,
+    help: "how often to look for logs that retention keeps no longer (integrationctl server "
+      + "retention)")
+
   static let all: [any DeclaredFlag] = [
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
-    tailJournal, tailJournalChanges, maximumCounts, maximumGroups,
+    tailJournal, tailJournalChanges, maximumCounts, maximumGroups, pruneInterval,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -130,6 +146,7 @@ enum ServiceFlags {
     limits.maximumTails = arguments[maximumTails]
     limits.maximumCounts = arguments[maximumCounts]
     limits.maximumGroups = arguments[maximumGroups]
+    limits.pruneInterval = arguments[pruneInterval]
     limits.maximumSchedules = arguments[maximumSchedules]
     limits.tailJournal = arguments[tailJournal]
     limits.tailJournalChanges = arguments[tailJournalChanges]

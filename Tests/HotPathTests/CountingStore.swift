@@ -100,6 +100,29 @@ final class CountingStore: IntegrationStore {
   ) async throws(StoreError) -> StoredAgent? {
     try await store.agent(integration, agentID)
   }
+  func retention() async throws(StoreError) -> RetentionState { try await store.retention() }
+  func prunable(
+    now: Instant, after: LogPosition?
+  ) async throws(StoreError) -> PrunableCount { try await store.prunable(now: now, after: after) }
+  func backUp(
+    to path: String, progress: @escaping @Sendable (BackupProgress) -> Bool
+  ) async throws(StoreFailure) { try await store.backUp(to: path, progress: progress) }
+  func check() async throws(StoreFailure) -> StoreCheck { try await store.check() }
+  func export(
+    after: ExportPosition, withoutLogs: Bool
+  ) async throws(StoreError) -> ExportPage {
+    try await store.export(after: after, withoutLogs: withoutLogs)
+  }
+  func beginImport() async throws(StoreFailure) -> ImportState { try await store.beginImport() }
+  func addToImport(
+    _ id: String, firstLine: UInt64, lines: [String]
+  ) async throws(StoreFailure) -> ImportState {
+    try await store.addToImport(id, firstLine: firstLine, lines: lines)
+  }
+  func finishImport(_ id: String) async throws(StoreFailure) -> ImportState {
+    try await store.finishImport(id)
+  }
+  func dropStaleImport() async { await store.dropStaleImport() }
   func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
     try await store.audit(query)
   }

@@ -120,6 +120,7 @@ enum AllViews {
     PreviewScheduleRequestView.descriptor,
     PreviewScheduleResponseView.descriptor,
     RetentionRuleView.descriptor,
+    StatusSizeView.descriptor,
     PruningStateView.descriptor,
     GetRetentionRequestView.descriptor,
     GetRetentionResponseView.descriptor,

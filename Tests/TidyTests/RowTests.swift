@@ -10,7 +10,7 @@ import Testing
   ]
   /// Modules of the toolchain that a pure module must not know.
   static let impure: Set = ["Foundation", "FoundationEssentials", "Dispatch", "Glibc"]
-  static let pure: Set = ["RPCWire", "IntegrationModel", "StubGenerator"]
+  static let pure: Set = ["RPCWire", "JSONText", "IntegrationModel", "StubGenerator"]
   static let withoutFoundation = pure.union([
     "RPCTransport", "RPCInProcess", "RPCServer", "ProtobufRuntime", "IntegrationStore",
     "SQLiteStore", "SQLiteDatabase", "IntegrationService", "Credentials",

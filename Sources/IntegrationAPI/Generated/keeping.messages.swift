@@ -35,6 +35,34 @@ public struct RetentionRule: ProtobufMessage {
   }
 }
 
+/// How much there is of one final status.
+public struct StatusSize: ProtobufMessage {
+  /// `status` of the schema.
+  public var status: LogStatus = LogStatus()
+  /// `logs` of the schema.
+  public var logs: UInt64 = 0
+  /// about, with everything that belongs to the logs
+  public var bytes: UInt64 = 0
+  /// Fields that this program's schema does not know.
+  public var unknownFields = UnknownFields()
+
+  /// The full name in the schema.
+  public static let messageName = "integrationmanager.v1.StatusSize"
+  /// The same message as it lies in an arena.
+  public typealias View = StatusSizeView
+
+  /// Makes the message with every field at its default.
+  public init() {}
+
+  /// Writes the message as proto3 JSON.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = JSONFields(encoder)
+    try fields.encode(self.status, "status")
+    try fields.encode(self.logs, "logs")
+    try fields.encode(self.bytes, "bytes")
+  }
+}
+
 /// What the last pruning did, and what it does now.
 public struct PruningState: ProtobufMessage {
   /// `running` of the schema.
@@ -96,6 +124,8 @@ public struct GetRetentionResponse: ProtobufMessage {
   public var pruning: PruningState?
   /// `database_bytes` of the schema.
   public var databaseBytes: UInt64 = 0
+  /// one for each final status
+  public var sizes: [StatusSize] = []
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -113,6 +143,7 @@ public struct GetRetentionResponse: ProtobufMessage {
     try fields.encode(self.rules, "rules")
     try fields.encode(self.pruning, "pruning")
     try fields.encode(self.databaseBytes, "databaseBytes")
+    try fields.encode(self.sizes, "sizes")
   }
 }
 
@@ -164,6 +195,8 @@ public struct SetRetentionResponse: ProtobufMessage {
 public struct PruneLogsRequest: ProtobufMessage {
   /// only say how many would go
   public var dryRun: Bool = false
+  /// go on where the last answer ended; else look at every log again
+  public var resume: Bool = false
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -179,6 +212,7 @@ public struct PruneLogsRequest: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.dryRun, "dryRun")
+    try fields.encode(self.resume, "resume")
   }
 }
 

@@ -58,6 +58,56 @@ public struct RetentionRuleView: ProtobufView {
   }
 }
 
+/// `StatusSize` as it lies in an arena; see `ProtobufView`.
+@safe
+public struct StatusSizeView: ProtobufView {
+  /// The C table that describes the message.
+  public static let descriptor = unsafe MessageDescriptor(Integrationmanager__V1__StatusSize.self, initializer: integrationmanager__v1__status_size__init)
+  /// The message's C record.
+  public let reference: MessageReference
+
+  /// Wraps a record of this type.
+  public init(reference: MessageReference) { self.reference = reference }
+
+  private var record: UnsafeMutablePointer<Integrationmanager__V1__StatusSize> { unsafe reference.record() }
+
+  /// `status` of the schema.
+  public var status: LogStatus {
+    get { unsafe LogStatus(rawValue: Int32(truncatingIfNeeded: record.pointee.status.rawValue)) }
+    nonmutating set { unsafe record.pointee.status = .init(rawValue: .init(truncatingIfNeeded: newValue.rawValue)) }
+  }
+
+  /// `logs` of the schema.
+  public var logs: UInt64 {
+    get { unsafe record.pointee.logs }
+    nonmutating set { unsafe record.pointee.logs = newValue }
+  }
+
+  /// about, with everything that belongs to the logs
+  public var bytes: UInt64 {
+    get { unsafe record.pointee.bytes }
+    nonmutating set { unsafe record.pointee.bytes = newValue }
+  }
+
+  /// A copy that stays.
+  public func makeMessage() -> StatusSize {
+    var message = StatusSize()
+    message.status = self.status
+    message.logs = self.logs
+    message.bytes = self.bytes
+    message.unknownFields = reference.unknownFields
+    return message
+  }
+
+  /// Sets every field from a value.
+  public func assign(_ message: StatusSize) {
+    self.status = message.status
+    self.logs = message.logs
+    self.bytes = message.bytes
+    reference.unknownFields = message.unknownFields
+  }
+}
+
 /// `PruningState` as it lies in an arena; see `ProtobufView`.
 @safe
 public struct PruningStateView: ProtobufView {
@@ -190,12 +240,25 @@ public struct GetRetentionResponseView: ProtobufView {
     nonmutating set { unsafe record.pointee.database_bytes = newValue }
   }
 
+  /// one for each final status
+  public var sizes: RepeatedView<StatusSizeView> {
+    unsafe RepeatedView<StatusSizeView>(record.pointee.sizes, count: record.pointee.n_sizes, of: reference)
+  }
+  /// Sets `sizes` to as many empty elements; fill them one by one.
+  public func makeSizes(count: Int) -> RepeatedView<StatusSizeView> {
+    let elements = RepeatedView<StatusSizeView>(count: count, besides: reference)
+    unsafe record.pointee.sizes = elements.start()
+    unsafe record.pointee.n_sizes = count
+    return elements
+  }
+
   /// A copy that stays.
   public func makeMessage() -> GetRetentionResponse {
     var message = GetRetentionResponse()
     message.rules = self.rules.messages()
     message.pruning = self.pruning?.makeMessage()
     message.databaseBytes = self.databaseBytes
+    message.sizes = self.sizes.messages()
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -206,6 +269,7 @@ public struct GetRetentionResponseView: ProtobufView {
     unsafe record.pointee.pruning = nil
     if let value = message.pruning { makePruning().assign(value) }
     self.databaseBytes = message.databaseBytes
+    makeSizes(count: message.sizes.count).assign(message.sizes)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -309,10 +373,17 @@ public struct PruneLogsRequestView: ProtobufView {
     nonmutating set { unsafe record.pointee.dry_run = newValue ? 1 : 0 }
   }
 
+  /// go on where the last answer ended; else look at every log again
+  public var resume: Bool {
+    get { unsafe record.pointee.resume != 0 }
+    nonmutating set { unsafe record.pointee.resume = newValue ? 1 : 0 }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> PruneLogsRequest {
     var message = PruneLogsRequest()
     message.dryRun = self.dryRun
+    message.resume = self.resume
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -320,6 +391,7 @@ public struct PruneLogsRequestView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: PruneLogsRequest) {
     self.dryRun = message.dryRun
+    self.resume = message.resume
     reference.unknownFields = message.unknownFields
   }
 }

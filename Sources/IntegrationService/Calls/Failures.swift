@@ -24,6 +24,7 @@ enum Reason {
   static let tooManyCounts = "TOO_MANY_COUNTS"
   static let tooManyGroups = "TOO_MANY_GROUPS"
   static let logAmbiguous = "LOG_AMBIGUOUS"
+  static let tooManyTransfers = "TOO_MANY_TRANSFERS"
   static let actionRetired = "ACTION_RETIRED"
   static let actionNotRequestable = "ACTION_NOT_REQUESTABLE"
   static let timeZonesMissing = "TIME_ZONES_MISSING"

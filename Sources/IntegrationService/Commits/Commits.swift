@@ -134,7 +134,8 @@ extension IntegrationService: CommitObserver {
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
     case .registered, .requested, .cancelled, .many, .log, .journal, .integration, .action, .key,
-      .rotated, .token, .schedule, .scheduleFired, .deleted, .deletionContinued, .expired, .done:
+      .rotated, .token, .schedule, .scheduleFired, .deleted, .deletionContinued, .expired,
+      .retention, .pruned, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

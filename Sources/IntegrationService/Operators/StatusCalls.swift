@@ -26,7 +26,9 @@ extension IntegrationService {
 
   private var limitsByFlag: [String: String] {
     let model = configuration.model
-    return configuration.limits.described.merging(configuration.otherLimits) { $1 }.merging([
+    return configuration.limits.described.merging(configuration.otherLimits) { $1 }.merging(
+      retention.described
+    ) { $1 }.merging([
       "accept-timeout": Duration.milliseconds(model.acceptTimeoutMs).flagText,
       "grace-time": Duration.milliseconds(model.connectionGraceMs).flagText,
       "queue-timeout": Duration.milliseconds(model.queueTimeoutMs).flagText,

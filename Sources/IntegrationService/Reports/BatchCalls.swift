@@ -141,7 +141,7 @@ extension ReportOutcomeView {
       setMessage(issues.isEmpty ? error.message : issues.joined(separator: "; "))
     case .renewed, .leased, .registered, .requested, .cancelled, .many, .log, .journal,
       .integration, .action, .key, .rotated, .token, .schedule, .scheduleFired, .deleted,
-      .deletionContinued, .expired, .done:
+      .deletionContinued, .expired, .retention, .pruned, .done:
       preconditionFailure("a report's outcome is that of a report")
     }
   }

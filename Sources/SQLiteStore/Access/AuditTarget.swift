@@ -12,6 +12,7 @@ enum AuditTarget: Hashable {
   case token(String)
   case action(IntegrationID, type: String)
   case log(LogID)
+  case retention(Status)
   case schedule(name: String)
 }
 
@@ -50,7 +51,7 @@ extension CommandOutcome {
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .deleted,
-      .deletionContinued, .expired, .scheduleFired, .done, .failed:
+      .deletionContinued, .expired, .scheduleFired, .retention, .pruned, .done, .failed:
       []
     }
   }

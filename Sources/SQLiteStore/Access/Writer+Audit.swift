@@ -56,9 +56,10 @@ extension Writer {
     case .revokeToken(let id): AuditPlan(targets: [.token(id)])
     case .schedule(let command): auditPlan(of: command)
     case .recordAudit(let record): AuditPlan(record: record)
-    // What agents and the server itself do.
+    case .setRetention(let rules): AuditPlan(targets: rules.map { .retention($0.status) })
+    // What agents and the server itself do; an operator's pruning is entered as a whole.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
-      .connectionRestored, .returnLease, .expire, .keepJournal, .continueDeletion:
+      .connectionRestored, .returnLease, .expire, .keepJournal, .continueDeletion, .prune:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
     }
@@ -126,6 +127,11 @@ extension Writer {
         $0.bind(1, integration)
         $0.bind(2, type)
       }
+    case .retention(let status):
+      try snapshot(AuditSQL.retention) {
+        $0.bind(1, Int64(status.rawValue))
+        $0.bind(2, status.name)
+      }
     case .schedule(let name): try snapshot(AuditSQL.schedule) { $0.bind(1, name) }
     case .log(let id):
       try findAnywhere(id).flatMap { row in
@@ -156,6 +162,12 @@ extension [StoredKey] {
 
 /// The name in the audit and the JSON of each kind of target.
 private enum AuditSQL {
+  static let retention = """
+    SELECT 'retention/' || ?2, json_object(
+      'maximumAgeMs', maximum_age_ms, 'maximumBytes', maximum_bytes)
+    FROM retention WHERE status = ?1
+    """
+
   static let integration = """
     SELECT 'integration/' || name, json_patch('{}', json_object(
       'displayName', display_name, 'category', nullif(category, ''), 'author', author,

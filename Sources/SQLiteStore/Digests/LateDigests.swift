@@ -26,6 +26,25 @@ struct LateDigests {
     if !touched.contains(where: { $0 === digest }) { touched.append(digest) }
   }
 
+  /// Drops the digest with a last key, of which no log is left; the next one covers its place.
+  mutating func drop(
+    _ last: Int64, next: Int64, of integration: IntegrationID, _ database: SQLiteConnection
+  ) throws {
+    digests.removeAll { $0.integration == integration && $0.last == last }
+    touched.removeAll { $0.integration == integration && $0.last == last }
+    let delete = try database.statement(
+      "DELETE FROM log_digests WHERE integration = ? AND part = ? AND last = ?")
+    for part in 0..<LogDigest.firstGramPart + LogDigest.gramParts {
+      delete.bind(1, integration)
+      delete.bind(2, Int64(part))
+      delete.bind(3, last)
+      try delete.run()
+    }
+    let heir = try digest(of: integration, next, database)
+    heir.becomeFirst()
+    if !touched.contains(where: { $0 === heir }) { touched.append(heir) }
+  }
+
   private mutating func digest(
     of integration: IntegrationID, _ key: Int64, _ database: SQLiteConnection
   ) throws -> LogDigest {

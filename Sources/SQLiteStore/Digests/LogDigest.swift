@@ -56,7 +56,7 @@ final class LogDigest {
 
   let integration: IntegrationID
   /// The key up to which the digest before it reaches; -1: there is none.
-  let after: Int64
+  private(set) var after: Int64
   /// The highest key that it covers.
   let last: Int64
   private let bounds: [Int64]
@@ -77,6 +77,12 @@ final class LogDigest {
     grams = [UInt32](repeating: 0, count: DigestGrams.positions)
     bits = [UInt64](repeating: 0, count: DigestGrams.bits / 64)
     changed = Self.allParts
+  }
+
+  /// Covers from now on everything below it too: there is no digest before it any more.
+  func becomeFirst() {
+    after = -1
+    changed |= 1
   }
 
   /// The bit of the cell that has a key.

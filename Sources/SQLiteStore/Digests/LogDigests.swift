@@ -95,6 +95,25 @@ struct LogDigests {
     if !tail.isComplete, !waiting.contains(where: { $0 === tail }) { waiting.append(tail) }
   }
 
+  /// Drops the first digests of an integration, as long as they end before a key; the last one
+  /// stays, because it says up to where logs are covered.
+  mutating func drop(
+    before key: Int64, of integration: IntegrationID, maximum: Int, _ database: SQLiteConnection
+  ) throws {
+    let first = try database.statement(
+      """
+      SELECT last FROM log_digests WHERE integration = ? AND part = 0 ORDER BY last LIMIT ?
+      """)
+    first.bind(1, integration)
+    first.bind(2, Int64(maximum + 1))
+    var lasts: [Int64] = []
+    while try first.step() { lasts.append(first.integer(0)) }
+    first.reset()
+    for (last, next) in zip(lasts, lasts.dropFirst()) where last < key {
+      try late.drop(last, next: next, of: integration, database)
+    }
+  }
+
   // MARK: - With each commit
 
   /// Makes the digests that are due and advances those of older logs, inside the open transaction.

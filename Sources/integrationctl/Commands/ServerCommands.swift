@@ -5,9 +5,19 @@ import RPCWire
 /// `server`: the server itself.
 enum ServerCommands {
   static let noun = Noun(
-    Command("server", "the server itself").withExamples([
-      CommandExample("integrationctl server info", "version, addresses, limits, counters")
-    ]), [info])
+    Command("server", "the server itself: backup, retention, export").withExamples([
+      CommandExample("integrationctl server info", "version, addresses, limits, counters"),
+      CommandExample(
+        "integrationctl server backup /backup/monday.db", "a copy while the server works"),
+      CommandExample(
+        "integrationctl server retention --status COMPLETED --age 90d",
+        "keep what went well for 90 days"),
+      CommandExample("integrationctl server export everything.jsonl", "take everything with you"),
+    ]),
+    [
+      info, stats, BackupCommand.verb, CheckCommand.verb, RetentionCommands.retention,
+      RetentionCommands.prune, ExportCommand.verb, ImportCommand.verb,
+    ])
 
   static let info = Verb(
     Command("info", "version, addresses, limits and counters").withExamples([
@@ -19,6 +29,30 @@ enum ServerCommands {
       try await client.getServerInfo(GetServerInfoRequest())
     }
     try invocation.write(reply) { text(reply, $0) }
+  }
+
+  static let stats = Verb(
+    Command("stats", "how much is stored, and what was done since the start").withExamples([
+      CommandExample("integrationctl server stats", "for people"),
+      CommandExample("integrationctl server stats -o json | jq .databaseBytes", "for a script"),
+    ])
+  ) { invocation in
+    let client = try await invocation.client()
+    let counters = try await invocation.call(client) { client throws(RPCError) in
+      try await client.getServerInfo(GetServerInfoRequest())
+    }.counters
+    let kept = try await invocation.call(client) { client throws(RPCError) in
+      try await client.getRetention(GetRetentionRequest())
+    }
+    try invocation.write(kept) { presentation in
+      var document = Document(presentation)
+      document.fields([("Database", Cell(ByteText.words(kept.databaseBytes)))])
+      document.table("Ended logs", RetentionCommands.sizes, kept.sizes, empty: "none")
+      document.table(
+        "Counters since the start", table("COUNTER", "VALUE"),
+        counters.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }, empty: "none")
+      return document.text
+    }
   }
 
   static func text(_ reply: GetServerInfoResponse, _ presentation: Presentation) -> String {

@@ -52,6 +52,51 @@ void   integrationmanager__v1__retention_rule__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__retention_rule__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   integrationmanager__v1__status_size__init
+                     (Integrationmanager__V1__StatusSize         *message)
+{
+  static const Integrationmanager__V1__StatusSize init_value = INTEGRATIONMANAGER__V1__STATUS_SIZE__INIT;
+  *message = init_value;
+}
+size_t integrationmanager__v1__status_size__get_packed_size
+                     (const Integrationmanager__V1__StatusSize *message)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__status_size__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t integrationmanager__v1__status_size__pack
+                     (const Integrationmanager__V1__StatusSize *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__status_size__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t integrationmanager__v1__status_size__pack_to_buffer
+                     (const Integrationmanager__V1__StatusSize *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &integrationmanager__v1__status_size__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Integrationmanager__V1__StatusSize *
+       integrationmanager__v1__status_size__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Integrationmanager__V1__StatusSize *)
+     protobuf_c_message_unpack (&integrationmanager__v1__status_size__descriptor,
+                                allocator, len, data);
+}
+void   integrationmanager__v1__status_size__free_unpacked
+                     (Integrationmanager__V1__StatusSize *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &integrationmanager__v1__status_size__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   integrationmanager__v1__pruning_state__init
                      (Integrationmanager__V1__PruningState         *message)
 {
@@ -791,6 +836,70 @@ const ProtobufCMessageDescriptor integrationmanager__v1__retention_rule__descrip
   (ProtobufCMessageInit) integrationmanager__v1__retention_rule__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor integrationmanager__v1__status_size__field_descriptors[3] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__StatusSize, status),
+    &integrationmanager__v1__log_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "logs",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__StatusSize, logs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__StatusSize, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned integrationmanager__v1__status_size__field_indices_by_name[] = {
+  2,   /* field[2] = bytes */
+  1,   /* field[1] = logs */
+  0,   /* field[0] = status */
+};
+static const ProtobufCIntRange integrationmanager__v1__status_size__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor integrationmanager__v1__status_size__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "integrationmanager.v1.StatusSize",
+  "StatusSize",
+  "Integrationmanager__V1__StatusSize",
+  "integrationmanager.v1",
+  sizeof(Integrationmanager__V1__StatusSize),
+  3,
+  integrationmanager__v1__status_size__field_descriptors,
+  integrationmanager__v1__status_size__field_indices_by_name,
+  1,  integrationmanager__v1__status_size__number_ranges,
+  (ProtobufCMessageInit) integrationmanager__v1__status_size__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor integrationmanager__v1__pruning_state__field_descriptors[5] =
 {
   {
@@ -899,7 +1008,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_retention_request__
   (ProtobufCMessageInit) integrationmanager__v1__get_retention_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__get_retention_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_retention_response__field_descriptors[4] =
 {
   {
     "rules",
@@ -937,16 +1046,29 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__get_retention_resp
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sizes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Integrationmanager__V1__GetRetentionResponse, n_sizes),
+    offsetof(Integrationmanager__V1__GetRetentionResponse, sizes),
+    &integrationmanager__v1__status_size__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__get_retention_response__field_indices_by_name[] = {
   2,   /* field[2] = database_bytes */
   1,   /* field[1] = pruning */
   0,   /* field[0] = rules */
+  3,   /* field[3] = sizes */
 };
 static const ProtobufCIntRange integrationmanager__v1__get_retention_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__get_retention_response__descriptor =
 {
@@ -956,7 +1078,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_retention_response_
   "Integrationmanager__V1__GetRetentionResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__GetRetentionResponse),
-  3,
+  4,
   integrationmanager__v1__get_retention_response__field_descriptors,
   integrationmanager__v1__get_retention_response__field_indices_by_name,
   1,  integrationmanager__v1__get_retention_response__number_ranges,
@@ -1039,7 +1161,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__set_retention_response_
   (ProtobufCMessageInit) integrationmanager__v1__set_retention_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__prune_logs_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__prune_logs_request__field_descriptors[2] =
 {
   {
     "dry_run",
@@ -1053,14 +1175,27 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__prune_logs_request
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resume",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__PruneLogsRequest, resume),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__prune_logs_request__field_indices_by_name[] = {
   0,   /* field[0] = dry_run */
+  1,   /* field[1] = resume */
 };
 static const ProtobufCIntRange integrationmanager__v1__prune_logs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__prune_logs_request__descriptor =
 {
@@ -1070,7 +1205,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__prune_logs_request__des
   "Integrationmanager__V1__PruneLogsRequest",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__PruneLogsRequest),
-  1,
+  2,
   integrationmanager__v1__prune_logs_request__field_descriptors,
   integrationmanager__v1__prune_logs_request__field_indices_by_name,
   1,  integrationmanager__v1__prune_logs_request__number_ranges,

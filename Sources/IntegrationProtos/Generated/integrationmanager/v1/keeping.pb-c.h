@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "integrationmanager/v1/types.pb-c.h"
 
 typedef struct Integrationmanager__V1__RetentionRule Integrationmanager__V1__RetentionRule;
+typedef struct Integrationmanager__V1__StatusSize Integrationmanager__V1__StatusSize;
 typedef struct Integrationmanager__V1__PruningState Integrationmanager__V1__PruningState;
 typedef struct Integrationmanager__V1__GetRetentionRequest Integrationmanager__V1__GetRetentionRequest;
 typedef struct Integrationmanager__V1__GetRetentionResponse Integrationmanager__V1__GetRetentionResponse;
@@ -65,6 +66,24 @@ struct  Integrationmanager__V1__RetentionRule
 
 
 /*
+ * How much there is of one final status.
+ */
+struct  Integrationmanager__V1__StatusSize
+{
+  ProtobufCMessage base;
+  Integrationmanager__V1__LogStatus status;
+  uint64_t logs;
+  /*
+   * about, with everything that belongs to the logs
+   */
+  uint64_t bytes;
+};
+#define INTEGRATIONMANAGER__V1__STATUS_SIZE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__status_size__descriptor) \
+    , INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, 0, 0 }
+
+
+/*
  * What the last pruning did, and what it does now.
  */
 struct  Integrationmanager__V1__PruningState
@@ -100,10 +119,15 @@ struct  Integrationmanager__V1__GetRetentionResponse
   Integrationmanager__V1__RetentionRule **rules;
   Integrationmanager__V1__PruningState *pruning;
   uint64_t database_bytes;
+  /*
+   * one for each final status
+   */
+  size_t n_sizes;
+  Integrationmanager__V1__StatusSize **sizes;
 };
 #define INTEGRATIONMANAGER__V1__GET_RETENTION_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_retention_response__descriptor) \
-    , 0,NULL, NULL, 0 }
+    , 0,NULL, NULL, 0, 0,NULL }
 
 
 struct  Integrationmanager__V1__SetRetentionRequest
@@ -141,10 +165,14 @@ struct  Integrationmanager__V1__PruneLogsRequest
    * only say how many would go
    */
   protobuf_c_boolean dry_run;
+  /*
+   * go on where the last answer ended; else look at every log again
+   */
+  protobuf_c_boolean resume;
 };
 #define INTEGRATIONMANAGER__V1__PRUNE_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__prune_logs_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Integrationmanager__V1__PruneLogsResponse
@@ -307,6 +335,25 @@ Integrationmanager__V1__RetentionRule *
                       const uint8_t       *data);
 void   integrationmanager__v1__retention_rule__free_unpacked
                      (Integrationmanager__V1__RetentionRule *message,
+                      ProtobufCAllocator *allocator);
+/* Integrationmanager__V1__StatusSize methods */
+void   integrationmanager__v1__status_size__init
+                     (Integrationmanager__V1__StatusSize         *message);
+size_t integrationmanager__v1__status_size__get_packed_size
+                     (const Integrationmanager__V1__StatusSize   *message);
+size_t integrationmanager__v1__status_size__pack
+                     (const Integrationmanager__V1__StatusSize   *message,
+                      uint8_t             *out);
+size_t integrationmanager__v1__status_size__pack_to_buffer
+                     (const Integrationmanager__V1__StatusSize   *message,
+                      ProtobufCBuffer     *buffer);
+Integrationmanager__V1__StatusSize *
+       integrationmanager__v1__status_size__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   integrationmanager__v1__status_size__free_unpacked
+                     (Integrationmanager__V1__StatusSize *message,
                       ProtobufCAllocator *allocator);
 /* Integrationmanager__V1__PruningState methods */
 void   integrationmanager__v1__pruning_state__init
@@ -598,6 +645,9 @@ void   integrationmanager__v1__import_data_response__free_unpacked
 typedef void (*Integrationmanager__V1__RetentionRule_Closure)
                  (const Integrationmanager__V1__RetentionRule *message,
                   void *closure_data);
+typedef void (*Integrationmanager__V1__StatusSize_Closure)
+                 (const Integrationmanager__V1__StatusSize *message,
+                  void *closure_data);
 typedef void (*Integrationmanager__V1__PruningState_Closure)
                  (const Integrationmanager__V1__PruningState *message,
                   void *closure_data);
@@ -650,6 +700,7 @@ typedef void (*Integrationmanager__V1__ImportDataResponse_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor integrationmanager__v1__retention_rule__descriptor;
+extern const ProtobufCMessageDescriptor integrationmanager__v1__status_size__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__pruning_state__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__get_retention_request__descriptor;
 extern const ProtobufCMessageDescriptor integrationmanager__v1__get_retention_response__descriptor;

@@ -2,21 +2,27 @@
 ///
 /// Own code and not Foundation's JSONEncoder, which puts an object's members in random or
 /// alphabetical order, knows no CSV, and makes each start of the program a third slower.
-indirect enum JSONTree: Sendable, Equatable {
+public indirect enum JSONTree: Sendable, Equatable {
+  /// `null`.
   case null
+  /// `true` or `false`.
   case bool(Bool)
   /// As it is written.
   case number(String)
+  /// A text.
   case text(String)
+  /// A list.
   case array([JSONTree])
+  /// Members in their order.
   case object([(name: String, value: JSONTree)])
 
-  static func == (left: JSONTree, right: JSONTree) -> Bool {
+  /// Whether both are written alike.
+  public static func == (left: JSONTree, right: JSONTree) -> Bool {
     left.compactText == right.compactText
   }
 
   /// The member of an object, or of one inside it: `entity.id`.
-  func member(_ path: String) -> JSONTree? {
+  public func member(_ path: String) -> JSONTree? {
     var tree = self
     for name in path.split(separator: ".") {
       guard case .object(let members) = tree, let next = members.first(where: { $0.name == name })
@@ -27,14 +33,14 @@ indirect enum JSONTree: Sendable, Equatable {
   }
 
   /// On one line, without spaces.
-  var compactText: String {
+  public var compactText: String {
     var text = ""
     write(to: &text, indent: nil)
     return text
   }
 
   /// Over several lines, indented by two spaces.
-  var prettyText: String {
+  public var prettyText: String {
     var text = ""
     write(to: &text, indent: 0)
     return text

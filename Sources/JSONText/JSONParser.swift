@@ -1,8 +1,8 @@
 /// Reads JSON text strictly, within a bounded depth; never traps, whatever the bytes are.
-struct JSONParser {
+public struct JSONParser {
   /// How deeply arrays and objects may nest: more has no use in an action's input, and each level
   /// costs a frame of the stack.
-  static let maximumDepth = 64
+  public static let maximumDepth = 64
 
   private let bytes: [UInt8]
   private var offset = 0
@@ -10,7 +10,7 @@ struct JSONParser {
   private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// The value of a whole text.
-  static func parse(_ text: String) throws(JSONFault) -> JSONValue {
+  public static func parse(_ text: String) throws(JSONFault) -> JSONValue {
     var parser = JSONParser(Array(text.utf8))
     let value = try parser.value(depth: 0)
     parser.skipSpace()
