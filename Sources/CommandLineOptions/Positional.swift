@@ -18,6 +18,8 @@ public struct PositionalDeclaration: Sendable {
   public let arity: Arity
   /// All its values, where they can be listed.
   public let choices: [String]
+  /// What completes it where the values cannot be listed.
+  public let completion: CompletionKind?
   /// Its value when it is left out.
   let defaultValue: any Sendable
   /// Turns the given words, at least one, into the value.
@@ -40,6 +42,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: .one, choices: form.choices,
+        completion: form.completion,
         defaultValue: Never?.none,
         decode: { words throws(ValueProblem) in try form.parse(words[0]) }))
   }
@@ -51,6 +54,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: .oneOrNone, choices: form.choices,
+        completion: form.completion,
         defaultValue: Wrapped?.none,
         decode: { words throws(ValueProblem) in Wrapped?.some(try form.parse(words[0])) }))
   }
@@ -62,6 +66,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: .oneOrMore, choices: form.choices,
+        completion: form.completion,
         defaultValue: [Element](),
         decode: { words throws(ValueProblem) in
           var values: [Element] = []
