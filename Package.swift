@@ -18,7 +18,7 @@ let test: [SwiftSetting] = [
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
-// The Swift runtime is part of each released program: it starts in a third of the time, and runs
+// The Swift runtime is part of each released program: it starts in half of the time, and runs
 // where no Swift is installed. SwiftPM allows the flag to the package that is built itself.
 let programLinking: [LinkerSetting] = [
   .unsafeFlags(["-static-stdlib"], .when(configuration: .release))

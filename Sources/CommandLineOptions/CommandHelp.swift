@@ -36,19 +36,26 @@ struct CommandHelp {
   }
 
   private var flagSections: [String] {
-    let always =
-      [("-h, --help", "show this help")]
-      + (path.count > 1
-        ? []
-        : [
-          ("    --man", "print the manual page; to read it: \(title) --man | man -l -"),
-          ("    --version", "show the version"),
-        ])
+    let always = [
+      ("-h, --help", "show this help"),
+      ("    --man", "print the manual page; to read it: \(title) --man | man -l -"),
+      ("    --version", "show the version"),
+    ]
     let own = command.flags.map { row($0.declaration) }
     guard path.count > 1 else { return [table("Flags", own + always)] }
-    let inherited = path.dropLast().flatMap(\.flags).map { row($0.declaration) }
-    let general = table("General flags", inherited + always)
-    return own.isEmpty ? [general] : [table("Flags", own), general]
+    let inherited = path.dropLast().flatMap(\.flags).map { CommandUsage.spelling($0.declaration) }
+    let general =
+      "General flags, which \(path[0].name) --help explains:\n"
+      + wrap(inherited.map(Self.unbroken).joined(separator: " "), indent: 2)
+    return (own.isEmpty ? [] : [table("Flags", own)]) + [Self.broken(general)]
+  }
+
+  // A flag and its placeholder stay on one line: between them stands a space that is none to wrap.
+  private static func unbroken(_ text: String) -> String {
+    String(text.map { $0 == " " ? "\u{A0}" : $0 })
+  }
+  private static func broken(_ text: String) -> String {
+    String(text.map { $0 == "\u{A0}" ? " " : $0 })
   }
 
   private func row(_ flag: FlagDeclaration) -> (String, String) {

@@ -79,7 +79,9 @@ struct CommandLineParser {
   private mutating func helpPath(_ rest: ArraySlice<String>) throws(UsageError) -> [Command] {
     var rest = rest
     while let word = rest.popFirst() {
-      guard !word.hasPrefix("-"), !commands[commands.count - 1].subcommands.isEmpty else { continue }
+      guard !word.hasPrefix("-"), !commands[commands.count - 1].subcommands.isEmpty else {
+        continue
+      }
       try enter(word, rest: rest)
     }
     return commands
@@ -93,7 +95,7 @@ struct CommandLineParser {
     let parts = body.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let name = String(parts[0])
     guard let flag = flags.last(where: { $0.name.long == name }) else {
-      throw mistakes.unknown(flag: "--\(name)")
+      throw mistakes.unknown(flag: "--\(name)", rest: rest)
     }
     let attached = parts.count == 2 ? String(parts[1]) : nil
     guard flag.placeholder != nil else {
@@ -112,7 +114,7 @@ struct CommandLineParser {
     var letters = letters
     while let letter = letters.popFirst() {
       guard let flag = flags.last(where: { $0.name.short == letter }) else {
-        throw mistakes.unknown(flag: "-\(letter)")
+        throw mistakes.unknown(flag: "-\(letter)", rest: rest)
       }
       if flag.placeholder == nil {
         try record(flag, "1", as: "-\(letter)")

@@ -66,7 +66,7 @@ public struct CommandLineProgram: Sendable {
     do {
       let width = TerminalWidth.columns(of: .output, environment: .process) ?? 80
       switch try parse(
-        Array(CommandLine.arguments.dropFirst()), environment: .process, width: width)
+        try CommandLineWords.ofProcess(), environment: .process, width: width)
       {
       case .run(let arguments): return arguments
       case .print(let text): exit(StandardStream.output.write(text) == .written ? 0 : 1)

@@ -23,10 +23,29 @@ struct LineMistakes {
     if commands.count == 1, let error = verbFirst(word, rest) { return error }
     let names = current.subcommands.map(\.name)
     let kind = commands.count == 1 ? "command" : "verb"
+    let near = Suggestions.nearest(to: word, among: names)
     return UsageError(
       "\(title): unknown \(kind) \"\(Self.shown(word))\"\(Self.didYouMean(word, names)); "
         + "expected \(names.joined(separator: ", "))",
-      hint: helpHint)
+      hint: near.map { "Try: \(corrected(words: [$0] + rest))" } ?? helpHint)
+  }
+
+  /// The line as far as the words name commands, `--help` behind it where they name no whole one.
+  private func corrected(words: [String]) -> String {
+    let path = path(named: words)
+    let isWhole = path.last?.subcommands.isEmpty ?? false
+    return ([title] + path.map(\.name)).joined(separator: " ") + (isWhole ? "" : " --help")
+  }
+
+  /// The commands below the present one that words name, others between them left out.
+  private func path(named words: some Sequence<String>) -> [Command] {
+    var path: [Command] = []
+    for word in words {
+      let below = (path.last ?? commands[commands.count - 1]).subcommands
+      guard let next = below.first(where: { $0.name == word }) else { continue }
+      path.append(next)
+    }
+    return path
   }
 
   /// A verb in the place of its noun: `list logs`, or `retry` alone.
@@ -45,9 +64,9 @@ struct LineMistakes {
 
   // MARK: Flags
 
-  func unknown(flag spelling: String) -> UsageError {
+  func unknown(flag spelling: String, rest: ArraySlice<String>) -> UsageError {
     let message = "\(title): unknown flag \(Self.shown(spelling))"
-    if let place = place(of: spelling) {
+    if let place = place(of: spelling, rest: rest) {
       return UsageError(
         "\(message); it is a flag of \(place) and stands behind the verb",
         hint: "Try: \(place) --help")
@@ -62,20 +81,30 @@ struct LineMistakes {
     return UsageError(message + near, hint: helpHint)
   }
 
-  /// The first command below the present one that has a flag spelt so.
-  private func place(of spelling: String) -> String? {
+  /// The command that the rest of the line names, if it has a flag spelt so, else the first one
+  /// below the present one.
+  private func place(of spelling: String, rest words: ArraySlice<String>) -> String? {
+    let named = path(named: words)
+    if let command = named.last, Self.has(spelling, command) {
+      return ([title] + named.map(\.name)).joined(separator: " ")
+    }
     var rest = commands[commands.count - 1].subcommands.map { [$0] }
     while !rest.isEmpty {
       let path = rest.removeFirst()
       let command = path[path.count - 1]
-      let hasIt = command.flags.contains { flag in
-        let name = flag.declaration.name
-        return spelling == "--\(name.long)" || spelling == name.short.map { "-\($0)" }
+      if Self.has(spelling, command) {
+        return ([title] + path.map(\.name)).joined(separator: " ")
       }
-      if hasIt { return ([title] + path.map(\.name)).joined(separator: " ") }
       rest += command.subcommands.map { path + [$0] }
     }
     return nil
+  }
+
+  private static func has(_ spelling: String, _ command: Command) -> Bool {
+    command.flags.contains { flag in
+      let name = flag.declaration.name
+      return spelling == "--\(name.long)" || spelling == name.short.map { "-\($0)" }
+    }
   }
 
   // MARK: Text

@@ -143,7 +143,8 @@ enum Roff {
 
   /// One argument of a request.
   static func quoted(_ text: String) -> String {
-    "\"" + Roff.text(text).split(separator: "\"", omittingEmptySubsequences: false)
+    "\""
+      + Roff.text(text).split(separator: "\"", omittingEmptySubsequences: false)
       .joined(separator: "\\(dq") + "\""
   }
 

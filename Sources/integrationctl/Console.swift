@@ -14,6 +14,16 @@ struct Console: Sendable {
   var hasColour: Bool
   /// The clock that relative times start from.
   var now: @Sendable () -> WallTime
+  /// The lines of the terminal; nil where standard output is none.
+  var height: Int?
+  /// Shows long text page by page; false when that cannot be done. Nil: nobody wants it.
+  var page: (@Sendable (String) -> Bool)?
+  /// Reads a secret after a prompt, without echo on a terminal.
+  var readSecret: @Sendable (_ prompt: String) -> String = { _ in "" }
+  /// The present size of the terminal, which may change; nil where it cannot.
+  var measure: (@Sendable () -> (width: Int?, height: Int?))?
+  /// Waits between two looks.
+  var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
   /// How text for people looks now.
   var presentation: Presentation {
@@ -23,15 +33,56 @@ struct Console: Sendable {
   /// The process's own streams.
   static func process(environment: Environment) -> Console {
     let isTerminal = StandardStream.output.isTerminal
-    let hasColour =
-      isTerminal && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
-    return Console(
+    var console = Console(
       write: writeToOutput,
       warn: { StandardStream.error.write($0) },
       ask: isatty(STDIN_FILENO) == 1 && StandardStream.error.isTerminal ? askOnTerminal : nil,
       width: TerminalWidth.columns(of: .output, environment: environment),
-      hasColour: hasColour,
+      hasColour: hasColour(isTerminal: isTerminal, environment),
       now: { .now })
+    console.readSecret = SecretInput.read
+    guard isTerminal else { return console }
+    console.height = TerminalWidth.rows(of: .output)
+    console.measure = {
+      (
+        TerminalWidth.columns(of: .output, environment: environment),
+        TerminalWidth.rows(of: .output)
+      )
+    }
+    if environment["TERM"] != "dumb", let pager = Pager(environment: environment) {
+      console.page = { pager.show($0) }
+    }
+    return console
+  }
+
+  /// The same console with the terminal's present size.
+  func measured() -> Console {
+    guard let measure else { return self }
+    var copy = self
+    (copy.width, copy.height) = measure()
+    return copy
+  }
+
+  /// Colour for a terminal, and for whoever sets CLICOLOR_FORCE; never with NO_COLOR, which wins.
+  static func hasColour(isTerminal: Bool, _ environment: Environment) -> Bool {
+    if environment["NO_COLOR"] != nil { return false }
+    if let force = environment["CLICOLOR_FORCE"], force != "0" { return true }
+    return isTerminal && environment["TERM"] != "dumb" && environment["CLICOLOR"] != "0"
+  }
+
+  /// Writes text for people, through the pager when it is longer than the terminal.
+  func show(_ text: String) throws(Failure) {
+    if let height, let page, rows(of: text) >= height, page(text) { return }
+    try write(text)
+  }
+
+  /// The terminal's lines that text takes; a long line goes on in the next one.
+  private func rows(of text: String) -> Int {
+    text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().reduce(0) {
+      sum, line in
+      guard let width, line.utf8.count > width, !line.utf8.contains(0x1B) else { return sum + 1 }
+      return sum + max(1, (DisplayWidth.columns(String(line)) + width - 1) / width)
+    }
   }
 
   @Sendable private static func writeToOutput(_ text: String) throws(Failure) {

@@ -29,6 +29,8 @@ struct Presentation: Sendable, Equatable {
   var hasColour: Bool
   /// The moment that relative times start from.
   var now: WallTime
+  /// Whether tables have a line of headings.
+  var hasHeadings = true
 
   func styled(_ text: String, _ tone: Tone) -> String {
     guard hasColour, tone != .plain, !text.isEmpty else { return text }

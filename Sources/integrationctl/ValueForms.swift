@@ -17,7 +17,7 @@ extension ValueForm where Value == String {
             "up to 128 of a-z, 0-9, \"_\", \".\" and \"-\", beginning with a letter or digit")
       }
       return text
-    }
+    }.completed(with: .named(placeholder))
   }
 
   /// A log's id: a UUID in its usual form; upper-case letters are folded.
@@ -34,7 +34,7 @@ extension ValueForm where Value == String {
             + "logs list)")
       }
       return folded
-    }
+    }.completed(with: .logs)
   }
 
   /// A key's id, the 8 characters behind `imk_`; of a whole key only these are used.
@@ -51,7 +51,7 @@ extension ValueForm where Value == String {
         throw ValueProblem(expected: "the 8 letters and digits that follow imk_ in the key")
       }
       return id
-    }
+    }.completed(with: .keys)
   }
 
   /// Text of at most so many bytes, the limit that the server has for the field.

@@ -5,7 +5,8 @@ import RPCWire
 /// `actions`: what integrations can do.
 enum ActionCommands {
   static let integration = Positional.required(.name("INTEGRATION"), help: "the integration's name")
-  static let type = Positional.required(.name("TYPE"), help: "the action's type: export_quote")
+  static let type = Positional.required(
+    .name("TYPE").completed(with: .actions), help: "the action's type: export_quote")
 
   static let noun = Noun(
     Command("actions", "what integrations can do, who serves it and what waits for it")
@@ -25,7 +26,7 @@ enum ActionCommands {
   ) { invocation in
     let actions = try await actions(try IntegrationScope.name(invocation), invocation)
     try invocation.write(Page(rows: actions), as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command("show", "one action with its policy", positionals: [integration, type]).withExamples([

@@ -28,7 +28,7 @@ enum AgentCommands {
   ) { invocation in
     let agents = try await agents(try IntegrationScope.name(invocation), invocation)
     try invocation.write(Page(rows: agents), as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command("show", "one agent", positionals: [integration, agent]).withExamples([

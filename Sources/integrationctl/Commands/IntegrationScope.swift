@@ -5,7 +5,8 @@ enum IntegrationScope {
   static let positional = Positional.optional(
     .name("INTEGRATION"), help: "of this integration only")
   static let flag = Flag.optional(
-    FlagName("integration", short: "i"), .name("NAME"), help: "of this integration only")
+    FlagName("integration", short: "i"), .name("NAME").completed(with: .integrations),
+    help: "of this integration only")
 
   /// The name, empty for all; a usage error when argument and flag name two.
   static func name(_ invocation: Invocation) throws(UsageError) -> String {

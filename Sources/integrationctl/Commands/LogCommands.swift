@@ -37,7 +37,7 @@ enum LogCommands {
         + "VALUE,… may also be repeated."), .list
   ) { invocation in
     try invocation.write(try await page(invocation), as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command(
