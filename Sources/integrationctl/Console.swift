@@ -79,9 +79,7 @@ struct Console: Sendable {
   /// The terminal's lines that text takes; a long line goes on in the next one.
   private func rows(of text: String) -> Int {
     text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().reduce(0) {
-      sum, line in
-      guard let width, line.utf8.count > width, !line.utf8.contains(0x1B) else { return sum + 1 }
-      return sum + max(1, (DisplayWidth.columns(String(line)) + width - 1) / width)
+      $0 + DisplayWidth.rows(String($1), width: width)
     }
   }
 
@@ -92,7 +90,7 @@ struct Console: Sendable {
     case .failed(let code):
       throw Failure(
         .refused, "standard output cannot be written: \(Failure.systemMessage(code))",
-        next: "Free some space or send the output elsewhere.")
+        next: code == EBADF ? "It is closed; send it somewhere." : "Send it somewhere else.")
     }
   }
 

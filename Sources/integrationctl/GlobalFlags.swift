@@ -8,7 +8,7 @@ enum GlobalFlags {
     default: defaultAddress, help: "where integrationd listens: unix:PATH or tcp:HOST:PORT")
 
   static let token = Flag.optional(
-    FlagName("token", environment: "INTEGRATION_TOKEN"), .text.named("TOKEN"),
+    FlagName("token", environment: "INTEGRATION_TOKEN"), .textOrEmpty.named("TOKEN"),
     help: "an operator's token; the server's own user needs none on a Unix socket")
 
   static let output = Flag.value(

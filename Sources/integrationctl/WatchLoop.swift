@@ -56,18 +56,24 @@ struct WatchLoop: Sendable {
     guard let height = console.height else {
       return try append(text, note: note)
     }
-    let time = TimeText.lineClock(console.now())
-    let head = "\(title)  every \(DurationText.format(interval))  \(time.prefix(8))"
+    let zone = TimeDisplay.style == .absolute ? "" : " UTC"
+    let time = TimeText.lineClock(console.now()).prefix(8) + zone
+    let head = "\(title)  every \(DurationText.format(interval))  \(time)"
     let line = DisplayWidth.printable(note.map { "\(head)  \($0)" } ?? head)
     let fitted = console.width.map { DisplayWidth.cut(line, to: $0) } ?? line
     var lines = [console.presentation.styled(fitted, note == nil ? .faint : .bad), ""]
-    let body = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
-      String($0)
-    }
     // The cursor stands on the line behind the last one, which needs its place too.
-    let room = max(1, height - lines.count - 2)
-    lines += body.prefix(room)
-    if body.count > room { lines.append("… \(body.count - room) more lines") }
+    var room = height - lines.count - 2
+    let body = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+    var shown = 0
+    for part in body.map(String.init) {
+      room -= DisplayWidth.rows(part, width: console.width)
+      guard room >= 0 else { break }
+      lines.append(part)
+      shown += 1
+    }
+    if shown < body.count { lines.append("… \(body.count - shown) more lines") }
+    let rows = lines.reduce(0) { $0 + DisplayWidth.rows($1, width: console.width) }
     var drawing = ""
     if drawn.lines > 0 {
       // A terminal of another width has broken the lines elsewhere: nobody knows how many there are.
@@ -75,7 +81,7 @@ struct WatchLoop: Sendable {
         drawn.width == console.width ? "\u{1B}[\(drawn.lines)A\r" : "\u{1B}[H\u{1B}[2J"
     }
     drawing += lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
-    drawn = Drawn(lines: lines.count, width: console.width)
+    drawn = Drawn(lines: rows, width: console.width)
     try console.write(drawing)
   }
 

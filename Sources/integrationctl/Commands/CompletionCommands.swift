@@ -13,16 +13,16 @@ enum CompletionCommands {
     ]).withDiscussion(
       "Names and ids come from the server that the line means, within 300 ms or not at all."),
     [
-      verb(.bash, "source <(integrationctl completion bash)"),
-      verb(.zsh, "source <(integrationctl completion zsh)"),
-      verb(.fish, "integrationctl completion fish | source"),
+      verb(.bash, "~/.local/share/bash-completion/completions/integrationctl"),
+      verb(.zsh, "~/.zfunc/_integrationctl"),
+      verb(.fish, "~/.config/fish/completions/integrationctl.fish"),
     ])
 
-  private static func verb(_ shell: CompletionShell, _ line: String) -> Verb {
+  private static func verb(_ shell: CompletionShell, _ file: String) -> Verb {
     Verb(
       Command(shell.rawValue, "the script for \(shell.rawValue)").withExamples([
-        CommandExample("integrationctl completion \(shell.rawValue)", "look at it"),
-        CommandExample(line, "load it into this shell"),
+        CommandExample(
+          "integrationctl completion \(shell.rawValue) > \(file)", "for good, in new shells")
       ])
     ) { try $0.console.write(shell.script("integrationctl")) }.local()
   }

@@ -40,7 +40,9 @@ enum ContextCommands {
       CommandExample(
         "integrationctl context add here --server unix:/run/integrationd.sock --token ''",
         "a server that needs no token"),
-    ]).withDiscussion("The first context that is added is the current one.")
+    ]).withDiscussion(
+      "Without --token the token is read from standard input, on a terminal without showing it. "
+        + "The first context that is added is the current one.")
   ) { try runAdd($0) }.local()
 
   static let list = Verb(

@@ -54,8 +54,7 @@ struct ContextFile: Sendable {
     guard status.st_mode & 0o077 != 0 else { return }
     throw fault(
       "can be read or changed by others (mode 0\(String(status.st_mode & 0o777, radix: 8)))",
-      next: "Close it with: chmod 600 \(path)\n"
-        + "If others may have read its tokens, revoke them and add new ones.")
+      next: "Close it with: chmod 600 \(path); if somebody may have read its tokens, revoke them.")
   }
 
   private var repair: String {
