@@ -51,6 +51,9 @@ public protocol IntegrationStore: Sendable {
   func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
     -> StoredAgent?
 
+  /// A page of the audit. One that is cut short, even empty, says where to go on.
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage
+
   /// Commits what was submitted, ends reads, and closes the files. Later calls fail with `closed`.
   func close() async
 }

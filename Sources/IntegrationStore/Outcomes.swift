@@ -18,6 +18,10 @@ public enum CommandOutcome: Sendable {
   case integration(StoredIntegration, key: StoredKey?)
   /// Of a change of a key.
   case key(StoredKey)
+  /// Of a rotation: the new key, and the old ones with when they end.
+  case rotated(StoredKey, expiring: [StoredKey])
+  /// Of a change of a token.
+  case token(StoredToken)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -133,6 +137,8 @@ public enum StoreEvent: Sendable {
   case integrationChanged(StoredIntegration)
   /// Actions were declared, changed or retired.
   case actionsChanged(IntegrationID, [StoredAction])
-  /// A key was made or revoked.
+  /// A key was made or revoked, or ends at another time.
   case keyChanged(StoredKey)
+  /// A token was made or revoked.
+  case tokenChanged(StoredToken)
 }

@@ -15,11 +15,11 @@ struct Noun: Sendable {
 enum CommandTree {
   /// Verbs without a noun.
   private static let single: [Verb] = [StatusCommand.verb, ManualCommand.verb]
-  private static let nouns =
-    [
-      IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
-      RequestCommands.noun, AgentCommands.noun, ServerCommands.noun,
-    ] + [ContextCommands.noun, CompletionCommands.noun]
+  private static let nouns = [
+    IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
+    RequestCommands.noun, AgentCommands.noun, TokenCommands.noun, AuditCommands.noun,
+    ServerCommands.noun, ContextCommands.noun, CompletionCommands.noun,
+  ]
 
   /// The program's command with everything below it.
   static let root: Command = Command(

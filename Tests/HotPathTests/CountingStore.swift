@@ -76,5 +76,8 @@ final class CountingStore: IntegrationStore {
   ) async throws(StoreError) -> StoredAgent? {
     try await store.agent(integration, agentID)
   }
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await store.audit(query)
+  }
   func close() async { await store.close() }
 }

@@ -13,6 +13,7 @@ enum Troubles {
     case agentDown = "AGENT_DOWN"
     case agentDegraded = "AGENT_DEGRADED"
     case failedLogs = "FAILED_LOGS"
+    case keyExpiring = "KEY_EXPIRING"
     case pausedWithQueue = "PAUSED_WITH_QUEUE"
     case clockSkew = "CLOCK_SKEW"
     case neverSeen = "NEVER_SEEN"
@@ -26,9 +27,9 @@ enum Troubles {
   /// The most lines that are listed.
   static let maximumTroubles = 200
 
-  /// All troubles, worst first, then by integration.
-  static func find(_ boards: [HealthBoard]) -> [Trouble] {
-    var found: [(Kind, Trouble)] = []
+  /// All troubles, worst first, then by integration; with those that no board shows.
+  static func find(_ boards: [HealthBoard], with others: [(Kind, Trouble)] = []) -> [Trouble] {
+    var found = others
     for board in boards { found += troubles(of: board) }
     let rank = Dictionary(
       uniqueKeysWithValues: Kind.allCases.enumerated().map { ($1, $0) })
