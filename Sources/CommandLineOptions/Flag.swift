@@ -123,8 +123,10 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
         }))
   }
 
-  /// A flag with one value that may be left out (`--watch`, `--watch=5s`, `--watch 5s`), or none at
-  /// all. A word behind it is its value only when it reads as one.
+  /// A flag with one value that may be left out, or none at all: `--watch`, `--watch=5s`,
+  /// `--watch 5s`.
+  ///
+  /// A word behind it is its value only when it reads as one.
   public static func optional<Wrapped: Sendable>(
     _ name: FlagName, _ form: ValueForm<Wrapped>, bare: Wrapped, help: String
   ) -> Flag where Value == Wrapped? {

@@ -16,7 +16,7 @@ struct Console: Sendable {
   var now: @Sendable () -> WallTime
   /// The lines of the terminal; nil where standard output is none.
   var height: Int?
-  /// Shows long text page by page; false when that cannot be done. Nil: nobody wants it.
+  /// Shows long text page by page; false when that cannot be done, nil where nobody wants it.
   var page: (@Sendable (String) -> Bool)?
   /// Reads a secret after a prompt, without echo on a terminal.
   var readSecret: @Sendable (_ prompt: String) -> String = { _ in "" }

@@ -12,8 +12,9 @@ struct WatchLoop: Sendable {
   private(set) var console: Console
   let output: OutputFormat
 
-  /// Runs until the server refuses, standard output closes, or the process is interrupted. A server
-  /// that is lost after the first round is waited for.
+  /// Runs until the server refuses, standard output closes, or the process is interrupted.
+  ///
+  /// A server that is lost after the first round is waited for.
   mutating func run(_ round: (Console) async throws -> Void) async throws {
     var drawn = Drawn()
     var shown: String?

@@ -3,8 +3,9 @@ import Testing
 
 /// The names of JSON are a promise to scripts: a renamed or removed member fails here.
 @Suite struct JSONNameTests {
-  /// Each message that integrationctl can print with its members, each enum with its values. A new member is added here once
-  /// it is published; nothing is ever taken away.
+  /// Each message that integrationctl can print with its members, each enum with its values.
+  ///
+  /// A new member is added here once it is published; nothing is ever taken away.
   static let promised = """
     Action: integration definition queued inProgress pollingAgents lastLogAt declared override
       paused pauseReason expectedBy
