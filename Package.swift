@@ -119,8 +119,8 @@ let package = Package(
     program(
       "integrationctl",
       [
-        "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
-        "CommandLineOptions",
+        "IntegrationClient", "IntegrationAPI", "IntegrationModel", "RPCClient", "RPCWire",
+        "ProtobufRuntime", "CommandLineOptions",
       ]),
     program(
       "integration-bench",

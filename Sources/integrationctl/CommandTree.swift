@@ -17,8 +17,8 @@ enum CommandTree {
   private static let single: [Verb] = [StatusCommand.verb, ManualCommand.verb]
   private static let nouns = [
     IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
-    RequestCommands.noun, AgentCommands.noun, TokenCommands.noun, AuditCommands.noun,
-    ServerCommands.noun, ContextCommands.noun, CompletionCommands.noun,
+    RequestCommands.noun, ScheduleCommands.noun, AgentCommands.noun, TokenCommands.noun,
+    AuditCommands.noun, ServerCommands.noun, ContextCommands.noun, CompletionCommands.noun,
   ]
 
   /// The program's command with everything below it.
