@@ -18,11 +18,20 @@ let test: [SwiftSetting] = [
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
+// The Swift runtime is part of each released program: it starts in half of the time, and runs
+// where no Swift is installed. SwiftPM allows the flag to the package that is built itself. Not for
+// a program with resources: what finds them imports the whole of Foundation.
+let programLinking: [LinkerSetting] = [
+  .unsafeFlags(
+    ["-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"],
+    .when(configuration: .release))
+]
 func program(
   _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
 ) -> Target {
   .executableTarget(
-    name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: strict,
+    linkerSettings: resources == nil ? programLinking : nil)
 }
 func suite(
   _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil

@@ -6,7 +6,7 @@ public struct Arguments: Sendable {
   public internal(set) var path: [String] = []
   var flagValues: [String: any Sendable] = [:]
   var positionalValues: [String: any Sendable] = [:]
-  var givenFlags: Set<String> = []
+  var sources: [String: ValueSource] = [:]
 
   /// A flag's value: from the command line, else its environment variable, else its default.
   public subscript<Value>(flag: Flag<Value>) -> Value {
@@ -26,8 +26,34 @@ public struct Arguments: Sendable {
 
   /// Whether the command line or the environment gave the flag; false when the default stands.
   public func isGiven(_ flag: any DeclaredFlag) -> Bool {
-    givenFlags.contains(flag.declaration.name.long)
+    source(of: flag) != .byDefault
   }
+
+  /// Where a flag's value comes from.
+  public func source(of flag: any DeclaredFlag) -> ValueSource {
+    sources[flag.declaration.name.long] ?? .byDefault
+  }
+
+  /// Whether the command that was named understands the flag.
+  public func declares(_ flag: any DeclaredFlag) -> Bool {
+    flagValues[flag.declaration.name.long] != nil
+  }
+
+  /// Gives a flag another value, such as one that stands in a configuration file; it counts as
+  /// given by default.
+  public mutating func replace<Value: Sendable>(_ flag: Flag<Value>, with value: Value) {
+    flagValues[flag.declaration.name.long] = value
+  }
+}
+
+/// Where a flag's value comes from.
+public enum ValueSource: Sendable, Equatable {
+  /// The command line.
+  case commandLine
+  /// The flag's environment variable.
+  case environment
+  /// Neither: its default.
+  case byDefault
 }
 
 /// A command line that a program cannot follow; it ends with exit code 2.

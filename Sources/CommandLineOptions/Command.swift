@@ -56,6 +56,13 @@ public struct Command: Sendable {
     return copy
   }
 
+  /// The same command with more flags behind its own.
+  public func withFlags(_ more: [any DeclaredFlag]) -> Command {
+    var copy = self
+    copy.flags += more
+    return copy
+  }
+
   /// The same command with others below it.
   public func withSubcommands(_ commands: [Command]) -> Command {
     var copy = self

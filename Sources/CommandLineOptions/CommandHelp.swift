@@ -9,7 +9,7 @@ struct CommandHelp {
   var text: String {
     var sections = ["\(title) - \(command.summary)"]
     if !command.examples.isEmpty { sections.append(exampleSection) }
-    sections.append("Usage:\n  \(usage)")
+    sections.append("Usage:\n  \(CommandUsage.line(path))")
     if !command.discussion.isEmpty {
       let paragraphs = command.discussion.split(separator: "\n", omittingEmptySubsequences: false)
       sections.append(paragraphs.map { wrap(String($0), indent: 0) }.joined(separator: "\n"))
@@ -35,40 +35,36 @@ struct CommandHelp {
     return "Examples:\n" + lines.joined(separator: "\n")
   }
 
-  private var usage: String {
-    var parts = [title]
-    if !command.subcommands.isEmpty { parts.append(path.count == 1 ? "COMMAND" : "VERB") }
-    for positional in command.positionals.map(\.declaration) {
-      switch positional.arity {
-      case .one: parts.append(positional.placeholder)
-      case .oneOrNone: parts.append("[\(positional.placeholder)]")
-      case .any: parts.append("[\(positional.placeholder)...]")
-      case .oneOrMore: parts.append("\(positional.placeholder)...")
-      }
-    }
-    parts.append("[FLAGS]")
-    return parts.joined(separator: " ")
-  }
-
   private var flagSections: [String] {
-    let always = [("-h, --help", "show this help"), ("    --version", "show the version")]
+    let always = [
+      ("-h, --help", "show this help"),
+      ("    --man", "print the manual page; to read it: \(title) --man | man -l -"),
+      ("    --version", "show the version"),
+    ]
     let own = command.flags.map { row($0.declaration) }
     guard path.count > 1 else { return [table("Flags", own + always)] }
-    let inherited = path.dropLast().flatMap(\.flags).map { row($0.declaration) }
-    let general = table("General flags", inherited + always)
-    return own.isEmpty ? [general] : [table("Flags", own), general]
+    let inherited = path.dropLast().flatMap(\.flags).map { CommandUsage.spelling($0.declaration) }
+    let general =
+      "General flags, which \(path[0].name) --help explains:\n"
+      + wrap(inherited.map(Self.unbroken).joined(separator: " "), indent: 2)
+    return (own.isEmpty ? [] : [table("Flags", own)]) + [Self.broken(general)]
+  }
+
+  // A flag and its placeholder stay on one line: between them stands a space that is none to wrap.
+  private static func unbroken(_ text: String) -> String {
+    String(text.map { $0 == " " ? "\u{A0}" : $0 })
+  }
+  private static func broken(_ text: String) -> String {
+    String(text.map { $0 == "\u{A0}" ? " " : $0 })
   }
 
   private func row(_ flag: FlagDeclaration) -> (String, String) {
-    var left = flag.name.short.map { "-\($0), " } ?? "    "
-    left += "--\(flag.name.long)"
-    if let placeholder = flag.placeholder { left += " \(placeholder)" }
-    var notes: [String] = []
-    if !flag.choices.isEmpty { notes.append("one of " + flag.choices.joined(separator: ", ")) }
-    if flag.isRepeatable { notes.append("may repeat") }
-    if let text = flag.defaultText { notes.append("default: \(text)") }
-    if let variable = flag.name.environment { notes.append("env: \(variable)") }
-    return (left, flag.help + (notes.isEmpty ? "" : " [\(notes.joined(separator: "; "))]"))
+    let left = flag.name.short.map { "-\($0), " } ?? "    "
+    let notes = CommandUsage.notes(flag)
+    return (
+      left + CommandUsage.spelling(flag),
+      flag.help + (notes.isEmpty ? "" : " [\(notes.joined(separator: "; "))]")
+    )
   }
 
   private func table(_ heading: String, _ rows: [(String, String)]) -> String {

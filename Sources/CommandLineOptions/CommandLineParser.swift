@@ -3,12 +3,14 @@
 /// An own strict parser instead of getopt_long, whose process-wide state and silent abbreviations
 /// suit neither parallel tests nor clear errors (decision 1); the grammar is getopt_long's:
 /// `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, switches bundled, `--` ends the flags,
-/// and flags may stand anywhere behind the command that declares them.
+/// and flags may stand anywhere behind the command that declares them. A flag whose value may be
+/// left out takes the next word only when that reads as its value.
 struct CommandLineParser {
   /// What the words ask for.
   enum Outcome {
     case run(Arguments)
     case help(path: [Command])
+    case manual(path: [Command])
     case version
   }
 
@@ -38,6 +40,8 @@ struct CommandLineParser {
         return .help(path: commands)
       } else if word == "--version" {
         return .version
+      } else if word == "--man" {
+        return .manual(path: commands)
       } else if word.hasPrefix("--") {
         try takeLongFlag(word.dropFirst(2), rest: &rest)
       } else {
@@ -58,29 +62,27 @@ struct CommandLineParser {
       words.append(word)
       return nil
     }
-    if word == "help", commands.count == 1 { return .help(path: try helpPath(rest)) }
-    try enter(word)
+    if word == "help" { return .help(path: try helpPath(rest)) }
+    try enter(word, rest: rest)
     return nil
   }
 
-  private mutating func enter(_ word: String) throws(UsageError) {
+  private mutating func enter(_ word: String, rest: ArraySlice<String>) throws(UsageError) {
     let current = commands[commands.count - 1]
     guard let next = current.subcommands.first(where: { $0.name == word }) else {
-      let names = current.subcommands.map(\.name)
-      let kind = commands.count == 1 ? "command" : "verb"
-      throw UsageError(
-        "\(title): unknown \(kind) \"\(Self.shown(word))\"\(Self.didYouMean(word, names)); "
-          + "expected \(names.joined(separator: ", "))",
-        hint: helpHint)
+      throw mistakes.unknown(word: word, rest: rest)
     }
     commands.append(next)
     flags += next.flags.map(\.declaration)
   }
 
   private mutating func helpPath(_ rest: ArraySlice<String>) throws(UsageError) -> [Command] {
-    for word in rest where !word.hasPrefix("-") && !commands[commands.count - 1].subcommands.isEmpty
-    {
-      try enter(word)
+    var rest = rest
+    while let word = rest.popFirst() {
+      guard !word.hasPrefix("-"), !commands[commands.count - 1].subcommands.isEmpty else {
+        continue
+      }
+      try enter(word, rest: rest)
     }
     return commands
   }
@@ -93,7 +95,7 @@ struct CommandLineParser {
     let parts = body.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let name = String(parts[0])
     guard let flag = flags.last(where: { $0.name.long == name }) else {
-      throw unknownFlag("--\(name)", candidates: flags.map { "--\($0.name.long)" })
+      throw mistakes.unknown(flag: "--\(name)", rest: rest)
     }
     let attached = parts.count == 2 ? String(parts[1]) : nil
     guard flag.placeholder != nil else {
@@ -112,8 +114,7 @@ struct CommandLineParser {
     var letters = letters
     while let letter = letters.popFirst() {
       guard let flag = flags.last(where: { $0.name.short == letter }) else {
-        let known = flags.compactMap { flag in flag.name.short.map { "-\($0)" } }
-        throw unknownFlag("-\(letter)", candidates: known)
+        throw mistakes.unknown(flag: "-\(letter)", rest: rest)
       }
       if flag.placeholder == nil {
         try record(flag, "1", as: "-\(letter)")
@@ -131,6 +132,13 @@ struct CommandLineParser {
     _ rest: inout ArraySlice<String>
   ) throws(UsageError) -> String {
     if let attached { return attached }
+    if let bare = flag.bareText {
+      guard let word = rest.first, !word.hasPrefix("-"), (try? flag.decode([word])) != nil else {
+        return bare
+      }
+      rest.removeFirst()
+      return word
+    }
     guard let word = rest.first, !word.hasPrefix("--") else {
       throw UsageError(
         "\(title): \(spelling) needs a value: \(spelling) \(flag.placeholder ?? "VALUE")",
@@ -152,11 +160,6 @@ struct CommandLineParser {
     given[name, default: []].append(text)
   }
 
-  private func unknownFlag(_ spelling: String, candidates: [String]) -> UsageError {
-    let near = Self.didYouMean(spelling, candidates + ["--help", "--version"])
-    return UsageError("\(title): unknown flag \(Self.shown(spelling))\(near)", hint: helpHint)
-  }
-
   // MARK: The end
 
   private func finish() throws(UsageError) -> Arguments {
@@ -164,7 +167,7 @@ struct CommandLineParser {
     guard command.subcommands.isEmpty else {
       let names = command.subcommands.map(\.name).joined(separator: ", ")
       let kind = commands.count == 1 ? "a command" : "a verb"
-      throw UsageError("\(title): expected \(kind): \(names)", hint: helpHint)
+      throw UsageError("\(title): expected \(kind): \(names)", hint: mistakes.exampleHint)
     }
     var arguments = Arguments()
     arguments.path = commands.dropFirst().map(\.name)
@@ -172,10 +175,10 @@ struct CommandLineParser {
       let name = flag.name.long
       if let texts = given[name] {
         arguments.flagValues[name] = try check(flag, texts, source: "--\(name)")
-        arguments.givenFlags.insert(name)
+        arguments.sources[name] = .commandLine
       } else if let value = try environmentValue(flag) {
         arguments.flagValues[name] = value
-        arguments.givenFlags.insert(name)
+        arguments.sources[name] = .environment
       } else {
         arguments.flagValues[name] = flag.defaultValue
       }
@@ -199,7 +202,7 @@ struct CommandLineParser {
     do {
       return try flag.decode(texts)
     } catch {
-      let got = texts.map { "\"\(Self.shown($0))\"" }.joined(separator: ", ")
+      let got = texts.map { "\"\(LineMistakes.shown($0))\"" }.joined(separator: ", ")
       throw UsageError(
         "\(title): \(source): expected \(error.expected), got \(got)", hint: helpHint)
     }
@@ -224,12 +227,14 @@ struct CommandLineParser {
       } catch {
         throw UsageError(
           "\(title): \(positional.placeholder): expected \(error.expected), "
-            + "got \"\(Self.shown(taken.joined(separator: " ")))\"",
+            + "got \"\(LineMistakes.shown(taken.joined(separator: " ")))\"",
           hint: helpHint)
       }
     }
     if let extra = rest.first {
-      throw UsageError("\(title): unexpected argument \"\(Self.shown(extra))\"", hint: helpHint)
+      throw UsageError(
+        "\(title): unexpected argument \"\(LineMistakes.shown(extra))\"",
+        hint: mistakes.exampleHint)
     }
   }
 
@@ -237,24 +242,13 @@ struct CommandLineParser {
 
   private func missing(_ positional: PositionalDeclaration) -> UsageError {
     UsageError(
-      "\(title): \(positional.placeholder) is missing: \(positional.help)", hint: helpHint)
+      "\(title): \(positional.placeholder) is missing: \(positional.help)",
+      hint: mistakes.exampleHint)
   }
 
-  private var title: String { commands.map(\.name).joined(separator: " ") }
+  private var mistakes: LineMistakes { LineMistakes(commands: commands, flags: flags) }
 
-  private var helpHint: String { "Try: \(title) --help" }
+  private var title: String { mistakes.title }
 
-  private static func didYouMean(_ word: String, _ candidates: [String]) -> String {
-    guard let near = Suggestions.nearest(to: word, among: candidates) else { return "" }
-    return " (did you mean \(near)?)"
-  }
-
-  /// A word as an error may repeat it: bounded, and without control characters.
-  private static func shown(_ word: String) -> String {
-    let clean = word.unicodeScalars.map { scalar in
-      scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) ? "\u{FFFD}" : String(scalar)
-    }
-    guard clean.count > 80 else { return clean.joined() }
-    return clean.prefix(79).joined() + "…"
-  }
+  private var helpHint: String { mistakes.helpHint }
 }

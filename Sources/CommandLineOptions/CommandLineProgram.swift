@@ -27,7 +27,8 @@ public struct CommandLineProgram: Sendable {
   /// What `--version` prints behind the name.
   public let version: String
 
-  /// A program; `--help`, `-h`, `--version` and, where there are commands, `help` come with it.
+  /// A program; `--help`, `-h`, `--man`, `--version` and, where there are commands, `help` come
+  /// with it.
   public init(_ root: Command, version: String = ProductVersion.text) {
     self.root = root
     self.version = version
@@ -43,7 +44,18 @@ public struct CommandLineProgram: Sendable {
     switch try parser.parse(line) {
     case .run(let arguments): return .run(arguments)
     case .help(let path): return .print(CommandHelp(path: path, width: min(width, 100)).text)
+    case .manual(let path): return .print(ManualPage(path: path, version: version).text)
     case .version: return .print("\(root.name) \(version)\n")
+    }
+  }
+
+  /// Its manual pages, each with the name of its file: one for the program, and one for each command
+  /// that has others below it.
+  public var manualPages: [(fileName: String, text: String)] {
+    let nouns = root.subcommands.filter { !$0.subcommands.isEmpty }.map { [root, $0] }
+    return ([[root]] + nouns).map { path in
+      let page = ManualPage(path: path, version: version)
+      return (page.fileName, page.text)
     }
   }
 
@@ -54,7 +66,7 @@ public struct CommandLineProgram: Sendable {
     do {
       let width = TerminalWidth.columns(of: .output, environment: .process) ?? 80
       switch try parse(
-        Array(CommandLine.arguments.dropFirst()), environment: .process, width: width)
+        try CommandLineWords.ofProcess(), environment: .process, width: width)
       {
       case .run(let arguments): return arguments
       case .print(let text): exit(StandardStream.output.write(text) == .written ? 0 : 1)

@@ -32,6 +32,12 @@ public struct FlagDeclaration: Sendable {
   public let defaultText: String?
   /// Whether it may be given more than once.
   public let isRepeatable: Bool
+  /// What completes its value where the values cannot be listed.
+  public internal(set) var completion: CompletionKind?
+  /// Whether one word may hold several values parted by commas.
+  public internal(set) var isCommaList = false
+  /// What the flag means when it stands without a value; nil: it needs one, or takes none.
+  public internal(set) var bareText: String?
   /// Its value when neither the command line nor the environment gives one.
   let defaultValue: any Sendable
   /// Turns the given texts, at least one, into the value.
@@ -52,7 +58,7 @@ public protocol DeclaredFlag: Sendable {
 /// ```
 public struct Flag<Value: Sendable>: DeclaredFlag {
   /// The untyped part.
-  public let declaration: FlagDeclaration
+  public private(set) var declaration: FlagDeclaration
 
   /// A flag with one value, and a default.
   public static func value(
@@ -61,7 +67,8 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
     Flag(
       declaration: FlagDeclaration(
         name: name, placeholder: form.placeholder, choices: form.choices, help: help,
-        defaultText: form.format(value), isRepeatable: false, defaultValue: value,
+        defaultText: form.format(value), isRepeatable: false, completion: form.completion,
+        defaultValue: value,
         decode: { texts throws(ValueProblem) in try form.parse(texts[texts.count - 1]) }))
   }
 
@@ -72,7 +79,8 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
     Flag(
       declaration: FlagDeclaration(
         name: name, placeholder: form.placeholder, choices: form.choices, help: help,
-        defaultText: nil, isRepeatable: false, defaultValue: Wrapped?.none,
+        defaultText: nil, isRepeatable: false, completion: form.completion,
+        defaultValue: Wrapped?.none,
         decode: { texts throws(ValueProblem) in
           Wrapped?.some(try form.parse(texts[texts.count - 1]))
         }))
@@ -87,7 +95,7 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
       declaration: FlagDeclaration(
         name: name, placeholder: form.placeholder, choices: form.choices, help: help,
         defaultText: value.isEmpty ? nil : value.map(form.format).joined(separator: ","),
-        isRepeatable: true, defaultValue: value,
+        isRepeatable: true, completion: form.completion, defaultValue: value,
         decode: { texts throws(ValueProblem) in
           var values: [Element] = []
           for text in texts { values.append(try form.parse(text)) }
@@ -102,7 +110,8 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
     Flag(
       declaration: FlagDeclaration(
         name: name, placeholder: form.placeholder + ",…", choices: form.choices, help: help,
-        defaultText: nil, isRepeatable: true, defaultValue: [Element](),
+        defaultText: nil, isRepeatable: true, completion: form.completion, isCommaList: true,
+        defaultValue: [Element](),
         decode: { texts throws(ValueProblem) in
           var values: [Element] = []
           for text in texts {
@@ -112,6 +121,18 @@ public struct Flag<Value: Sendable>: DeclaredFlag {
           }
           return values
         }))
+  }
+
+  /// A flag with one value that may be left out, or none at all: `--watch`, `--watch=5s`,
+  /// `--watch 5s`.
+  ///
+  /// A word behind it is its value only when it reads as one.
+  public static func optional<Wrapped: Sendable>(
+    _ name: FlagName, _ form: ValueForm<Wrapped>, bare: Wrapped, help: String
+  ) -> Flag where Value == Wrapped? {
+    var flag = optional(name, form, help: help)
+    flag.declaration.bareText = form.format(bare)
+    return flag
   }
 
   /// A switch: given or not, without a value; in its environment variable 1 or 0.

@@ -20,6 +20,8 @@ public struct PositionalDeclaration: Sendable {
   public let arity: Arity
   /// All its values, where they can be listed.
   public let choices: [String]
+  /// What completes it where the values cannot be listed.
+  public let completion: CompletionKind?
   /// Its value when it is left out.
   let defaultValue: any Sendable
   /// Turns the given words, at least one, into the value.
@@ -42,6 +44,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: .one, choices: form.choices,
+        completion: form.completion,
         defaultValue: Never?.none,
         decode: { words throws(ValueProblem) in try form.parse(words[0]) }))
   }
@@ -53,6 +56,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: .oneOrNone, choices: form.choices,
+        completion: form.completion,
         defaultValue: Wrapped?.none,
         decode: { words throws(ValueProblem) in Wrapped?.some(try form.parse(words[0])) }))
   }
@@ -77,6 +81,7 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
     Positional(
       declaration: PositionalDeclaration(
         placeholder: form.placeholder, help: help, arity: arity, choices: form.choices,
+        completion: form.completion,
         defaultValue: [Element](),
         decode: { words throws(ValueProblem) in
           var values: [Element] = []

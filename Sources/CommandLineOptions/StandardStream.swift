@@ -57,7 +57,7 @@ public enum StandardStream: Int32, Sendable {
 
 /// How wide text may be.
 public enum TerminalWidth {
-  /// The columns of a stream: from the terminal, else `COLUMNS`; nil when it is no terminal and
+  /// The columns of a stream, at least 20: from the terminal, else `COLUMNS`; nil when it is no terminal and
   /// `COLUMNS` is not set: unlimited.
   public static func columns(of stream: StandardStream, environment: Environment) -> Int? {
     if let text = environment["COLUMNS"], let columns = Int(text), (20...10_000).contains(columns) {
@@ -65,9 +65,18 @@ public enum TerminalWidth {
     }
     guard stream.isTerminal else { return nil }
     var size = winsize()
-    guard unsafe ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else {
+    guard unsafe ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
       return 80
     }
-    return Int(size.ws_col)
+    return max(20, Int(size.ws_col))
+  }
+
+  /// The lines of the terminal behind a stream; 24 where it does not say.
+  public static func rows(of stream: StandardStream) -> Int {
+    var size = winsize()
+    guard unsafe ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else {
+      return 24
+    }
+    return Int(size.ws_row)
   }
 }

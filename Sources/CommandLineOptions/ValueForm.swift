@@ -20,6 +20,8 @@ public struct ValueForm<Value: Sendable>: Sendable {
   public let parse: @Sendable (String) throws(ValueProblem) -> Value
   /// Writes a value as `parse` reads it; used for defaults in help.
   public let format: @Sendable (Value) -> String
+  /// What completes a value that cannot be listed here; nil: nothing does.
+  public private(set) var completion: CompletionKind?
 
   /// A form of the program's own.
   public init(
@@ -36,7 +38,16 @@ public struct ValueForm<Value: Sendable>: Sendable {
 
   /// The same form under another placeholder.
   public func named(_ placeholder: String) -> ValueForm {
-    ValueForm(placeholder, choices: choices, parse: parse, format: format)
+    var form = ValueForm(placeholder, choices: choices, parse: parse, format: format)
+    form.completion = completion
+    return form
+  }
+
+  /// The same form, completed with what the program knows of this kind.
+  public func completed(with kind: CompletionKind?) -> ValueForm {
+    var form = self
+    form.completion = kind
+    return form
   }
 }
 
@@ -59,7 +70,7 @@ extension ValueForm where Value == String {
     ValueForm("PATH") { text throws(ValueProblem) in
       guard !text.isEmpty else { throw ValueProblem(expected: "a path") }
       return text
-    }
+    }.completed(with: .files)
   }
 }
 

@@ -50,6 +50,7 @@ struct BenchOptions {
     ("report", "durable reports, beside a bare append; checks that all of them are stored"),
     ("dispatch", "from an operator's request to the agent that holds it"),
     ("idle", "the server's memory with many agents that wait in a poll"),
+    ("startup", "integrationctl from start to exit, beside its call alone"),
     ("echo", "the raw epoll echo: the limit for calls on this machine"),
     ("fsync", "a bare append of 4 KiB with fdatasync: the limit for one durable report"),
     ("all", "everything, with the shapes that the project's goals name"),

@@ -27,6 +27,8 @@ struct Benchmarks {
     switch name {
     case "echo": [try LimitBenchmarks.echo(shape)]
     case "fsync": [try LimitBenchmarks.append(in: session.scratch, seconds: shape.seconds)]
+    case "startup":
+      try await StartupBenchmark(session: try await Session(session), shape: shape).run()
     case "all": try await all()
     default: [try await one(name, shape)]
     }

@@ -48,6 +48,15 @@ final class ChildProcess {
     return !ended
   }
 
+  /// Waits until it ends by itself; its exit code, or 128 and the signal that ended it.
+  func waitForEnd() -> Int32 {
+    var status: Int32 = 0
+    while unsafe waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    ended = true
+    StartedPrograms.remove(pid)
+    return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F)
+  }
+
   /// Asks it to end and waits; after ten seconds it is killed.
   func stop() {
     guard isRunning else { return }

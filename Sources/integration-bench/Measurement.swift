@@ -21,6 +21,8 @@ struct Measurement: Encodable {
   var limit: Limit?
   /// The server's memory, for `idle`.
   var memory: Memory?
+  /// What a process takes beyond its call, for `startup`.
+  var beyond: BeyondCall?
   /// What was checked after the load; empty when all of it was right.
   var faults: [String] = []
 
@@ -144,6 +146,10 @@ enum OutputForm: String, CaseIterable {
     if let memory = measurement.memory {
       let resident = fixed(Double(memory.residentBytes) / 1_048_576, 1)
       return "\(resident) MiB resident, \(memory.bytesPerAgent) bytes an agent"
+    }
+    if let beyond = measurement.beyond {
+      return "beyond the call: p50 \(fixed(beyond.p50Ms, 2)) ms, p99 \(fixed(beyond.p99Ms, 2)) ms; "
+        + "the call \(fixed(beyond.callP50Ms, 2)) ms"
     }
     guard let limit = measurement.limit else { return "" }
     return "\(fixed(limit.ratio, 2)) of \(limit.of) (\(fixed(limit.perSecond, 0))/s); "

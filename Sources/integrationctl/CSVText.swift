@@ -10,7 +10,8 @@ enum CSVText {
     line(paths.map { text(tree.member($0)) })
   }
 
-  private static func text(_ tree: JSONTree?) -> String {
+  /// A member's value without quotes; nothing where it is not set.
+  static func text(_ tree: JSONTree?) -> String {
     switch tree {
     case nil, .null: ""
     case .text(let text): text

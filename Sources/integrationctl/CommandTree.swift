@@ -1,24 +1,5 @@
 import CommandLineOptions
 
-/// One thing that an operator can do: how it is called and what it does.
-struct Verb: Sendable {
-  /// What a verb writes.
-  enum Result: Sendable { case one, list }
-
-  let command: Command
-  let result: Result
-  let run: @Sendable (Invocation) async throws -> Void
-
-  init(
-    _ command: Command, _ result: Result = .one,
-    run: @escaping @Sendable (Invocation) async throws -> Void
-  ) {
-    self.command = command
-    self.result = result
-    self.run = run
-  }
-}
-
 /// Verbs about one kind of thing.
 struct Noun: Sendable {
   let command: Command
@@ -32,17 +13,18 @@ struct Noun: Sendable {
 
 /// All nouns and verbs.
 enum CommandTree {
-  private static let status = StatusCommand.verb
+  /// Verbs without a noun.
+  private static let single: [Verb] = [StatusCommand.verb, ManualCommand.verb]
   private static let nouns = [
     IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
     RequestCommands.noun, ScheduleCommands.noun, AgentCommands.noun, TokenCommands.noun,
-    AuditCommands.noun, ServerCommands.noun,
+    AuditCommands.noun, ServerCommands.noun, ContextCommands.noun, CompletionCommands.noun,
   ]
 
   /// The program's command with everything below it.
-  static let root = Command(
+  static let root: Command = Command(
     "integrationctl", "see what integrations do, and put right what is wrong",
-    flags: [GlobalFlags.server, GlobalFlags.token, GlobalFlags.output]
+    flags: GlobalFlags.all
   ).withExamples([
     CommandExample("integrationctl status", "what is wrong, and whom to call"),
     CommandExample(
@@ -54,11 +36,12 @@ enum CommandTree {
   ]).withDiscussion(
     "Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached, "
       + "4 not allowed, 5 not found, 130 interrupted."
-  ).withSubcommands([status.command] + nouns.map(\.command))
+  ).withSubcommands(
+    [StatusCommand.verb.command] + nouns.map(\.command) + [ManualCommand.verb.command])
 
   /// The verb that a parsed path names.
   static func verb(at path: [String]) -> Verb? {
-    if path == [status.command.name] { return status }
+    if path.count == 1 { return single.first { $0.command.name == path[0] } }
     let noun = nouns.first { $0.command.name == path.first }
     return noun?.verbs.first { $0.command.name == path.last }
   }

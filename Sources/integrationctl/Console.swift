@@ -20,6 +20,16 @@ struct Console: Sendable {
   var progress: (@Sendable (String) -> Void)?
   /// Whether standard output can show other characters than ASCII's.
   var hasUnicode = true
+  /// The lines of the terminal; nil where standard output is none.
+  var height: Int?
+  /// Shows long text page by page; false when that cannot be done, nil where nobody wants it.
+  var page: (@Sendable (String) -> Bool)?
+  /// Reads a secret after a prompt, without echo on a terminal.
+  var readSecret: @Sendable (_ prompt: String) -> String = { _ in "" }
+  /// The present size of the terminal, which may change; nil where it cannot.
+  var measure: (@Sendable () -> (width: Int?, height: Int?))?
+  /// Waits between two looks.
+  var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
   /// How text for people looks now.
   var presentation: Presentation {
@@ -29,18 +39,29 @@ struct Console: Sendable {
   /// The process's own streams.
   static func process(environment: Environment) -> Console {
     let isTerminal = StandardStream.output.isTerminal
-    let hasColour =
-      isTerminal && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
-    return Console(
+    var console = Console(
       write: writeToOutput,
       warn: { StandardStream.error.write($0) },
       ask: isatty(STDIN_FILENO) == 1 && StandardStream.error.isTerminal ? askOnTerminal : nil,
       width: TerminalWidth.columns(of: .output, environment: environment),
-      hasColour: hasColour,
+      hasColour: hasColour(isTerminal: isTerminal, environment),
       now: { .now },
       interrupts: .process,
       progress: StandardStream.error.isTerminal ? showProgress : nil,
       hasUnicode: isUnicode(environment))
+    console.readSecret = SecretInput.read
+    guard isTerminal else { return console }
+    console.height = TerminalWidth.rows(of: .output)
+    console.measure = {
+      (
+        TerminalWidth.columns(of: .output, environment: environment),
+        TerminalWidth.rows(of: .output)
+      )
+    }
+    if environment["TERM"] != "dumb", let pager = Pager(environment: environment) {
+      console.page = { pager.show($0) }
+    }
+    return console
   }
 
   /// Whether the locale's text is UTF-8; a terminal without a locale is not asked for more than
@@ -53,6 +74,34 @@ struct Console: Sendable {
     return folded.contains("utf-8") || folded.contains("utf8")
   }
 
+  /// The same console with the terminal's present size.
+  func measured() -> Console {
+    guard let measure else { return self }
+    var copy = self
+    (copy.width, copy.height) = measure()
+    return copy
+  }
+
+  /// Colour for a terminal, and for whoever sets CLICOLOR_FORCE; never with NO_COLOR, which wins.
+  static func hasColour(isTerminal: Bool, _ environment: Environment) -> Bool {
+    if environment["NO_COLOR"] != nil { return false }
+    if let force = environment["CLICOLOR_FORCE"], force != "0" { return true }
+    return isTerminal && environment["TERM"] != "dumb" && environment["CLICOLOR"] != "0"
+  }
+
+  /// Writes text for people, through the pager when it is longer than the terminal.
+  func show(_ text: String) throws(Failure) {
+    if let height, let page, rows(of: text) >= height, page(text) { return }
+    try write(text)
+  }
+
+  /// The terminal's lines that text takes; a long line goes on in the next one.
+  private func rows(of text: String) -> Int {
+    text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().reduce(0) {
+      $0 + DisplayWidth.rows(String($1), width: width)
+    }
+  }
+
   @Sendable private static func writeToOutput(_ text: String) throws(Failure) {
     switch StandardStream.output.write(text) {
     case .written: return
@@ -60,7 +109,7 @@ struct Console: Sendable {
     case .failed(let code):
       throw Failure(
         .refused, "standard output cannot be written: \(Failure.systemMessage(code))",
-        next: "Free some space or send the output elsewhere.")
+        next: code == EBADF ? "It is closed; send it somewhere." : "Send it somewhere else.")
     }
   }
 

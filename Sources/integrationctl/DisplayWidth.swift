@@ -8,6 +8,22 @@ enum DisplayWidth {
     return text.reduce(0) { $0 + columns($1) }
   }
 
+  /// How many lines of a terminal a line takes; colours take no place.
+  static func rows(_ line: String, width: Int?) -> Int {
+    guard let width, line.utf8.count > width else { return 1 }
+    return max(1, (columns(withoutColours(line)) + width - 1) / width)
+  }
+
+  private static func withoutColours(_ line: String) -> String {
+    guard line.utf8.contains(0x1B) else { return line }
+    var isCode = false
+    return line.filter { character in
+      if character == "\u{1B}" { isCode = true }
+      defer { if character == "m" { isCode = false } }
+      return !isCode
+    }
+  }
+
   /// The text cut to so many columns, the last of them an ellipsis where something is left out.
   static func cut(_ text: String, to limit: Int) -> String {
     guard columns(text) > limit else { return text }

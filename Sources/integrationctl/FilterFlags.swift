@@ -4,9 +4,11 @@ import IntegrationAPI
 /// The filter of every list, as one set of flags and one message.
 enum FilterFlags {
   static let integration = Flag.commaList(
-    FlagName("integration", short: "i"), .name("NAME"), help: "of these integrations")
+    FlagName("integration", short: "i"), .name("NAME").completed(with: .integrations),
+    help: "of these integrations")
   static let action = Flag.commaList(
-    FlagName("action", short: "a"), .name("TYPE"), help: "of these actions")
+    FlagName("action", short: "a"), .name("TYPE").completed(with: .actions),
+    help: "of these actions")
   static let status = Flag.commaList(
     "status", ValueForm<LogStatus>.apiChoice("STATUS"),
     help: "in one of these statuses")

@@ -8,6 +8,8 @@ struct Invocation: Sendable {
   let arguments: Arguments
   let console: Console
   let connect: OperatorProgram.Connect
+  /// Where the program reads its environment variables.
+  let environment: Environment
 
   var output: OutputFormat { arguments[GlobalFlags.output] }
 
@@ -65,9 +67,9 @@ struct Invocation: Sendable {
   /// Writes one message: JSON as it is, or text for people.
   func write(_ message: some Encodable, people: (Presentation) -> String) throws {
     switch output {
-    case .json: try console.write(JSONTreeEncoder.tree(of: message).prettyText + "\n")
+    case .json: try console.show(JSONTreeEncoder.tree(of: message).prettyText + "\n")
     case .jsonl: try console.write(JSONTreeEncoder.tree(of: message).compactText + "\n")
-    case .table, .csv: try console.write(people(console.presentation))
+    case .table, .csv: try console.show(people(console.presentation))
     }
   }
 
@@ -109,25 +111,30 @@ struct Invocation: Sendable {
     }
   }
 
-  /// Writes a list in the chosen format.
+  /// Writes a list in the chosen format, with the columns that the command line names.
   func write<Row: Encodable & Sendable>(_ page: Page<Row>, as listing: Listing<Row>) throws {
+    let names = arguments.declares(ListFlags.columns) ? arguments[ListFlags.columns] : []
+    let hasHeadings = !(arguments.declares(ListFlags.noHeaders) && arguments[ListFlags.noHeaders])
     switch output {
     case .json:
-      try console.write(JSONTreeEncoder.tree(of: page.rows).prettyText + "\n")
+      try console.show(JSONTreeEncoder.tree(of: page.rows).prettyText + "\n")
     case .jsonl:
       var text = ""
       for row in page.rows { text += try JSONTreeEncoder.tree(of: row).compactText + "\n" }
-      try console.write(text)
+      try console.show(text)
     case .csv:
-      var text = CSVText.line(listing.csvPaths)
+      let paths = try listing.csvPaths(showing: names)
+      var text = hasHeadings ? CSVText.line(paths) : ""
       for row in page.rows {
-        text += CSVText.line(try JSONTreeEncoder.tree(of: row), paths: listing.csvPaths)
+        text += CSVText.line(try JSONTreeEncoder.tree(of: row), paths: paths)
       }
-      try console.write(text)
+      try console.show(text)
     case .table:
       guard !page.rows.isEmpty else { return console.warn(listing.empty + "\n") }
-      let lines = listing.table.lines(page.rows, console.presentation)
-      try console.write(lines.joined(separator: "\n") + "\n")
+      var presentation = console.presentation
+      presentation.hasHeadings = hasHeadings
+      let lines = try listing.table(showing: names).lines(page.rows, presentation)
+      try console.show(lines.joined(separator: "\n") + "\n")
     }
     if !page.nextToken.isEmpty {
       console.warn("There are more: add --page-token \(page.nextToken), or a higher --limit.\n")

@@ -8,7 +8,15 @@ import Glibc
     // line is written by one call, so that nothing is cut in the middle.
     signal(SIGPIPE, SIG_IGN)
     Interrupts.install()
+    let words: [String]
+    do {
+      words = try CommandLineWords.ofProcess()
+    } catch {
+      StandardStream.error.write("\(error)\n")
+      exit(ExitCode.usage.rawValue)
+    }
+    if words.first == CompletionShell.request { CompletionAnswer.limitTime() }
     let program = OperatorProgram(environment: .process, console: .process(environment: .process))
-    exit(await program.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    exit(await program.run(words).rawValue)
   }
 }

@@ -29,6 +29,10 @@ struct OperatorProgram: Sendable {
 
   /// Follows one command line, without the program's name; what it says goes to the console.
   func run(_ line: [String]) async -> ExitCode {
+    if line.first == CompletionShell.request {
+      await CompletionAnswer(program: self).write(Array(line.dropFirst()))
+      return .done
+    }
     do {
       let program = CommandLineProgram(CommandTree.root)
       switch try program.parse(line, environment: environment, width: console.width ?? 80) {
@@ -49,16 +53,60 @@ struct OperatorProgram: Sendable {
     }
   }
 
+  // MARK: Running a verb
+
   private func perform(_ arguments: Arguments) async throws {
     guard let verb = CommandTree.verb(at: arguments.path) else {
       preconditionFailure("the command tree has no verb at \(arguments.path)")
     }
-    let invocation = Invocation(arguments: arguments, console: console, connect: connect)
-    if invocation.output == .csv, verb.result == .one {
-      throw UsageError(
-        "integrationctl \(arguments.path.joined(separator: " ")): csv is for lists",
-        hint: "Choose --output table, json or jsonl.")
+    var arguments = arguments
+    if !verb.isLocal {
+      try ServerChoice.put(into: &arguments, ContextFile(environment: environment))
     }
-    try await verb.run(invocation)
+    var console = console
+    if arguments[GlobalFlags.noColour] { console.hasColour = false }
+    if arguments[GlobalFlags.noPager] { console.page = nil }
+    try Self.check(verb, arguments)
+    try await TimeDisplay.$style.withValue(arguments[GlobalFlags.time]) {
+      [arguments, console] in
+      guard arguments.declares(ListFlags.watch), let interval = arguments[ListFlags.watch] else {
+        return try await verb.run(invocation(arguments, console))
+      }
+      var loop = WatchLoop(
+        title: title(arguments), interval: interval, console: console,
+        output: arguments[GlobalFlags.output])
+      try await loop.run { try await verb.run(invocation(arguments, $0)) }
+    }
+  }
+
+  private func invocation(_ arguments: Arguments, _ console: Console) -> Invocation {
+    Invocation(arguments: arguments, console: console, connect: connect, environment: environment)
+  }
+
+  private func title(_ arguments: Arguments) -> String {
+    "integrationctl \(arguments.path.joined(separator: " "))"
+  }
+
+  /// Flags that do not go with each other.
+  private static func check(_ verb: Verb, _ arguments: Arguments) throws(UsageError) {
+    let title = "integrationctl \(arguments.path.joined(separator: " "))"
+    let output = arguments[GlobalFlags.output]
+    let watches = arguments.declares(ListFlags.watch) && arguments[ListFlags.watch] != nil
+    if output == .csv, verb.result == .one {
+      throw UsageError(
+        "\(title): csv is for lists", hint: "Choose --output table, json or jsonl.")
+    }
+    if output == .csv, watches {
+      throw UsageError(
+        "\(title): csv is one table, and --watch has no end",
+        hint: "Choose --output jsonl: one object a line.")
+    }
+    let namesColumns =
+      arguments.declares(ListFlags.columns) && !arguments[ListFlags.columns].isEmpty
+    if output == .json || output == .jsonl, namesColumns {
+      throw UsageError(
+        "\(title): --columns is for table and csv",
+        hint: "Choose --output csv, or pick members of the JSON with jq.")
+    }
   }
 }

@@ -31,6 +31,8 @@ struct Presentation: Sendable, Equatable {
   var now: WallTime
   /// Whether other characters than ASCII's can be shown.
   var hasUnicode = true
+  /// Whether tables have a line of headings.
+  var hasHeadings = true
 
   func styled(_ text: String, _ tone: Tone) -> String {
     guard hasColour, tone != .plain, !text.isEmpty else { return text }

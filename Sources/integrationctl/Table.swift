@@ -39,6 +39,7 @@ struct Column<Row: Sendable>: Sendable {
   /// How far the column may be cut; nil: never.
   let minimum: Int?
   let alignment: Alignment
+  private(set) var isInstant = false
   let cell: @Sendable (Row, WallTime) -> Cell
 
   /// A column of text; `cuttableTo` is the width below which it is rather left out.
@@ -52,6 +53,26 @@ struct Column<Row: Sendable>: Sendable {
     self.minimum = minimum
     self.alignment = alignment
     self.cell = cell
+  }
+
+  /// A column of moments, to the millisecond.
+  init(
+    instant title: String, _ rank: Rank = .needed, value: @escaping @Sendable (Row) -> WallTime?
+  ) {
+    self.init(title, rank) { row, _ in Cell(value(row).map(TimeText.instant) ?? "") }
+    isInstant = true
+  }
+
+  /// The same column, which is never left out.
+  var kept: Column {
+    var column = Column(title, .needed, cuttableTo: minimum, alignment: alignment, cell: cell)
+    column.isInstant = isInstant
+    return column
+  }
+
+  /// The title; that of moments in UTC says so.
+  var heading: String {
+    isInstant && TimeDisplay.style != .absolute ? "\(title) (UTC)" : title
   }
 
   /// A column of numbers.
@@ -76,13 +97,14 @@ struct Table<Row: Sendable>: Sendable {
     let cells = rows.map { row in columns.map { $0.cell(row, presentation.now) } }
     let natural = columns.indices.map { index in
       max(
-        DisplayWidth.columns(columns[index].title),
+        presentation.hasHeadings ? DisplayWidth.columns(columns[index].heading) : 0,
         cells.map { DisplayWidth.columns($0[index].text) }.max() ?? 0)
     }
     let widths = fit(natural, into: presentation.width)
     let shown = columns.indices.filter { widths[$0] != nil }
-    let heading = shown.map { Cell(columns[$0].title, .heading) }
-    return ([heading] + cells.map { row in shown.map { row[$0] } }).map { row in
+    let heading = shown.map { Cell(columns[$0].heading, .heading) }
+    let body = cells.map { row in shown.map { row[$0] } }
+    return ((presentation.hasHeadings ? [heading] : []) + body).map { row in
       line(row, shown: shown, widths: widths, presentation)
     }
   }

@@ -17,7 +17,7 @@ extension ValueForm where Value == String {
             "up to 128 of a-z, 0-9, \"_\", \".\" and \"-\", beginning with a letter or digit")
       }
       return text
-    }
+    }.completed(with: .named(placeholder))
   }
 
   /// A log's id: a UUID in its usual form; upper-case letters are folded.
@@ -34,7 +34,7 @@ extension ValueForm where Value == String {
             + "logs list)")
       }
       return folded
-    }
+    }.completed(with: .logs)
   }
 
   /// A log's id, or its beginning of at least 8 characters.
@@ -56,10 +56,14 @@ extension ValueForm where Value == String {
   }
 
   /// A key's id, the 8 characters behind `imk_`; of a whole key only these are used.
-  static var keyID: ValueForm { credentialID("KEY_ID", prefix: "imk_", of: "key") }
+  static var keyID: ValueForm {
+    credentialID("KEY_ID", prefix: "imk_", of: "key").completed(with: .keys)
+  }
 
   /// A token's id, the 8 characters behind `imo_`; of a whole token only these are used.
-  static var tokenID: ValueForm { credentialID("TOKEN_ID", prefix: "imo_", of: "token") }
+  static var tokenID: ValueForm {
+    credentialID("TOKEN_ID", prefix: "imo_", of: "token").completed(with: .tokens)
+  }
 
   private static func credentialID(
     _ placeholder: String, prefix: String, of kind: String

@@ -27,17 +27,17 @@ extension WallTime {
 // What people read in place of the API's values.
 
 extension Cell {
-  /// "3m ago"; `missing` where the time is not set.
+  /// "3m ago", or the moment itself as `--time` says; `missing` where the time is not set.
   static func ago(_ timestamp: Timestamp?, _ now: WallTime, missing: String = "-") -> Cell {
     guard let timestamp else { return Cell(missing, .faint) }
-    return Cell(TimeText.relative(WallTime(timestamp), now: now))
+    return Cell(TimeText.shown(WallTime(timestamp), now: now))
   }
 
   /// "2026-11-24 08:30:00 UTC (3m ago)"; empty where the time is not set.
   static func moment(_ timestamp: Timestamp?, _ now: WallTime, missing: String = "") -> Cell {
     guard let timestamp else { return Cell(missing, .faint) }
     let time = WallTime(timestamp)
-    return Cell("\(TimeText.plain(time)) UTC (\(TimeText.relative(time, now: now)))")
+    return Cell("\(TimeText.whole(time)) (\(TimeText.relative(time, now: now)))")
   }
 
   static func status(_ status: LogStatus) -> Cell { Cell(status.jsonName, status.tone) }

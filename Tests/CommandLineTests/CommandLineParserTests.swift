@@ -139,6 +139,39 @@ import Testing
     #expect(!error.hint.isEmpty)
   }
 
+  @Test(
+    "A flag whose value may be left out takes the next word only when it reads as one",
+    arguments: [
+      (["--watch", "x"], Duration.seconds(2), ["x"]), (["--watch", "5s"], .seconds(5), []),
+      (["--watch=7s"], .seconds(7), []), (["x", "--watch"], .seconds(2), ["x"]),
+      (["--watch", "--", "5s"], .seconds(2), ["5s"]), ([], nil, []),
+    ] as [([String], Duration?, [String])])
+  func bareValue(line: [String], expected: Duration?, words: [String]) throws {
+    let watch = Flag.optional(
+      "watch", .duration(.seconds(1)...(.seconds(60))), bare: .seconds(2), help: "again")
+    let rest = Positional.optional(.text.named("WORD"), help: "a word")
+    let program = CommandLineProgram(Command("ctl", "a test", flags: [watch], positionals: [rest]))
+    guard case .run(let arguments) = try program.parse(line, environment: Environment([:])) else {
+      Issue.record("no run")
+      return
+    }
+    #expect(arguments[watch] == expected)
+    #expect(arguments[rest] == words.first)
+  }
+
+  @Test("Where a value comes from is known, and a default can be replaced")
+  func valueSources() throws {
+    var arguments = try Self.run(["status", "-s", "a"], ["TEST_SERVER": "b"])
+    #expect(arguments.source(of: Self.server) == .commandLine)
+    arguments = try Self.run(["status"], ["TEST_SERVER": "b"])
+    #expect(arguments.source(of: Self.server) == .environment)
+    arguments = try Self.run(["status"])
+    #expect(arguments.source(of: Self.server) == .byDefault)
+    #expect(!arguments.declares(Self.limit))
+    arguments.replace(Self.server, with: "c")
+    #expect(arguments[Self.server] == "c")
+  }
+
   @Test("A wrong environment variable is named")
   func wrongEnvironment() throws {
     let error = try #require(Self.error(["logs", "list"], ["TEST_SINCE": "soon"]))

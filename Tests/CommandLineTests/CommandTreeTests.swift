@@ -55,7 +55,7 @@ import Testing
     #expect(outcome.errors.contains("did you mean integrations?"))
   }
 
-  /// Splits a line as a shell would, as far as the examples need it; not what follows a pipe.
+  /// Splits a line as a shell would, as far as the examples need it; not what follows a pipe or names a file for it.
   static func words(_ line: String) -> [String]? {
     var words: [String] = []
     var word = ""
@@ -71,6 +71,6 @@ import Testing
     }
     words.append(word)
     guard !isQuoted else { return nil }
-    return Array(words.prefix { $0 != "|" })
+    return Array(words.prefix { !["|", "<", ">"].contains($0) })
   }
 }

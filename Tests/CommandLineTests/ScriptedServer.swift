@@ -86,12 +86,22 @@ struct Desk {
   var width: Int?
   var refusal: RPCError?
   var outputIsClosed = false
+  /// The lines of a terminal; nil: there is none.
+  var height: Int?
+  var hasColour = false
+  /// What a person types as a secret.
+  var secret = ""
+  /// Shows long text; nil: there is no pager.
+  var page: (@Sendable (String) -> Bool)?
+  /// Hears where each connection goes and with which token.
+  var connected: @Sendable (ListenAddress, String) -> Void = { _, _ in }
 
   func run(_ line: String...) async -> Outcome { await run(line) }
 
   func run(_ line: [String]) async -> Outcome {
     let texts = Texts()
     let (closed, refusal, server, answer) = (outputIsClosed, refusal, server, answer)
+    let (secret, connected) = (secret, connected)
     var ask: (@Sendable (String) -> Bool)?
     if let answer {
       ask = { question in
@@ -99,16 +109,24 @@ struct Desk {
         return answer
       }
     }
-    let console = Console(
+    var console = Console(
       write: { (text) throws(Failure) in
         if closed { throw .outputClosed }
         texts.add(output: text)
       },
       warn: { texts.add(errors: $0) },
       ask: ask,
-      width: width, hasColour: false, now: { Self.now })
+      width: width, hasColour: hasColour, now: { Self.now })
+    console.height = height
+    console.page = page
+    console.readSecret = { prompt in
+      texts.add(question: prompt)
+      return secret
+    }
+    console.pause = { _ in }
     let program = OperatorProgram(environment: Environment(environment), console: console) {
-      (_, _) async throws(RPCError) in
+      (address, token) async throws(RPCError) in
+      connected(address, token)
       if let refusal { throw refusal }
       return server
     }

@@ -18,6 +18,19 @@ extension EndToEnd {
       ["fsync"],
     ]
 
+    @Test("The time of a whole process is measured beside its call")
+    func startup() async throws {
+      let scratch = try ScratchDirectory()
+      let output = try await Program.run(
+        Program.built("integration-bench"),
+        ["startup", "--seconds", "1", "--output", "json", "--scratch", scratch.path],
+        within: .seconds(40))
+      try #require(output.end == .code(0), "\(output.standardError)\(output.standardOutput)")
+      let results = try JSONDecoder().decode([Result].self, from: Data(output.standardOutput.utf8))
+      #expect(results.count == 2)
+      #expect(results.allSatisfy { $0.calls > 0 && $0.failures == 0 && $0.faults == [] })
+    }
+
     @Test("Each benchmark makes calls, checks their results and cleans up", arguments: loads)
     func load(arguments: [String]) async throws {
       let scratch = try ScratchDirectory()

@@ -5,7 +5,8 @@ import RPCWire
 /// `actions`: what integrations can do, and the rules that operators set for it.
 enum ActionCommands {
   static let integration = Positional.required(.name("INTEGRATION"), help: "the integration's name")
-  static let type = Positional.required(.name("TYPE"), help: "the action's type: export_quote")
+  static let type = Positional.required(
+    .name("TYPE").completed(with: .actions), help: "the action's type: export_quote")
 
   static let noun = Noun(
     Command("actions", "what integrations can do, who serves it and what waits for it")
@@ -38,7 +39,7 @@ enum ActionCommands {
       try await actions(name, invocation, client, size: size, token: token)
     }
     try invocation.write(page, as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command(

@@ -73,7 +73,9 @@ enum ActionFlags {
       .contains { arguments.isGiven($0) }
   }
 
-  /// What a command line sets; nil: nothing. `retry` is what its flags change.
+  /// What a command line sets, nil where that is nothing.
+  ///
+  /// `retry` is what its flags change.
   static func override(_ arguments: Arguments, retry: RetryPolicy?) -> PolicyOverride? {
     var set = PolicyOverride()
     if var retry {

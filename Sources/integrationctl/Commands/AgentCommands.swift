@@ -41,7 +41,7 @@ enum AgentCommands {
       return Page(rows: reply.agents, nextToken: reply.nextPageToken)
     }
     try invocation.write(page, as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command(

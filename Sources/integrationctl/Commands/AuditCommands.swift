@@ -65,7 +65,7 @@ enum AuditCommands {
       return Page(rows: reply.entries, nextToken: reply.nextPageToken)
     }
     try invocation.write(page, as: listing)
-  }
+  }.showing(listing)
 
   static let listing = Listing<AuditEntry>(
     table: Table(columns: [

@@ -4,7 +4,10 @@ import RPCWire
 
 /// `integrations`: create, list, show, update, pause, resume, delete.
 enum IntegrationCommands {
-  static let name = Positional.required(.name("NAME"), help: "the integration's name")
+  static let name = Positional.required(
+    .name("NAME").completed(with: .integrations), help: "the integration's name")
+  /// The same argument where the name is a new one.
+  static let newName = Positional.required(.name("NAME"), help: "the integration's name")
 
   static let displayName = field("display-name", 256, "its name for people [default: NAME]")
   static let category = field("category", 256, "what kind of software: CRM, ERP, accounting")
@@ -24,7 +27,7 @@ enum IntegrationCommands {
     Command(
       "create", "create an integration and its first key, which is shown once",
       flags: [displayName, category, author, supportContact, description, KeyFile.flag],
-      positionals: [name]
+      positionals: [newName]
     ).withExamples([
       CommandExample(
         "integrationctl integrations create customsoft --author 'CustomSoft GmbH' "
@@ -51,7 +54,7 @@ enum IntegrationCommands {
       return Page(rows: reply.integrations, nextToken: reply.nextPageToken)
     }
     try invocation.write(page, as: listing)
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command("show", "one integration with its agents, actions and keys", positionals: [name])

@@ -5,7 +5,8 @@ enum IntegrationScope {
   static let positional = Positional.optional(
     .name("INTEGRATION"), help: "of this integration only")
   static let flag = Flag.optional(
-    FlagName("integration", short: "i"), .name("NAME"), help: "of this integration only")
+    FlagName("integration", short: "i"), .name("NAME").completed(with: .integrations),
+    help: "of this integration only")
 
   /// Agents and actions are few beside logs: a list has all of them, unless there are very many.
   static let limit = Flag.value(

@@ -70,7 +70,7 @@ enum KeyCommands {
       try await client.listKeys(sent)
     }
     try invocation.write(Page(rows: reply.keys), as: listing)
-  }
+  }.showing(listing)
 
   static let rotate = Verb(
     Command(

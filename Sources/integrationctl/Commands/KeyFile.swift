@@ -21,7 +21,7 @@ enum KeyFile {
     defer { close(descriptor) }
     do throws(Failure) {
       let reply = try await call()
-      guard write(secret(reply) + "\n", to: descriptor), fsync(descriptor) == 0 else {
+      guard FileText.write(secret(reply) + "\n", to: descriptor), fsync(descriptor) == 0 else {
         throw Failure(
           .refused, "the secret cannot be written to \(path): \(Failure.systemMessage(errno))",
           next: "Revoke it (integrationctl keys list shows its id) and make another.")
@@ -40,20 +40,5 @@ enum KeyFile {
     throw Failure(
       .refused, "the key file \(path) cannot be made: \(Failure.systemMessage(code))",
       next: code == EEXIST ? "Choose another name, or remove it if it is not needed." : "")
-  }
-
-  private static func write(_ text: String, to descriptor: Int32) -> Bool {
-    let bytes = Array(text.utf8)
-    var sent = 0
-    while sent < bytes.count {
-      let written = unsafe bytes.withUnsafeBytes { bytes in
-        guard let start = bytes.baseAddress else { return 0 }
-        return unsafe Glibc.write(descriptor, start + sent, bytes.count - sent)
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { return false }
-      sent += written
-    }
-    return true
   }
 }

@@ -42,7 +42,7 @@ enum LogCommands {
   ) { invocation in
     let page = try await page(invocation)
     try invocation.write(page, as: fitting(page.rows, invocation))
-  }
+  }.showing(listing)
 
   static let show = Verb(
     Command(
@@ -123,7 +123,9 @@ enum LogCommands {
   /// The list as it fits: a narrow one shows the beginning of each id, as far as tells the rows
   /// apart, for the message's sake; `logs show` takes it.
   static func fitting(_ rows: [ActionLog], _ invocation: Invocation) -> Listing<ActionLog> {
-    guard let width = invocation.console.width, width < widthWithIDs else { return listing }
+    guard let width = invocation.console.width, width < widthWithIDs,
+      invocation.arguments[ListFlags.columns].isEmpty
+    else { return listing }
     return Listing(
       table: narrowTable(idLength: LogIDText.tellingApart(rows.map(\.id))),
       csvPaths: listing.csvPaths, empty: listing.empty)

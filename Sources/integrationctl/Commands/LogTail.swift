@@ -20,7 +20,7 @@ enum LogTail {
       CommandExample(
         "integrationctl logs tail -f -i customsoft --status FAILED", "failures of one"),
       CommandExample("integrationctl logs tail -f -o jsonl | jq .statusMessage", "for a program"),
-    ]), .list
+    ]), .stream
   ) { invocation in
     let filter = try FilterFlags.filter(of: invocation.arguments)
     if !invocation.arguments[follow] { return try await printRecent(filter, invocation) }
@@ -56,7 +56,7 @@ enum LogTail {
   /// One line for people, cut to the terminal's width; a narrow one leaves out the id rather than
   /// the message.
   static func line(_ log: ActionLog, _ presentation: Presentation) -> String {
-    let time = log.updatedAt.map { TimeText.clockWithMilliseconds(WallTime($0)) } ?? ""
+    let time = log.updatedAt.map { TimeText.lineClock(WallTime($0)) } ?? ""
     let status = log.status.jsonName
     let padding = String(repeating: " ", count: max(0, 11 - status.utf8.count))
     let words = [

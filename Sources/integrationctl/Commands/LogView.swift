@@ -177,12 +177,7 @@ enum LogView {
   }
 
   static let timeline = Table<TimelineEntry>(columns: [
-    Column("AT (UTC)") { row, _ in
-      Cell(
-        row.at.map {
-          "\(TimeText.date(WallTime($0))) \(TimeText.clockWithMilliseconds(WallTime($0)))"
-        } ?? "")
-    },
+    Column(instant: "AT") { $0.at.map { WallTime($0) } },
     Column("STATUS") { row, _ in statusCell(row) },
     Column("CAUSE") { row, _ in Cell(row.cause.words + (row.late ? ", late" : "")) },
     Column("BY", .useful, cuttableTo: 8) { row, _ in Cell(row.principal) },

@@ -7,7 +7,8 @@ enum RequestCommands {
   static let integration = Positional.required(.name("INTEGRATION"), help: "the integration's name")
   static let action = Positional.required(.name("ACTION"), help: "the action's type: export_quote")
   static let ids = Positional.anyNumber(
-    ValueForm<String>.logID(), help: "the requests' log ids (see: integrationctl requests list)")
+    ValueForm<String>.logID().completed(with: .requests),
+    help: "the requests' log ids (see: integrationctl requests list)")
 
   static let noun = Noun(
     Command("requests", "what people ask of integrations").withExamples([
@@ -49,7 +50,7 @@ enum RequestCommands {
       return Page(rows: reply.requests, nextToken: reply.nextPageToken)
     }
     try invocation.write(page, as: listing)
-  }
+  }.showing(listing)
 
   static let listing = Listing<ActionRequest>(
     table: Table(columns: [

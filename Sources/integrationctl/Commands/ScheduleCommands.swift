@@ -5,7 +5,8 @@ import RPCWire
 /// `schedules`: requests that the server makes by itself at set times.
 enum ScheduleCommands {
   static let schedule = Positional.required(
-    .name("NAME"), help: "the schedule's name (see: integrationctl schedules list)")
+    .name("NAME").completed(with: .schedules),
+    help: "the schedule's name (see: integrationctl schedules list)")
 
   static let noun = Noun(
     Command("schedules", "requests that the server makes by itself at set times").withExamples([
@@ -83,7 +84,7 @@ enum ScheduleCommands {
       return Page(rows: reply.schedules, nextToken: reply.nextPageToken)
     }
     try invocation.write(page, as: ScheduleView.listing)
-  }
+  }.showing(ScheduleView.listing)
 
   static let show = Verb(
     Command(

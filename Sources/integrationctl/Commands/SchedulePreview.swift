@@ -4,7 +4,8 @@ import RPCWire
 
 extension ScheduleCommands {
   static let previewed = Positional.optional(
-    .name("NAME"), help: "a schedule that there is; without it, --cron or --every")
+    .name("NAME").completed(with: .schedules),
+    help: "a schedule that there is; without it, --cron or --every")
   static let count = Flag.value(
     FlagName("count", short: "n"), .integer(1...1_000), default: UInt32(10),
     help: "how many times")

@@ -7,6 +7,7 @@ enum StatusCommand {
   static let verb = Verb(
     Command("status", "what is wrong first, then every integration").withExamples([
       CommandExample("integrationctl status", "what is wrong, whom to call, what to do"),
+      CommandExample("integrationctl status --watch", "on a screen that somebody looks at"),
       CommandExample("integrationctl status --output json | jq '.troubles[].kind'", "for a script"),
     ])
   ) { invocation in
@@ -14,7 +15,7 @@ enum StatusCommand {
       try await client.getStatus(GetStatusRequest())
     }
     try invocation.write(reply) { presentation in text(reply, presentation) }
-  }
+  }.watched()
 
   static func text(_ reply: GetStatusResponse, _ presentation: Presentation) -> String {
     var document = Document(presentation)

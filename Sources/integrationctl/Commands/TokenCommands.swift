@@ -65,7 +65,7 @@ enum TokenCommands {
       try await client.listTokens(ListTokensRequest())
     }
     try invocation.write(Page(rows: reply.tokens), as: listing)
-  }
+  }.showing(listing)
 
   static let revoke = Verb(
     Command(
