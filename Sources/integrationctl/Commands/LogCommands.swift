@@ -5,9 +5,10 @@ import RPCWire
 /// `logs`: the records of attempts.
 enum LogCommands {
   static let id = Positional.required(
-    .logID(), help: "the log's id (see: integrationctl logs list)")
+    .logID().completed(with: .logs), help: "the log's id (see: integrationctl logs list)")
   static let ids = Positional.list(
-    ValueForm<String>.logID(), help: "the logs' ids (see: integrationctl logs list)")
+    ValueForm<String>.logID().completed(with: .logs),
+    help: "the logs' ids (see: integrationctl logs list)")
 
   static let noun = Noun(
     Command("logs", "what integrations did: every attempt with its status and history")
@@ -92,7 +93,8 @@ enum LogCommands {
   static let errorToken = Flag.optional(
     "error-page-token", .text.named("TOKEN"), help: "where the record errors before ended")
   static let idOrPrefix = Positional.required(
-    .logIDPrefix, help: "the log's id, or its beginning as a narrow list shows it")
+    .logIDPrefix.completed(with: .logs),
+    help: "the log's id, or its beginning as a narrow list shows it")
 
   static let listing = Listing<ActionLog>(
     table: Table(columns: [

@@ -5,7 +5,8 @@ import RPCWire
 /// `logs retry`: of named logs, or of all that a filter finds.
 enum LogRetry {
   static let ids = Positional.anyNumber(
-    ValueForm<String>.logID(), help: "the logs' ids (see: integrationctl logs list)")
+    ValueForm<String>.logID().completed(with: .logs),
+    help: "the logs' ids (see: integrationctl logs list)")
   static let input = Flag.optional(
     "input", .document, help: "this JSON instead of the old input, or @FILE")
 
