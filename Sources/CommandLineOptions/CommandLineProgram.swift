@@ -49,8 +49,8 @@ public struct CommandLineProgram: Sendable {
     }
   }
 
-  /// Its manual pages, each with the name of its file: one for the program, and one for each command
-  /// that has others below it.
+  /// Its manual pages, each with the name of its file: one for the program, and one for each
+  /// command that has others below it.
   public var manualPages: [(fileName: String, text: String)] {
     let nouns = root.subcommands.filter { !$0.subcommands.isEmpty }.map { [root, $0] }
     return ([[root]] + nouns).map { path in

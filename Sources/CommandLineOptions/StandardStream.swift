@@ -57,8 +57,8 @@ public enum StandardStream: Int32, Sendable {
 
 /// How wide text may be.
 public enum TerminalWidth {
-  /// The columns of a stream, at least 20: from the terminal, else `COLUMNS`; nil when it is no terminal and
-  /// `COLUMNS` is not set: unlimited.
+  /// The columns of a stream, at least 20: `COLUMNS`, else the terminal's; nil, which is unlimited,
+  /// when it is no terminal and `COLUMNS` is not set.
   public static func columns(of stream: StandardStream, environment: Environment) -> Int? {
     if let text = environment["COLUMNS"], let columns = Int(text), (20...10_000).contains(columns) {
       return columns

@@ -77,7 +77,7 @@ struct WatchLoop: Sendable {
     let rows = lines.reduce(0) { $0 + DisplayWidth.rows($1, width: console.width) }
     var drawing = ""
     if drawn.lines > 0 {
-      // A terminal of another width has broken the lines elsewhere: nobody knows how many there are.
+      // A terminal of another width has broken the lines elsewhere: their count is unknown.
       drawing =
         drawn.width == console.width ? "\u{1B}[\(drawn.lines)A\r" : "\u{1B}[H\u{1B}[2J"
     }

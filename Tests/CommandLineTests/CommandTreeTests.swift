@@ -55,7 +55,8 @@ import Testing
     #expect(outcome.errors.contains("did you mean integrations?"))
   }
 
-  /// Splits a line as a shell would, as far as the examples need it; not what follows a pipe or names a file for it.
+  /// Splits a line as a shell would, as far as the examples need it; not what follows a pipe
+  /// or names a file.
   static func words(_ line: String) -> [String]? {
     var words: [String] = []
     var word = ""

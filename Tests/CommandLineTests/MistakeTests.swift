@@ -22,7 +22,7 @@ import Testing
       ("logs list --statsu X", "did you mean --status?", "Try: integrationctl logs list --help"),
       ("--limit 5 logs list", "flag of integrationctl logs list and", "logs list --help"),
       ("-n 5 requests list", "flag of integrationctl requests list and", "requests list --help"),
-      ("--cron x", "unknown flag --cron", "Try: integrationctl --help"),
+      ("--crown x", "unknown flag --crown", "Try: integrationctl --help"),
       ("logs show", "LOG_ID is missing", "For example: integrationctl logs show 0193"),
       ("logs list Q-1042", "unexpected argument", "For example: integrationctl logs list"),
       ("logs", "expected a verb: list", "For example: integrationctl logs list"),
