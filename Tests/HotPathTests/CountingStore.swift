@@ -74,6 +74,9 @@ final class CountingStore: IntegrationStore {
   ) async throws(StoreError) -> [LogID] {
     try await store.logIDs(in: range, limit: limit)
   }
+  func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
+    try await store.changes(query)
+  }
   func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int
   ) async throws(StoreError) -> LogDetail? {

@@ -21,7 +21,7 @@ enum LogCommands {
       ]),
     [
       list, show, LogTail.verb, LogCountCommand.verb, LogChartCommand.verb,
-      LogFailuresCommand.verb, retry,
+      LogFailuresCommand.verb, LogRetry.verb, LogNotes.note, LogNotes.handled,
     ])
 
   static let list = Verb(
@@ -85,23 +85,6 @@ enum LogCommands {
       request.errorPageToken = reply.nextErrorPageToken
     } while wanted > 0
     return whole ?? GetLogResponse()
-  }
-
-  static let retry = Verb(
-    Command("retry", "a new attempt at the same work, linked to the old log", positionals: [ids])
-      .withExamples([
-        CommandExample(
-          "integrationctl logs retry 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37",
-          "after the cause is put right")
-      ])
-  ) { invocation in
-    try await invocation.callForEach(invocation.arguments[ids]) { client, id throws(RPCError) in
-      var request = RetryLogRequest()
-      request.id = id
-      return try await client.retryLog(request)
-    } people: { reply in
-      "Queued \(reply.log?.id ?? "") as a retry of \(reply.log?.retryOf ?? "").\n"
-    }
   }
 
   static let errorLimit = Flag.value(
