@@ -169,7 +169,8 @@ import Testing
   func queuedReport() {
     let phases = LogPhase.phases(of: [
       Self.moment(0, .queued, .request), Self.moment(1, .queued, .leased, "a"),
-      Self.moment(2, .queued, .report, "a"), Self.moment(4, .failed, .report, "a"),
+      Self.moment(2, .queued, .report, "a"), Self.moment(3, .queued, .note),
+      Self.moment(4, .failed, .report, "a"), Self.moment(9, .failed, .handled),
     ])
     #expect(phases == [Self.phase(.queued, 0, 1), Self.phase(.leased, 1, 4, 1, "a")])
   }

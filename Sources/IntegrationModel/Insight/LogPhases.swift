@@ -54,17 +54,30 @@ public struct LogMoment: Hashable, Sendable {
   }
 }
 
+extension LogMoment {
+  /// Whether a person only wrote something down.
+  fileprivate var isNote: Bool {
+    switch cause {
+    case .note, .handled, .reopened: true
+    case .report, .request, .leaseExpired, .queueTimeout, .progressTimeout, .operatorAction,
+      .leased,
+      .notAccepted, .connectionLost, .agentStopped, .retry, .deliveriesSpent:
+      false
+    }
+  }
+}
+
 extension LogPhase {
   /// The phases of a log, first to last, from its transitions in their order.
   ///
-  /// Late reports and notes are no transitions and must be left out. A log that one report told
+  /// Late reports are no transitions and must be left out; notes are passed over. A log that one report told
   /// whole has no phases: nobody saw it between. Deliveries are counted as leases are: one that was
   /// not accepted in time keeps its number for the next.
   public static func phases(of moments: [LogMoment]) -> [LogPhase] {
     var phases: [LogPhase] = []
     var delivery: UInt32 = 0
     var keepsNumber = false
-    for moment in moments {
+    for moment in moments where !moment.isNote {
       if moment.cause == .leased {
         if !keepsNumber { delivery += 1 }
         keepsNumber = false
