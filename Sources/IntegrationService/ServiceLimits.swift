@@ -24,6 +24,10 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 1,000,000.
   public var tailJournalChanges: Int64 = 1_000_000
+  /// How many schedules there may be.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -67,6 +71,7 @@ extension ServiceLimits {
       "maximum-tails": "\(maximumTails)",
       "tail-journal": tailJournal.flagText,
       "tail-journal-changes": "\(tailJournalChanges)",
+      "maximum-schedules": "\(maximumSchedules)",
     ]
   }
 }

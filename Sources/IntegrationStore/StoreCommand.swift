@@ -83,6 +83,8 @@ public enum StoreCommand: Sendable {
   /// A lease whose holder never heard of it: back to the queue at once. One that was accepted, or
   /// that somebody else has by now, stays. Outcome: `done`.
   case returnLease(IntegrationID, LogID, LeaseToken)
+  /// What is done to schedules.
+  case schedule(ScheduleCommand)
   /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
   case expire(maximum: Int)
 }
@@ -145,7 +147,7 @@ public struct CreateRequest: Sendable {
   public var idempotencyKey: String
   /// Not delivered before; nil: at once.
   public var notBefore: Instant?
-  /// TIMED_OUT when no agent has it by then; nil: by the action's queue timeout alone.
+  /// TIMED_OUT when nobody holds it by then; nil: the action's queue timeout alone decides.
   public var expiresAt: Instant?
   /// Who asks.
   public var principal: String
@@ -155,8 +157,8 @@ public struct CreateRequest: Sendable {
   /// Makes the command.
   public init(
     integration: IntegrationID, actionType: String, logID: LogID, entity: EntityReference,
-    input: String, idempotencyKey: String, notBefore: Instant?, expiresAt: Instant? = nil,
-    principal: String, trigger: LogTrigger = .request
+    input: String, idempotencyKey: String, notBefore: Instant?, principal: String,
+    trigger: LogTrigger = .request, expiresAt: Instant? = nil
   ) {
     self.integration = integration
     self.actionType = actionType
@@ -165,9 +167,9 @@ public struct CreateRequest: Sendable {
     self.input = input
     self.idempotencyKey = idempotencyKey
     self.notBefore = notBefore
-    self.expiresAt = expiresAt
     self.principal = principal
     self.trigger = trigger
+    self.expiresAt = expiresAt
   }
 }
 

@@ -9,6 +9,8 @@ struct LogRow {
     static let cancelWanted: Int64 = 1
     static let request: Int64 = 2
     static let handled: Int64 = 4
+    /// It is a run of a schedule, or a retry of one.
+    static let scheduled: Int64 = 256
   }
 
   var integration: IntegrationID

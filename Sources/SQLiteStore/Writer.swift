@@ -26,6 +26,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// Runs of schedules that ended and are not yet taken note of.
+  var endedRuns: [EndedRun] = []
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -73,6 +75,7 @@ import SQLiteDatabase
     self.wantsLogEvents = wantsLogEvents
     journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
+    endedRuns.removeAll()
   }
 
   private func performAll(
@@ -88,6 +91,7 @@ import SQLiteDatabase
       for position in order.positions {
         outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
+      try finishEndedRuns()
     }
   }
 
@@ -99,7 +103,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, events, changes) = (counts, events.count, journal.mark)
-      let rates = rates
+      let (rates, endedRuns) = (rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -110,6 +114,7 @@ import SQLiteDatabase
         try database.execute("RELEASE command")
         self.counts = counts
         self.rates = rates
+        self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
         journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))

@@ -72,6 +72,7 @@ struct RunningServer {
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
     limits.tailJournalMs = Int64(arguments[ServiceFlags.tailJournal] / .milliseconds(1))
     limits.tailJournalChanges = arguments[ServiceFlags.tailJournalChanges]
+    limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
     return limits
   }
 
@@ -83,6 +84,13 @@ struct RunningServer {
     return configuration
   }
 
+  /// Where `TZDIR` says that the system's time zones are; nil: in the usual place.
+  private static var zoneDirectory: String? {
+    guard let value = unsafe getenv("TZDIR") else { return nil }
+    let path = unsafe String(cString: value)
+    return path.isEmpty ? nil : path
+  }
+
   private static func configuration(
     _ arguments: Arguments, log: ServerLog
   ) throws(CredentialError) -> ServiceConfiguration {
@@ -92,6 +100,7 @@ struct RunningServer {
     configuration.model = ModelFlags.limits(arguments)
     configuration.version = ProductVersion.text
     configuration.dataDirectory = directory
+    if let zones = zoneDirectory { configuration.zoneDirectory = zones }
     configuration.otherLimits = WireFlags.described(arguments)
     configuration.sealingKey = try SealingKeyFile.loadOrCreate(directory: directory)
     configuration.log = { log.line($0) }

@@ -103,10 +103,14 @@ enum ServiceFlags {
     FlagName("tail-journal-changes", environment: "INTEGRATIOND_TAIL_JOURNAL_CHANGES"),
     .integer(1_000...100_000_000), default: StoreLimits().tailJournalChanges,
     help: "how many changes are kept for that, 40 bytes each")
+  static let maximumSchedules = Flag.value(
+    FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
+    .integer(1...1_000_000), default: defaults.maximumSchedules,
+    help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
 
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, tailJournal,
-    tailJournalChanges,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
+    tailJournal, tailJournalChanges,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -117,6 +121,7 @@ enum ServiceFlags {
     limits.maximumTails = arguments[maximumTails]
     limits.tailJournal = arguments[tailJournal]
     limits.tailJournalChanges = arguments[tailJournalChanges]
+    limits.maximumSchedules = arguments[maximumSchedules]
     return limits
   }
 }

@@ -108,7 +108,7 @@ import Testing
     let wish = CreateRequest(
       integration: harness.integration, actionType: "export_order", logID: harness.newID(),
       entity: EntityReference(type: "order", id: "1"), input: "", idempotencyKey: "",
-      notBefore: nil, expiresAt: harness.now.adding(milliseconds: 5_000), principal: "operator")
+      notBefore: nil, principal: "operator", expiresAt: harness.now.adding(milliseconds: 5_000))
     _ = try await harness.perform(.createRequest(wish))
     harness.advance(milliseconds: 4_999)
     try await harness.expire()

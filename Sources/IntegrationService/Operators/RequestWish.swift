@@ -64,8 +64,8 @@ struct RequestWish {
     return CreateRequest(
       integration: integration.id, actionType: action.type,
       logID: IntegrationService.newLogID(), entity: entity, input: item.input,
-      idempotencyKey: item.idempotencyKey, notBefore: notBefore, expiresAt: expiresAt,
-      principal: principal)
+      idempotencyKey: item.idempotencyKey, notBefore: notBefore, principal: principal,
+      expiresAt: expiresAt)
   }
 }
 
@@ -124,6 +124,17 @@ extension FieldChecks {
     }
   }
 
+  /// What may be wrong with a call for an action on one record.
+  mutating func request(
+    _ fields: CreateRequestRequest, _ entity: EntityReference, _ action: ActionDeclaration
+  ) {
+    var item = RequestItem()
+    item.input = fields.input
+    item.idempotencyKey = fields.idempotencyKey
+    request(item, entity, action)
+    if let time = fields.notBefore { timestamp(time, "not_before") }
+  }
+
   /// What may be wrong with from when to when a request may be taken.
   mutating func times(_ notBefore: Timestamp?, _ expiresAt: Timestamp?, now: Instant) {
     if let notBefore { timestamp(notBefore, "not_before") }
@@ -137,7 +148,7 @@ extension FieldChecks {
   }
 
   /// A time that people can be shown: within what google.protobuf.Timestamp allows, after 1970.
-  private mutating func timestamp(_ time: Timestamp, _ field: String) {
+  mutating func timestamp(_ time: Timestamp, _ field: String) {
     // 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
     let isTime = (0...253_402_300_799).contains(time.seconds)
     guard isTime, (0...999_999_999).contains(time.nanos) else {

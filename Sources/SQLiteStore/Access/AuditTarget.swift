@@ -12,6 +12,7 @@ enum AuditTarget: Hashable {
   case token(String)
   case action(IntegrationID, type: String)
   case log(LogID)
+  case schedule(name: String)
 }
 
 /// What the audit shall say of a command.
@@ -45,9 +46,11 @@ extension CommandOutcome {
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
     case .many(let outcomes): outcomes.flatMap(\.auditTargets)
+    case .schedule(let stored): [.schedule(name: stored.name)]
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
-    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .expired, .done,
+    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .expired,
+      .scheduleFired, .done,
       .failed:
       []
     }

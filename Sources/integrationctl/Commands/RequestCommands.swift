@@ -9,6 +9,14 @@ enum RequestCommands {
   static let ids = Positional.anyNumber(
     ValueForm<String>.logID(), help: "the requests' log ids (see: integrationctl requests list)")
 
+  static let entity = Flag.optional(
+    FlagName("entity", short: "e"), .entityID, help: "the record to work on")
+  static let entityType = RequestCreation.entityType
+  static let entityName = RequestCreation.entityName
+  static let input = Flag.value(
+    "input", .text("JSON", maximumBytes: TextSource.maximumDocumentBytes), default: "",
+    help: "what else the action needs, as its input schema says")
+
   static let noun = Noun(
     Command("requests", "what people ask of integrations").withExamples([
       CommandExample(
