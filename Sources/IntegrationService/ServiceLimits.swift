@@ -16,6 +16,10 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How many schedules there may be.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -55,6 +59,7 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "maximum-schedules": "\(maximumSchedules)",
     ]
   }
 }

@@ -53,6 +53,10 @@ public protocol IntegrationStore: Sendable {
   /// One agent; nil: there is none.
   func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
     -> StoredAgent?
+  /// What a schedule made last, newest first, without retries; it remembers the last 20.
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog]
+  /// Where logs stand; those that are gone are left out. At most 1,000.
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status]
 
   /// A page of the audit. One that is cut short, even empty, says where to go on.
   func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage

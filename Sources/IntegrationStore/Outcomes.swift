@@ -24,6 +24,10 @@ public enum CommandOutcome: Sendable {
   case rotated(StoredKey, expiring: [StoredKey])
   /// Of a change of a token.
   case token(StoredToken)
+  /// Of a change of a schedule.
+  case schedule(StoredSchedule)
+  /// Of a schedule's time.
+  case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -143,4 +147,8 @@ public enum StoreEvent: Sendable {
   case keyChanged(StoredKey)
   /// A token was made or revoked.
   case tokenChanged(StoredToken)
+  /// A schedule was made, changed or has fired.
+  case scheduleChanged(StoredSchedule)
+  /// A schedule is gone.
+  case scheduleRemoved(name: String)
 }

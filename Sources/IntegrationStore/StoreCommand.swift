@@ -64,6 +64,8 @@ public enum StoreCommand: Sendable {
   /// A lease whose holder never heard of it: back to the queue at once. One that was accepted, or
   /// that somebody else has by now, stays. Outcome: `done`.
   case returnLease(IntegrationID, LogID, LeaseToken)
+  /// What is done to schedules.
+  case schedule(ScheduleCommand)
   /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
   case expire(maximum: Int)
 }
@@ -126,6 +128,8 @@ public struct CreateRequest: Sendable {
   public var idempotencyKey: String
   /// Not delivered before; nil: at once.
   public var notBefore: Instant?
+  /// TIMED_OUT when nobody holds it by then; nil: the action's queue timeout alone decides.
+  public var expiresAt: Instant?
   /// Who asks.
   public var principal: String
   /// `request` or `schedule`.
@@ -135,7 +139,7 @@ public struct CreateRequest: Sendable {
   public init(
     integration: IntegrationID, actionType: String, logID: LogID, entity: EntityReference,
     input: String, idempotencyKey: String, notBefore: Instant?, principal: String,
-    trigger: LogTrigger = .request
+    trigger: LogTrigger = .request, expiresAt: Instant? = nil
   ) {
     self.integration = integration
     self.actionType = actionType
@@ -146,6 +150,7 @@ public struct CreateRequest: Sendable {
     self.notBefore = notBefore
     self.principal = principal
     self.trigger = trigger
+    self.expiresAt = expiresAt
   }
 }
 

@@ -93,6 +93,7 @@ extension Writer {
     count(action: change.row.action, from: before.status, to: change.row.status, at: now)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }
     noteDue(change.row.due)
+    if change.row.status.isFinal { noteEnd(change.row, now: now) }
     if change.holdBefore != .none, change.request?.hold == LogState.Hold.none {
       leaseEnded(change.row.action, isClosed: change.row.status.isFinal)
     }

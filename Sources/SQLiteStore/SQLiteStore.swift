@@ -127,6 +127,20 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.audit(query) }
   }
 
+  /// What a schedule made last.
+  public func scheduleRuns(
+    _ schedule: Int64, limit: Int
+  ) async throws(StoreError) -> [StoredLog] {
+    try await readers.read { try $0.scheduleRuns(schedule, limit: limit) }
+  }
+
+  /// Where logs stand.
+  public func statuses(
+    _ logs: [LogPosition]
+  ) async throws(StoreError) -> [LogPosition: Status] {
+    try await readers.read { try $0.statuses(logs) }
+  }
+
   /// One agent.
   public func agent(
     _ integration: IntegrationID, _ agentID: String

@@ -36,6 +36,7 @@ extension Writer {
       try connectionRestored(integration, agentID: agentID)
     case .returnLease(let integration, let id, let token):
       try returnLease(integration, id, token, now: now)
+    case .schedule(let command): try perform(command, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
     }
   }

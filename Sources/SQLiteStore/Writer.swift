@@ -25,6 +25,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// Runs of schedules that ended and are not yet taken note of.
+  var endedRuns: [EndedRun] = []
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -69,6 +71,7 @@ import SQLiteDatabase
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
     earliestDue = .distantFuture
+    endedRuns.removeAll()
   }
 
   private func performAll(
@@ -84,6 +87,7 @@ import SQLiteDatabase
       for position in order.positions {
         outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
+      try finishEndedRuns()
     }
   }
 
@@ -94,7 +98,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events, rates) = (counts, events.count, rates)
+      let (counts, events, rates, endedRuns) = (counts, events.count, rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -105,6 +109,7 @@ import SQLiteDatabase
         try database.execute("RELEASE command")
         self.counts = counts
         self.rates = rates
+        self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }

@@ -84,5 +84,11 @@ final class CountingStore: IntegrationStore {
   func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
     try await store.audit(query)
   }
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog] {
+    try await store.scheduleRuns(schedule, limit: limit)
+  }
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status] {
+    try await store.statuses(logs)
+  }
   func close() async { await store.close() }
 }

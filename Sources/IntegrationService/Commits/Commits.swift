@@ -94,6 +94,8 @@ extension IntegrationService: CommitObserver {
     case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
     case .tokenChanged(let token): follow(token)
+    case .scheduleChanged(let schedule): follow(schedule)
+    case .scheduleRemoved(let name): schedules.remove(name)
     }
   }
 
@@ -131,7 +133,7 @@ extension IntegrationService: CommitObserver {
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
     case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
-      .expired, .done:
+      .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

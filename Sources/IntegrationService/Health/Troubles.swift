@@ -12,6 +12,7 @@ enum Troubles {
     case notTakingWork = "NOT_TAKING_WORK"
     case agentDown = "AGENT_DOWN"
     case agentDegraded = "AGENT_DEGRADED"
+    case scheduleFailing = "SCHEDULE_FAILING"
     case failedLogs = "FAILED_LOGS"
     case keyExpiring = "KEY_EXPIRING"
     case pausedWithQueue = "PAUSED_WITH_QUEUE"
@@ -28,15 +29,34 @@ enum Troubles {
   static let maximumTroubles = 200
 
   /// All troubles, worst first, then by integration; with those that no board shows.
-  static func find(_ boards: [HealthBoard], with others: [(Kind, Trouble)] = []) -> [Trouble] {
+  static func find(
+    _ boards: [HealthBoard], failing: [StoredSchedule] = [], with others: [(Kind, Trouble)] = []
+  ) -> [Trouble] {
     var found = others
-    for board in boards { found += troubles(of: board) }
+    for board in boards {
+      found += troubles(of: board)
+      for schedule in failing where schedule.integration == board.stored.id {
+        found.append((.scheduleFailing, trouble(of: schedule, board)))
+      }
+    }
     let rank = Dictionary(
       uniqueKeysWithValues: Kind.allCases.enumerated().map { ($1, $0) })
     found.sort { left, right in
       (rank[left.0] ?? 0, left.1.integration) < (rank[right.0] ?? 0, right.1.integration)
     }
     return found.prefix(maximumTroubles).map(\.1)
+  }
+
+  private static func trouble(of schedule: StoredSchedule, _ board: HealthBoard) -> Trouble {
+    var trouble = Trouble()
+    trouble.kind = Kind.scheduleFailing.rawValue
+    trouble.integration = board.stored.name
+    let times = schedule.failures == 1 ? "time" : "\(schedule.failures) times"
+    let lead = schedule.failures == 0 ? "cannot run" : "made no request the last \(times)"
+    trouble.message = "Schedule \(schedule.name) \(lead): \(schedule.lastError)."
+    trouble.supportContact = board.stored.supportContact
+    trouble.nextStep = "integrationctl schedules show \(schedule.name)"
+    return trouble
   }
 
   private static func troubles(of board: HealthBoard) -> [(Kind, Trouble)] {

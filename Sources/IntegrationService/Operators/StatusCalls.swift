@@ -55,7 +55,8 @@ extension IntegrationService {
     read(call) { [self] () async throws(RPCError) in
       let boards = try await boards(catalogue.integrations())
       var response = GetStatusResponse()
-      response.troubles = Troubles.find(boards, with: endingCredentials(for: role))
+      response.troubles = Troubles.find(
+        boards, failing: schedules.failing(), with: endingCredentials(for: role))
       response.integrations = boards.map(\.integration)
       let actions = boards.flatMap(\.counts.actions)
       response.queued = actions.reduce(0) { $0 + $1.queued }

@@ -49,12 +49,26 @@ extension Writer {
         }.map { .key($0.id) })
     case .revokeKey(let id): AuditPlan(targets: [.key(id)])
     case .revokeToken(let id): AuditPlan(targets: [.token(id)])
+    case .schedule(let command): auditPlan(of: command)
     case .recordAudit(let record): AuditPlan(record: record)
     // What agents and the server itself do.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
       .connectionRestored, .returnLease, .expire:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
+    }
+  }
+
+  private func auditPlan(of command: ScheduleCommand) -> AuditPlan {
+    switch command {
+    // A trigger changes no schedule; the log that it makes is entered.
+    case .create, .trigger: .nothing
+    case .update(let schedule, _, _): AuditPlan(targets: [.schedule(name: schedule.name)])
+    case .pause(let name, let reason, _):
+      AuditPlan(targets: [.schedule(name: name)], reason: reason)
+    case .resume(let name, _, _, _), .delete(let name, _):
+      AuditPlan(targets: [.schedule(name: name)])
+    case .fire: .nothing
     }
   }
 
@@ -103,6 +117,7 @@ extension Writer {
         $0.bind(1, integration)
         $0.bind(2, type)
       }
+    case .schedule(let name): try snapshot(AuditSQL.schedule) { $0.bind(1, name) }
     case .log(let id):
       try findAnywhere(id).flatMap { row in
         try snapshot(AuditSQL.log) {
@@ -165,6 +180,20 @@ private enum AuditSQL {
     FROM actions a JOIN integrations i ON i.id = a.integration
     LEFT JOIN action_pauses p ON p.action = a.id LEFT JOIN action_overrides o ON o.action = a.id
     WHERE a.integration = ? AND a.type = ?
+    """
+
+  /// What people set, not how far it is.
+  static let schedule = """
+    SELECT 'schedule/' || s.name, json_patch('{}', json_object(
+      'integration', i.name, 'actionType', s.action_type, 'entity', nullif(s.entity_id, ''),
+      'input', nullif(s.input, ''), 'cron', nullif(s.cron, ''),
+      'timeZone', nullif(s.time_zone, ''), 'intervalMs', nullif(s.interval_ms, 0),
+      'overlap', CASE s.overlap WHEN 1 THEN 'SKIP' WHEN 2 THEN 'QUEUE' ELSE 'CANCEL_RUNNING' END,
+      'catchUp', CASE s.catch_up WHEN 1 THEN 'NONE' WHEN 2 THEN 'LAST' ELSE 'ALL' END,
+      'catchUpWindowMs', nullif(s.catch_up_window_ms, 0), 'jitterMs', nullif(s.jitter_ms, 0),
+      'expiresMs', nullif(s.expires_ms, 0), 'paused', json(iif(s.paused, 'true', 'false')),
+      'pauseReason', nullif(s.pause_reason, '')))
+    FROM schedules s JOIN integrations i ON i.id = s.integration WHERE s.name = ?
     """
 
   static let log = """
