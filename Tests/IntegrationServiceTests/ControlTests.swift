@@ -205,6 +205,28 @@ struct ControlTests {
     #expect(try await Self.get(harness).override == nil)
   }
 
+  @Test("Pauses and overrides are entered into the audit with before and after")
+  func audit() async throws {
+    let harness = try await Harness()
+    _ = try await harness.agent()
+    _ = try await Self.pause(harness)
+    _ = try await Self.update(harness) { set in
+      set.fields = ["rate_limit", "can_be_requested"]
+      set.rateLimit = 5
+    }
+    _ = try await Self.resume(harness)
+    // What changes nothing leaves no entry.
+    _ = try await Self.resume(harness)
+    let entries = try await harness.audit { $0.oldestFirst = true }
+      .filter { $0.target == "action/customsoft/export_quote" }
+    #expect(entries.map(\.action) == ["PauseAction", "UpdateAction", "ResumeAction"])
+    #expect(entries.map(\.reason) == ["ERP is slow", "", ""])
+    let override = "\"override\":{\"rateLimit\":5,\"ratePeriodMs\":0,\"canBeRequested\":false}"
+    #expect(entries.map { $0.before.contains(override) } == [false, false, true])
+    #expect(entries.map { $0.after.contains(override) } == [false, true, true])
+    #expect(entries.map { $0.after.contains("\"paused\":true") } == [true, true, false])
+  }
+
   @Test("An action that is not there is unknown to every call, with those that there are")
   func unknown() async throws {
     let harness = try await Harness()

@@ -199,9 +199,10 @@ private enum AuditSQL {
         'maximumAttempts', o.maximum_attempts, 'initialBackoffMs', o.initial_backoff_ms,
         'maximumBackoffMs', o.maximum_backoff_ms, 'multiplier', o.multiplier,
         'queueTimeoutMs', o.queue_timeout_ms, 'progressTimeoutMs', o.progress_timeout_ms,
-        'maximumInFlight', o.maximum_in_flight, 'oneOpenPerEntity', o.one_open_per_entity,
-        'rateLimit', o.rate_limit, 'ratePeriodMs', o.rate_period_ms,
-        'canBeRequested', o.can_be_requested)))))
+        'maximumInFlight', o.maximum_in_flight, 'rateLimit', o.rate_limit,
+        'ratePeriodMs', o.rate_period_ms,
+        'oneOpenPerEntity', \(flag("o.one_open_per_entity")),
+        'canBeRequested', \(flag("o.can_be_requested")))))))
     FROM actions a JOIN integrations i ON i.id = a.integration
     LEFT JOIN action_pauses p ON p.action = a.id LEFT JOIN action_overrides o ON o.action = a.id
     WHERE a.integration = ? AND a.type = ?
@@ -235,6 +236,11 @@ private enum AuditSQL {
     FROM logs l JOIN integrations i ON i.id = l.integration JOIN actions a ON a.id = l.action
     WHERE l.integration = ?1 AND l.id = ?2
     """
+
+  /// A JSON boolean; NULL for NULL.
+  private static func flag(_ column: String) -> String {
+    "CASE \(column) WHEN 0 THEN json('false') WHEN 1 THEN json('true') END"
+  }
 
   /// RFC 3339 in UTC, to the millisecond; NULL for NULL.
   private static func time(_ column: String) -> String {
