@@ -8,6 +8,8 @@
 #include "report.h"
 
 enum { ECHO_FRAME = 104, FRAME_ROOM = 512 };
+// How long a load at a pace waits for a connection whose calls in flight are spent.
+static const int64_t RETRY_NS = 1000000;
 
 // What one connection sends, again and again.
 struct template {
@@ -21,6 +23,7 @@ struct load {
   struct cbl_report report;
   uint8_t *output;
   uint64_t random;
+  uint64_t paced;  // how many calls have been sent at the pace
 };
 
 static void make_template(struct load *load, enum cbl_load_kind kind, uint32_t index) {
@@ -94,10 +97,30 @@ static ssize_t receive(struct cbl_loop *loop, struct cbl_connection *connection,
   return cbl_take_frames(loop, connection, bytes, count, take_reply);
 }
 
+// Sends what is due, connection after connection, each call marked with its due time. A connection
+// whose calls in flight are spent waits, and its calls count from when they were due all the same.
+static int64_t send_at_pace(struct cbl_loop *loop) {
+  struct load *load = loop->load;
+  double interval_ns = 1e9 / loop->options->calls_per_second;
+  for (;;) {
+    uint64_t due = loop->start_ns + (uint64_t)((double)load->paced * interval_ns);
+    uint64_t now = cbl_now_ns(CLOCK_MONOTONIC);
+    if (due > loop->measure_to_ns || now > loop->measure_to_ns) return INT64_MAX;
+    if (due > now) return (int64_t)(due - now);
+    struct cbl_connection *connection = loop->connections + load->paced % loop->opened;
+    if (connection->outstanding >= loop->options->in_flight) return RETRY_NS;
+    loop->now_ns = due;
+    if (send_calls(loop, connection, 1) != 0) return -1;
+    load->paced++;
+  }
+}
+
 int cbl_load(const struct cbl_load_options *options, struct cbl_load_result *result) {
-  static const struct cbl_work work = {.greet = greet, .send = send_calls, .receive = receive};
+  static const struct cbl_work free_work = {.greet = greet, .send = send_calls, .receive = receive};
+  static const struct cbl_work paced = {.greet = greet, .receive = receive, .turn = send_at_pace};
   struct load load = {.random = options->seed | 1};
-  struct cbl_loop loop = {.work = &work, .options = options, .result = result, .load = &load};
+  struct cbl_loop loop = {.work = options->calls_per_second > 0 ? &paced : &free_work,
+                          .options = options, .result = result, .load = &load};
   result->error[0] = 0;
   cbl_make_report(&load.report, options->action);
   load.templates = calloc(options->connections, sizeof *load.templates);

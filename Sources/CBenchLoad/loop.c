@@ -141,6 +141,9 @@ int cbl_loop_run(struct cbl_loop *loop) {
       if (receive(loop, events[i].data.ptr) != 0) return -1;
     }
     uint64_t now = cbl_now_ns(CLOCK_MONOTONIC);
+    if (options->stop != NULL && *options->stop != 0 && now < loop->measure_to_ns) {
+      loop->measure_to_ns = now;
+    }
     if (now > loop->measure_to_ns + DRAIN_LIMIT_NS) return 0;
     if ((now > loop->measure_to_ns || loop->left == 0) && outstanding(loop) == 0) return 0;
   }

@@ -25,13 +25,14 @@ extension CredentialError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .prefixMissing:
-      "an API key begins with \"\(APIKey.prefix)\"; this text does not"
+      "an integration's API key begins with \"\(AccessKey.Kind.integration.prefix)\", an "
+        + "operator's token with \"\(AccessKey.Kind.operator.prefix)\"; this text does neither"
     case .lengthWrong(let expected, let got):
-      "an API key has \(expected) characters; this one has \(got): copy the whole key"
+      "a key or token has \(expected) characters; this one has \(got): copy all of it"
     case .characterInvalid(let offset):
-      "an API key consists of digits and lower-case letters; character \(offset + 1) is neither"
+      "a key or token is of digits and lower-case letters; character \(offset + 1) is neither"
     case .checksumWrong:
-      "the key's checksum is wrong: a character was mistyped or lost; copy the key again"
+      "the checksum is wrong: a character was mistyped or lost; copy the key or token again"
     case .randomUnavailable:
       "the system gave no random bytes; try again"
     case .sealBroken:

@@ -18,6 +18,7 @@ public final class IntegrationService: Sendable {
   let store: any IntegrationStore
   let configuration: ServiceConfiguration
   let catalogue = Catalogue()
+  let tokens = TokenTable()
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
@@ -35,6 +36,8 @@ public final class IntegrationService: Sendable {
   let storeDueMs = Mutex<Int64>(.max)
   /// When the timer looks at the schedules; `max`: it is not set.
   let schedulesDueMs = Mutex<Int64>(.max)
+  /// When the timer looks for keys and tokens that have ended; `max`: it is not set.
+  let credentialsDueMs = Mutex<Int64>(.max)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -49,6 +52,8 @@ public final class IntegrationService: Sendable {
     case schedules
     /// Changed agents and used keys are written to the store.
     case save
+    /// A key or token ends.
+    case credentials
   }
 
   /// Makes a service over a store that is not started yet.
@@ -56,25 +61,20 @@ public final class IntegrationService: Sendable {
     self.store = store
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
-    keys = KeyAuthenticator(catalogue: catalogue)
     zones = ZoneFiles(directory: configuration.zoneDirectory)
     schedules = ScheduleBook(zones: zones)
+    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
   }
 
   /// Who a connection's credential names.
   public var authenticator: any Authenticator { keys }
-
-  /// Adds every method of both services to a router.
-  public func register(in router: inout ServiceRouter) {
-    registerAgentService(in: &router)
-    registerOperatorService(in: &router)
-  }
 
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
+    for token in stored.tokens { tokens.update(token) }
     schemaVersion.withLock { $0 = stored.schemaVersion }
     loadAgents(stored)
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
@@ -82,6 +82,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     if let due = stored.nextDue { expect(due: due) }
     await loadSchedules(stored.schedules)
+    expectEnds()
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.
@@ -95,7 +96,7 @@ public final class IntegrationService: Sendable {
     let timer = timer.withLock { $0.take() }
     timer?.cancel()
     while await saveAgents() {}
-    await saveKeyUses()
+    await saveUses()
     self.server.withLock { $0 = nil }
   }
 
@@ -111,6 +112,11 @@ public final class IntegrationService: Sendable {
         agent.want(.pause(reason: integration.pauseReason))
       }
     }
+    for integration in stored.integrations {
+      for wish in keyWishes(of: integration.id) {
+        for agent in agents.agents(of: integration.id) { agent.want(wish) }
+      }
+    }
     for wish in stored.cancelWishes {
       agents.find(integration: wish.integration, id: wish.agentID)?.want(.init(wish))
     }
@@ -124,6 +130,7 @@ public final class IntegrationService: Sendable {
       case .store: expireDue()
       case .schedules: wakeForSchedules()
       case .save: saveChanges()
+      case .credentials: endExpired()
       }
     }
     if !ended.isEmpty { endPolls(ended) }

@@ -55,6 +55,9 @@ public protocol IntegrationStore: Sendable {
   /// Where logs stand; those that are gone are left out. At most 1,000.
   func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status]
 
+  /// A page of the audit. One that is cut short, even empty, says where to go on.
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage
+
   /// Commits what was submitted, ends reads, and closes the files. Later calls fail with `closed`.
   func close() async
 }

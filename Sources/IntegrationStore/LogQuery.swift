@@ -197,6 +197,8 @@ public struct StoreCatalog: Sendable {
   public var integrations: [StoredIntegration] = []
   /// All keys, also revoked ones.
   public var keys: [StoredKey] = []
+  /// All tokens of operators, also revoked ones.
+  public var tokens: [StoredToken] = []
   /// All actions, also retired ones.
   public var actions: [StoredAction] = []
   /// All agents.

@@ -22,6 +22,10 @@ public enum CommandOutcome: Sendable {
   case schedule(StoredSchedule)
   /// Of a schedule's time.
   case scheduleFired(FireOutcome)
+  /// Of a rotation: the new key, and the old ones with when they end.
+  case rotated(StoredKey, expiring: [StoredKey])
+  /// Of a change of a token.
+  case token(StoredToken)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -137,10 +141,12 @@ public enum StoreEvent: Sendable {
   case integrationChanged(StoredIntegration)
   /// Actions were declared, changed or retired.
   case actionsChanged(IntegrationID, [StoredAction])
-  /// A key was made or revoked.
+  /// A key was made or revoked, or ends at another time.
   case keyChanged(StoredKey)
   /// A schedule was made, changed or has fired.
   case scheduleChanged(StoredSchedule)
   /// A schedule is gone.
   case scheduleRemoved(name: String)
+  /// A token was made or revoked.
+  case tokenChanged(StoredToken)
 }

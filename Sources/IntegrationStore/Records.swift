@@ -64,13 +64,13 @@ public struct StoredKey: Hashable, Sendable {
   /// When it was revoked; nil: it was not.
   public var revokedAt: Instant?
   /// The last use that was saved; nil: none.
-  public var lastUsedAt: Instant?
+  public var lastUse: CredentialUse?
 
   /// Makes a record.
   public init(
     id: String, integration: IntegrationID, secretHash: [UInt8], sealedSecret: [UInt8],
     createdAt: Instant, createdBy: String, expiresAt: Instant? = nil, revokedAt: Instant? = nil,
-    lastUsedAt: Instant? = nil
+    lastUse: CredentialUse? = nil
   ) {
     self.id = id
     self.integration = integration
@@ -80,7 +80,7 @@ public struct StoredKey: Hashable, Sendable {
     self.createdBy = createdBy
     self.expiresAt = expiresAt
     self.revokedAt = revokedAt
-    self.lastUsedAt = lastUsedAt
+    self.lastUse = lastUse
   }
 
   /// Whether it opens anything at a time.

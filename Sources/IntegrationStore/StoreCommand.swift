@@ -27,8 +27,24 @@ public enum StoreCommand: Sendable {
   case createKey(StoredKey)
   /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
   case revokeKey(id: String)
+  /// Adds a key, and lets the integration's other live keys end at a time, or when they end anyway
+  /// if that is earlier. Outcome: `rotated`. Failures: INTEGRATION_UNKNOWN, KEY_EXISTS, and
+  /// TOO_MANY_KEYS where no place is free: nobody's key ends early, whatever was planned for it.
+  case rotateKey(StoredKey, expireOldAt: Instant)
   /// Saves when keys were used last; unknown ones are skipped. Outcome: `done`.
-  case saveKeyUses([String: Instant])
+  case saveKeyUses([String: CredentialUse])
+  /// Adds an operator's token. Outcome: `token`. Failures: TOKEN_EXISTS, TOO_MANY_TOKENS.
+  case createToken(StoredToken)
+  /// Ends a token; one that is revoked stays as it is. Outcome: `token`. Failure: TOKEN_UNKNOWN.
+  case revokeToken(id: String)
+  /// Saves when tokens were used last; unknown ones are skipped. Outcome: `done`.
+  case saveTokenUses([String: CredentialUse])
+  /// Does a command and enters into the audit what it changed, in the same transaction. Outcome:
+  /// that of the command; one that is refused or changes nothing leaves no entry.
+  indirect case audited(AuditContext, StoreCommand)
+  /// Something happened that is no change of the store: inside `audited` it is entered as it
+  /// stands, alone it does nothing. Outcome: `done`.
+  case recordAudit(AuditRecord)
   /// Saves what is known of agents; new ones are added. Outcome: `done`.
   case saveAgents([StoredAgent])
   /// The last connection of an agent is gone: its leases end after the grace time. Outcome: `done`.

@@ -41,6 +41,24 @@ public struct ServiceRouter: Sendable {
     entries[Int(method.id)] = Entry(method, handler)
   }
 
+  /// Decides before each call of a method: the error for its caller, or nil: the handler runs.
+  public typealias Gate = @Sendable (Principal) -> RPCError?
+
+  /// Adds all methods of another router, each behind a gate that is made for it now.
+  ///
+  /// So a whole service is guarded in one place, whatever its handlers do.
+  public mutating func register(
+    _ other: ServiceRouter, behind makeGate: (MethodDescriptor) -> Gate
+  ) {
+    for entry in other.entries.compactMap(\.self) {
+      let gate = makeGate(entry.method)
+      register(entry.method) { call in
+        if let refusal = gate(call.handle.principal) { return call.handle.fail(refusal) }
+        entry.handler(call)
+      }
+    }
+  }
+
   /// The methods in the order of their numbers.
   public var methods: [MethodDescriptor] { entries.compactMap { $0?.method } }
 }

@@ -27,7 +27,7 @@ enum CatalogRows {
     let rows = try database.statement(
       """
       SELECT id, integration, secret_hash, sealed_secret, created, created_by, expires, revoked,
-        last_used FROM keys WHERE ?1 IS NULL OR id = ?1
+        last_used, last_used_from FROM keys WHERE ?1 IS NULL OR id = ?1
       """)
     defer { rows.reset() }
     if let id { rows.bind(1, id) } else { rows.bindNull(1) }
@@ -38,7 +38,29 @@ enum CatalogRows {
           id: rows.text(0), integration: rows.integer(1), secretHash: rows.blob(2),
           sealedSecret: rows.blob(3), createdAt: Instant(milliseconds: rows.integer(4)),
           createdBy: rows.text(5), expiresAt: rows.instant(6), revokedAt: rows.instant(7),
-          lastUsedAt: rows.instant(8)))
+          lastUse: rows.use(8)))
+    }
+    return found
+  }
+
+  static func tokens(_ database: SQLiteConnection, id: String? = nil) throws -> [StoredToken] {
+    let rows = try database.statement(
+      """
+      SELECT id, name, role, secret_hash, created, created_by, expires, revoked, last_used,
+        last_used_from FROM tokens WHERE ?1 IS NULL OR id = ?1
+      """)
+    defer { rows.reset() }
+    if let id { rows.bind(1, id) } else { rows.bindNull(1) }
+    var found: [StoredToken] = []
+    while try rows.step() {
+      found.append(
+        StoredToken(
+          id: rows.text(0), name: rows.text(1),
+          // What a newer program may have stored allows the least here.
+          role: OperatorRole(rawValue: UInt8(clamping: rows.integer(2))) ?? .viewer,
+          secretHash: rows.blob(3), createdAt: Instant(milliseconds: rows.integer(4)),
+          createdBy: rows.text(5), expiresAt: rows.instant(6), revokedAt: rows.instant(7),
+          lastUse: rows.use(8)))
     }
     return found
   }
@@ -127,6 +149,11 @@ extension SQLiteStatement {
   /// A column as a log's id; nil for NULL.
   func logID(_ column: Int) -> LogID? {
     halves(column).map { LogID(high: $0.high, low: $0.low) }
+  }
+
+  /// A column with a time, and one with an address behind it, as a use; nil for NULL.
+  func use(_ column: Int) -> CredentialUse? {
+    instant(column).map { CredentialUse(at: $0, from: text(column + 1)) }
   }
 
   /// Binds a time, or NULL for nil.

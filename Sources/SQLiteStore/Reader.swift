@@ -20,6 +20,7 @@ final class Reader {
     var catalog = StoreCatalog()
     catalog.integrations = try CatalogRows.integrations(database)
     catalog.keys = try CatalogRows.keys(database)
+    catalog.tokens = try CatalogRows.tokens(database)
     catalog.actions = try CatalogRows.actions(database).map(\.1)
     catalog.agents = try CatalogRows.agents(database)
     catalog.schedules = try ScheduleRows.all(database)

@@ -129,6 +129,11 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.statuses(logs) }
   }
 
+  /// A page of the audit.
+  public func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await readers.read { try $0.audit(query) }
+  }
+
   /// One agent.
   public func agent(
     _ integration: IntegrationID, _ agentID: String

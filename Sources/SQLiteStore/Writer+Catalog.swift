@@ -18,7 +18,14 @@ extension Writer {
     case .resumeIntegration(let id): try setPause(id, isPaused: false, reason: "")
     case .createKey(let key): try createKey(key, now: now)
     case .revokeKey(let id): try revokeKey(id, now: now)
-    case .saveKeyUses(let uses): try saveKeyUses(uses)
+    case .rotateKey(let key, let expireOldAt):
+      try rotateKey(key, expireOldAt: expireOldAt, now: now)
+    case .saveKeyUses(let uses): try saveUses(uses, .keys)
+    case .createToken(let token): try createToken(token, now: now)
+    case .revokeToken(let id): try revokeToken(id, now: now)
+    case .saveTokenUses(let uses): try saveUses(uses, .tokens)
+    case .audited(let context, let command): try audited(context, command, now: now)
+    case .recordAudit: .done
     case .saveAgents(let agents): try saveAgents(agents)
     case .connectionLost(let integration, let agentID):
       try connectionLost(integration, agentID: agentID, now: now)

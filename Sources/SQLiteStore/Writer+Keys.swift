@@ -7,6 +7,41 @@ extension Writer {
 
   /// Adds a key to an integration that has room for one.
   func createKey(_ key: StoredKey, now: Instant) throws -> CommandOutcome {
+    _ = try liveKeysBeside(key, now: now) { live in
+      "revoke one first: \(live.map(\.id).joined(separator: ", "))"
+    }
+    try insert(key)
+    return .key(key)
+  }
+
+  /// Adds a key, and sets an end to those that it replaces.
+  func rotateKey(
+    _ key: StoredKey, expireOldAt: Instant, now: Instant
+  ) throws -> CommandOutcome {
+    var old = try liveKeysBeside(key, now: now) { live in
+      let first = live.min { ($0.expiresAt ?? .distantFuture) < ($1.expiresAt ?? .distantFuture) }
+      let id = first?.id ?? ""
+      return first?.expiresAt == nil
+        ? "revoke the one that no agent uses, then rotate: "
+          + live.map(\.id).joined(separator: ", ")
+        : "\(id) ends by itself soon; wait for it, or end it now with "
+          + "`integrationctl keys revoke \(id)` and rotate again"
+    }
+    for index in old.indices where old[index].expiresAt.map({ $0 > expireOldAt }) ?? true {
+      old[index].expiresAt = expireOldAt
+      try database.run(
+        "UPDATE keys SET expires = ? WHERE id = ?", .integer(expireOldAt.milliseconds),
+        .text(old[index].id))
+      emit(.keyChanged(old[index]))
+    }
+    try insert(key)
+    return .rotated(key, expiring: old)
+  }
+
+  /// The live keys of a new key's integration, when there is room for it.
+  private func liveKeysBeside(
+    _ key: StoredKey, now: Instant, whatToDo: ([StoredKey]) -> String
+  ) throws -> [StoredKey] {
     guard directory.integrations[key.integration] != nil else {
       throw StoreFailure.integrationUnknown("\(key.integration)")
     }
@@ -18,10 +53,9 @@ extension Writer {
       throw StoreFailure(
         .failedPrecondition, "TOO_MANY_KEYS",
         "the integration has \(live.count) live keys, at most \(limits.maximumLiveKeys) are "
-          + "possible; revoke one first: \(live.map(\.id).joined(separator: ", "))")
+          + "possible; " + whatToDo(live))
     }
-    try insert(key)
-    return .key(key)
+    return live
   }
 
   /// Refuses a key whose id is taken.
@@ -33,7 +67,7 @@ extension Writer {
 
   /// Stores a key.
   func insert(_ key: StoredKey) throws {
-    let insert = try database.statement("INSERT INTO keys VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    let insert = try database.statement("INSERT INTO keys VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
     insert.bind(1, key.id)
     insert.bind(2, key.integration)
     insert.bind(3, blob: key.secretHash)
@@ -42,7 +76,8 @@ extension Writer {
     insert.bind(6, key.createdBy)
     insert.bind(7, key.expiresAt)
     insert.bind(8, key.revokedAt)
-    insert.bind(9, key.lastUsedAt)
+    insert.bind(9, key.lastUse?.at)
+    if let from = key.lastUse?.from { insert.bind(10, from) } else { insert.bindNull(10) }
     try insert.run()
     emit(.keyChanged(key))
   }
@@ -58,16 +93,6 @@ extension Writer {
       "UPDATE keys SET revoked = ? WHERE id = ?", .integer(now.milliseconds), .text(id))
     emit(.keyChanged(key))
     return .key(key)
-  }
-
-  /// Saves when keys were used last.
-  func saveKeyUses(_ uses: [String: Instant]) throws -> CommandOutcome {
-    for (id, used) in uses {
-      try database.run(
-        "UPDATE keys SET last_used = max(coalesce(last_used, ?1), ?1) WHERE id = ?2",
-        .integer(used.milliseconds), .text(id))
-    }
-    return .done
   }
 
   // MARK: - Agents

@@ -24,14 +24,29 @@ struct RawLoadOutcome {
   var calls: UInt64?
 }
 
+/// Tells a load on another thread that it may end.
+///
+/// Safe, because the place is owned and written once.
+@safe final class StopFlag: @unchecked Sendable {
+  fileprivate let place = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+  init() { unsafe place.initialize(to: 0) }
+  deinit { unsafe place.deallocate() }
+
+  func set() { unsafe place.pointee = 1 }
+}
+
 /// The C load, echo, append and idle connections, with Swift values.
 enum Native {
   /// Runs a raw-frame load on the calling thread: for the shape's time, or exactly `calls` calls
-  /// within it.
+  /// within it; with `perSecond` at that pace, until `stop` is set.
   static func load(
-    _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0
+    _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0,
+    perSecond: Double = 0, stop: StopFlag? = nil
   ) -> RawLoadOutcome {
-    unsafe withOptions(kind, on: target, shape, calls: calls) { options in
+    unsafe withOptions(
+      kind, on: target, shape, calls: calls, perSecond: perSecond, stop: stop
+    ) { options in
       let histogram = Histogram()
       return unsafe histogram.fill { storage in
         var result = unsafe cbl_load_result()
@@ -80,6 +95,7 @@ enum Native {
 
   static func withOptions<Result>(
     _ kind: cbl_load_kind, on target: LoadTarget, _ shape: LoadShape, calls: UInt64 = 0,
+    perSecond: Double = 0, stop: StopFlag? = nil,
     body: (UnsafePointer<cbl_load_options>) -> Result
   ) -> Result {
     var options = unsafe cbl_load_options()
@@ -89,6 +105,8 @@ enum Native {
     unsafe options.warmup_seconds = shape.warmup
     unsafe options.seconds = shape.seconds
     unsafe options.calls = calls
+    unsafe options.calls_per_second = perSecond
+    if let stop { unsafe options.stop = UnsafePointer(stop.place) }
     unsafe options.seed = UInt64.random(in: 1...UInt64.max)
     let texts =
       switch target.address {

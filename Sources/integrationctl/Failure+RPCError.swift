@@ -31,6 +31,8 @@ extension Failure {
       return "Is integrationd running there? Name another address with --server or "
         + "INTEGRATION_SERVER."
     case .notAllowed:
+      // The message says which role is missing and how to get it.
+      if error.reason == "ROLE_MISSING" { return "" }
       return "Give an operator's token with INTEGRATION_TOKEN or --token; on the server's own "
         + "machine its user and root need none over the Unix socket."
     case .notFound:
@@ -47,6 +49,7 @@ extension Failure {
     case "LOG_UNKNOWN": "See: integrationctl logs list"
     case "KEY_UNKNOWN": "See: integrationctl keys list"
     case "SCHEDULE_UNKNOWN": "See: integrationctl schedules list"
+    case "TOKEN_UNKNOWN": "See: integrationctl tokens list"
     case "AGENT_UNKNOWN": "See: integrationctl agents list"
     default: ""
     }

@@ -38,9 +38,16 @@ extension ValueForm where Value == String {
   }
 
   /// A key's id, the 8 characters behind `imk_`; of a whole key only these are used.
-  static var keyID: ValueForm {
-    ValueForm("KEY_ID") { text throws(ValueProblem) in
-      let isWhole = text.hasPrefix("imk_")
+  static var keyID: ValueForm { credentialID("KEY_ID", prefix: "imk_", of: "key") }
+
+  /// A token's id, the 8 characters behind `imo_`; of a whole token only these are used.
+  static var tokenID: ValueForm { credentialID("TOKEN_ID", prefix: "imo_", of: "token") }
+
+  private static func credentialID(
+    _ placeholder: String, prefix: String, of kind: String
+  ) -> ValueForm {
+    ValueForm(placeholder) { text throws(ValueProblem) in
+      let isWhole = text.hasPrefix(prefix)
       let id = String((isWhole ? text.dropFirst(4) : text[...]).prefix(isWhole ? 8 : 64))
       let isRight =
         id.utf8.count == 8
@@ -48,7 +55,8 @@ extension ValueForm where Value == String {
           (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
         }
       guard isRight else {
-        throw ValueProblem(expected: "the 8 letters and digits that follow imk_ in the key")
+        throw ValueProblem(
+          expected: "the 8 letters and digits that follow \(prefix) in the \(kind)")
       }
       return id
     }

@@ -82,5 +82,8 @@ final class CountingStore: IntegrationStore {
   func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status] {
     try await store.statuses(logs)
   }
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await store.audit(query)
+  }
   func close() async { await store.close() }
 }

@@ -1,6 +1,6 @@
-import Credentials
 import IntegrationAPI
 import IntegrationModel
+import IntegrationStore
 import RPCClient
 import RPCServer
 import RPCWire
@@ -11,185 +11,90 @@ import Testing
 
 @Suite("Who may call what")
 struct AccessTests {
-  static let agentMethods = [
-    AgentServiceMethods.registerAction, AgentServiceMethods.reportLog,
-    AgentServiceMethods.pollRequests, AgentServiceMethods.heartbeat,
-    AgentServiceMethods.reportLogBatch,
-  ]
-  static let operatorMethods = [
-    OperatorServiceMethods.getServerInfo, OperatorServiceMethods.getStatus,
-    OperatorServiceMethods.createIntegration, OperatorServiceMethods.listIntegrations,
-    OperatorServiceMethods.getIntegration, OperatorServiceMethods.updateIntegration,
-    OperatorServiceMethods.pauseIntegration, OperatorServiceMethods.resumeIntegration,
-    OperatorServiceMethods.createKey, OperatorServiceMethods.listKeys,
-    OperatorServiceMethods.revokeKey, OperatorServiceMethods.listActions,
-    OperatorServiceMethods.listLogs, OperatorServiceMethods.getLog,
-    OperatorServiceMethods.retryLog, OperatorServiceMethods.createRequest,
-    OperatorServiceMethods.listRequests, OperatorServiceMethods.cancelRequest,
-    OperatorServiceMethods.listAgents, OperatorServiceMethods.drainAgent,
-  ]
+  static let agentService = AgentServiceMethods.heartbeat.service
 
-  @Test(
-    "An agent's method is refused to an operator and open to an agent", arguments: agentMethods)
-  func agentMethod(method: MethodDescriptor) async throws {
-    let harness = try await Harness()
-    try await harness.createIntegration()
-    let refused = try await failure {
-      try await harness.operators.channel.call(method, payload: [], options: CallOptions())
+  /// The reason with which a method is refused to a caller; nil: it gets past the gate.
+  static func refusal(_ method: MethodDescriptor, _ caller: Caller) -> String? {
+    let isAgents = method.service == agentService
+    switch caller {
+    case .nobody: return "TOKEN_MISSING"
+    case .stranger: return "TOKEN_INVALID"
+    case .revokedToken, .expiredToken, .revokedKey, .expiredKey: return "TOKEN_REVOKED"
+    case .agent: return isAgents ? nil : "OPERATOR_ONLY"
+    case .viewer, .operator, .admin, .local:
+      if isAgents { return "AGENT_ONLY" }
+      let role = caller.role ?? .viewer
+      return role < OperatorMethods.requiredRole(of: method) ? "ROLE_MISSING" : nil
     }
-    #expect(refused.code == .permissionDenied && refused.reason == "AGENT_ONLY")
-    // An empty payload lacks the agent's id: an agent gets past the gate, to that violation.
-    let wrong = try await failure {
-      try await harness.connection().call(method, payload: [], options: CallOptions())
-    }
-    #expect(wrong.code == .invalidArgument && wrong.violations.map(\.field) == ["agent_id"])
   }
 
   @Test(
-    "An operator's method is refused to an agent and open to an operator",
-    arguments: operatorMethods)
-  func operatorMethod(method: MethodDescriptor) async throws {
-    let harness = try await Harness()
-    try await harness.createIntegration()
-    let refused = try await failure {
-      try await harness.connection().call(method, payload: [], options: CallOptions())
-    }
-    #expect(refused.code == .permissionDenied && refused.reason == "OPERATOR_ONLY")
-    do {
-      _ = try await harness.operators.channel.call(method, payload: [], options: CallOptions())
-    } catch {
-      #expect([.invalidArgument, .notFound].contains(error.code), "\(error)")
+    "Each method is open to those who may call it, and to nobody else", arguments: Caller.allCases)
+  func matrix(caller: Caller) async throws {
+    let stage = try await AccessStage()
+    for method in stage.methods {
+      let error = await stage.call(method, as: caller)
+      let gates = [
+        "TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_REVOKED", "OPERATOR_ONLY", "AGENT_ONLY",
+        "ROLE_MISSING",
+      ]
+      let reason = error.flatMap { gates.contains($0.reason) ? $0.reason : nil }
+      #expect(reason == Self.refusal(method, caller), "\(method.fullName): \(error as Any)")
+      if reason == "ROLE_MISSING" {
+        let role = OperatorMethods.requiredRole(of: method).name
+        #expect(error?.code == .permissionDenied)
+        #expect(error?.message.contains("needs the role \(role)") == true)
+        #expect(error?.message.contains("operator:\(caller) has \(caller)") == true)
+      }
     }
   }
 
-  @Test("Tailing is refused to an agent")
-  func tail() async throws {
-    let harness = try await Harness()
-    try await harness.createIntegration()
-    let client = OperatorServiceClient(channel: try harness.connection())
-    let refused = try await failure {
-      for try await _ in client.tailLogs(TailLogsRequest()) {}
+  @Test("The schema says of each operator's method which role it needs, and the server asks for it")
+  func rolesOfSchema() async throws {
+    let schema = try SourceTree.text("Protos/integrationmanager/v1/operator.proto")
+    let said = schema.matches(of: #/// Role: (\w+)\.\n  rpc (\w+)\(/#).map {
+      (String($0.2), String($0.1))
     }
-    #expect(refused.reason == "OPERATOR_ONLY")
+    let roles = Dictionary(uniqueKeysWithValues: said)
+    let operators = try await AccessStage().methods.filter { $0.service != Self.agentService }
+    #expect(operators.count > 50)
+    #expect(Set(roles.keys) == Set(operators.map(\.name)))
+    for method in operators {
+      #expect(roles[method.name] == OperatorMethods.requiredRole(of: method).name, "\(method.name)")
+    }
   }
 
-  @Test("Every method of the schema is in these tables")
-  func complete() async throws {
-    let harness = try await Harness()
-    var router = ServiceRouter()
-    harness.service.register(in: &router)
-    let tested = Self.agentMethods + Self.operatorMethods + [OperatorServiceMethods.tailLogs]
-    #expect(Set(router.methods) == Set(tested))
+  @Test("A response is named after its method, which the audit takes for the name of a change")
+  func responseNames() throws {
+    let schema = try SourceTree.text("Protos/integrationmanager/v1/operator.proto")
+    let methods = schema.matches(of: #/rpc (\w+)\(\w+\) returns \((?:stream )?(\w+)\)/#)
+    #expect(methods.count > 50)
+    for method in methods { #expect(method.2 == method.1 + "Response") }
   }
 }
 
-@Suite("Whom a credential names")
-struct AuthenticationTests {
-  static func credential(
-    _ token: String, peer: PeerAddress = .tcp("127.0.0.1:1")
-  ) -> Credential {
-    Credential(token: Array(token.utf8), peer: peer, clientName: "test", clientVersion: "")
-  }
+/// Every kind of caller.
+enum Caller: String, CaseIterable, CustomStringConvertible {
+  case nobody
+  case stranger
+  case agent
+  case viewer
+  case `operator`
+  case admin
+  case local
+  case revokedToken
+  case expiredToken
+  case revokedKey
+  case expiredKey
 
-  static func reason(_ result: Result<Principal, RPCError>) -> String {
-    switch result {
-    case .success(let principal): principal.name
-    case .failure(let error): "\(error.code) \(error.reason)"
+  var description: String { rawValue }
+
+  var role: OperatorRole? {
+    switch self {
+    case .viewer: .viewer
+    case .operator: .operator
+    case .admin, .local: .admin
+    case .nobody, .stranger, .agent, .revokedToken, .expiredToken, .revokedKey, .expiredKey: nil
     }
-  }
-
-  @Test("A key opens its integration, until it is revoked")
-  func key() async throws {
-    let harness = try await Harness()
-    let secret = try await harness.createIntegration()
-    let authenticator = harness.service.authenticator
-    let opened = authenticator.authenticate(Self.credential(secret))
-    #expect(Self.reason(opened) == "integration:customsoft")
-    var revoke = RevokeKeyRequest()
-    revoke.keyID = String(secret.dropFirst(4).prefix(8))
-    let revoked = try await harness.operators.revokeKey(revoke)
-    #expect(revoked.key?.live == false)
-    #expect(
-      Self.reason(authenticator.authenticate(Self.credential(secret)))
-        == "UNAUTHENTICATED TOKEN_REVOKED")
-  }
-
-  @Test("A key that was mistyped, cut, or is of another server is refused")
-  func wrongKeys() async throws {
-    let harness = try await Harness()
-    let secret = try await harness.createIntegration()
-    let other = try APIKey.generate().secretText
-    // The name of a key that exists with another's random part, and a checksum that fits: only the
-    // digest can tell.
-    for token in [other, String(secret.dropLast()), secret + "0", "imk_", "x", "\u{0}"] {
-      let result = harness.service.authenticator.authenticate(Self.credential(token))
-      #expect(Self.reason(result) == "UNAUTHENTICATED TOKEN_INVALID")
-    }
-  }
-
-  @Test("No message of a refusal holds any of the token")
-  func noSecrets() async throws {
-    let harness = try await Harness()
-    let other = try APIKey.generate().secretText
-    let result = harness.service.authenticator.authenticate(Self.credential(other))
-    guard case .failure(let error) = result else {
-      Issue.record("a strange key was taken")
-      return
-    }
-    #expect(!error.message.contains(other.dropFirst(12).prefix(32)))
-  }
-
-  @Test(
-    "On the Unix socket the own user and root need no token; others do, and everybody over TCP",
-    arguments: [
-      (PeerAddress.unix(userID: 1_000, processID: 1), "operator:local"),
-      (.unix(userID: 0, processID: 1), "operator:local"),
-      (.unix(userID: 1_001, processID: 1), "UNAUTHENTICATED TOKEN_MISSING"),
-      (.tcp("127.0.0.1:9"), "UNAUTHENTICATED TOKEN_MISSING"),
-    ])
-  func peers(peer: PeerAddress, expected: String) {
-    let authenticator = KeyAuthenticator(catalogue: Catalogue(), ownUserID: 1_000)
-    #expect(Self.reason(authenticator.authenticate(Self.credential("", peer: peer))) == expected)
-  }
-
-  @Test("Revoking a key closes the connections that it has opened, and no others")
-  func revokeCloses() async throws {
-    let harness = try await Harness()
-    let agent = try await harness.agent()
-    try await harness.createIntegration("other")
-    let bystander = TestAgent(id: "b", channel: try harness.connection(of: "other"))
-    _ = try await bystander.heartbeat()
-    async let waiting = failure { try await agent.poll(waitMs: 60_000) }
-    try await eventually("the poll waits") { harness.service.polls.count == 1 ? true : nil }
-    var revoke = RevokeKeyRequest()
-    revoke.keyID = try #require(harness.service.catalogue.keys(of: 1).first?.id)
-    _ = try await harness.operators.revokeKey(revoke)
-    let ended = try await waiting
-    #expect(ended.reason == "TOKEN_REVOKED", "\(ended)")
-    _ = try await bystander.heartbeat()
-    #expect(try await failure { try await agent.heartbeat() }.code != .ok)
-  }
-
-  @Test("An integration has at most two live keys; a revoked one makes room")
-  func twoKeys() async throws {
-    let harness = try await Harness()
-    try await harness.createIntegration()
-    var create = CreateKeyRequest()
-    create.integration = "customsoft"
-    let second = try await harness.operators.createKey(create)
-    #expect(second.secret.hasPrefix("imk_\(second.key?.id ?? "?")"))
-    #expect(
-      try await failure { try await harness.operators.createKey(create) }.reason
-        == "TOO_MANY_KEYS")
-    var revoke = RevokeKeyRequest()
-    revoke.keyID = second.key?.id ?? ""
-    _ = try await harness.operators.revokeKey(revoke)
-    _ = try await harness.operators.createKey(create)
-    var list = ListKeysRequest()
-    list.integration = "customsoft"
-    let keys = try await harness.operators.listKeys(list).keys
-    #expect(keys.count == 3)
-    #expect(keys.filter { !$0.live }.map(\.id) == [revoke.keyID])
-    #expect(keys.allSatisfy { $0.createdBy == "operator:local" })
   }
 }

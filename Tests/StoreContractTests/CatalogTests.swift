@@ -27,7 +27,8 @@ import Testing
     try await harness.perform(.updateIntegration(change))
     try await harness.perform(.pauseIntegration(harness.integration, reason: "audit"))
     try await harness.perform(.createKey(key("aaaaaaaa", harness.integration, now)))
-    try await harness.perform(.saveKeyUses(["aaaaaaaa": now, "nobody00": now]))
+    let use = CredentialUse(at: now, from: "192.0.2.7")
+    try await harness.perform(.saveKeyUses(["aaaaaaaa": use, "nobody00": use]))
     var agent = StoredAgent(
       integration: harness.integration, agentID: "agent-9", firstSeenAt: now)
     agent.host = "office-pc"
@@ -46,7 +47,7 @@ import Testing
     #expect(catalog.integrations.first?.supportContact == "+49 30 1234")
     #expect(catalog.integrations.first?.isPaused == true)
     #expect(catalog.integrations.first?.pauseReason == "audit")
-    #expect(catalog.keys.map(\.lastUsedAt) == [now])
+    #expect(catalog.keys.map(\.lastUse) == [use])
     #expect(catalog.keys.first?.sealedSecret == [1, 2, 3])
     #expect(catalog.actions.map(\.declaration) == StoreHarness.actions)
     #expect(catalog.agents == [agent])

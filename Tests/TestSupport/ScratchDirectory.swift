@@ -21,6 +21,15 @@ public final class ScratchDirectory: Sendable {
   /// The path of an entry, which need not exist.
   public func file(_ name: String) -> String { path + "/" + name }
 
+  /// The files, over all levels, whose bytes hold a text.
+  public func files(with text: String) throws -> [String] {
+    let names = try FileManager.default.subpathsOfDirectory(atPath: path)
+    return names.filter { name in
+      let bytes = FileManager.default.contents(atPath: file(name)) ?? Data()
+      return bytes.range(of: Data(text.utf8)) != nil
+    }
+  }
+
   /// Writes a file and returns its path.
   @discardableResult
   public func write(_ text: String, to name: String) throws -> String {

@@ -44,6 +44,9 @@ struct cbl_load_options {
   double seconds;
   uint64_t seed;          // of the log ids
   uint64_t calls;         // 0: as many as the time allows; else exactly so many, within the time
+  double calls_per_second;  // the pace, whatever the server does; 0: the next when one is answered.
+                            // A latency counts from when the call was due then.
+  const volatile int32_t *stop;  // or NULL; another thread ends the load by writing anything but 0
 };
 
 struct cbl_load_result {

@@ -1,3 +1,5 @@
+import IntegrationModel
+
 /// What operators want of one agent, newest last.
 ///
 /// Each entry has a version; a session (one connection of the agent) remembers the version up to
@@ -10,6 +12,8 @@ struct AgentDirectives {
     case pause(reason: String)
     case resume
     case drain(reason: String)
+    /// For connections that this key has opened: another key goes on, this one ends.
+    case rotateKey(keyID: String, expiresAt: Instant)
   }
 
   /// The most wishes kept for an agent; beyond it the oldest cancel is dropped, which the store
@@ -32,6 +36,8 @@ struct AgentDirectives {
       entries.removeAll { $0.wish.isPauseOrResume }
     case .drain:
       entries.removeAll { $0.wish.isDrain }
+    case .rotateKey(let keyID, _):
+      entries.removeAll { $0.wish.endingKey == keyID }
     }
     if entries.count >= Self.maximumWishes { entries.removeFirst() }
     version += 1
@@ -43,6 +49,9 @@ struct AgentDirectives {
   func since(_ seen: UInt64) -> [Wish] {
     entries.filter { $0.version > seen }.map(\.wish)
   }
+
+  /// Whether the very same wish stands already.
+  func stands(_ wish: Wish) -> Bool { entries.contains { $0.wish == wish } }
 
   /// Why the agent is asked to finish and stop; nil: it is not.
   var drainReason: String? {
@@ -71,8 +80,13 @@ extension AgentDirectives.Wish {
   var isPauseOrResume: Bool {
     switch self {
     case .pause, .resume: true
-    case .cancel, .drain: false
+    case .cancel, .drain, .rotateKey: false
     }
+  }
+
+  /// The key that ends.
+  var endingKey: String? {
+    if case .rotateKey(let keyID, _) = self { keyID } else { nil }
   }
 
   var isDrain: Bool {

@@ -22,9 +22,14 @@ final class AgentSession: Sendable {
 
   /// The integration whose key opened the connection.
   let integration: Int64
+  /// The key that opened the connection; empty: none did.
+  let keyID: String
   private let state = Mutex(State())
 
-  init(integration: Int64) { self.integration = integration }
+  init(integration: Int64, keyID: String = "") {
+    self.integration = integration
+    self.keyID = keyID
+  }
 
   /// What a look at the session gives.
   struct Found {
@@ -86,7 +91,8 @@ final class AgentSession: Sendable {
       let seen = state.entries[place].seenVersion
       return record.directives.withLock { directives in
         state.entries[place].seenVersion = directives.version
-        return directives.since(seen)
+        // Who has changed to another key already need not hear that the old one ends.
+        return directives.since(seen).filter { $0.endingKey.map { $0 == keyID } ?? true }
       }
     }
   }

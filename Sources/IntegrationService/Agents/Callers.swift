@@ -50,7 +50,7 @@ extension IntegrationService {
   ) -> AgentSession {
     sessions.withLock { sessions in
       if let session = sessions[connection] { return session }
-      let session = AgentSession(integration: principal.id)
+      let session = AgentSession(integration: principal.id, keyID: principal.credentialID)
       sessions[connection] = session
       return session
     }
@@ -90,6 +90,7 @@ extension IntegrationService {
     if let integration = catalogue.integration(record.integration), integration.isPaused {
       record.want(.pause(reason: integration.pauseReason))
     }
+    for wish in keyWishes(of: record.integration) { record.want(wish) }
   }
 
   /// An agent is back: its leases do not end after the grace time.

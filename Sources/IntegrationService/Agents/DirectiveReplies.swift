@@ -24,6 +24,10 @@ extension RepeatedView<DirectiveView> {
         var drain = Drain()
         drain.reason = reason
         view.makeDrain().assign(drain)
+      case .rotateKey(_, let expiresAt):
+        var rotate = RotateKey()
+        rotate.currentKeyExpiresAt = Timestamp(expiresAt)
+        view.makeRotateKey().assign(rotate)
       }
     }
   }

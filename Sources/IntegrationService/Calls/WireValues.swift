@@ -48,6 +48,13 @@ extension Health {
   init(_ health: AgentHealth) { self.init(rawValue: Int32(health.rawValue)) }
 }
 
+extension Role {
+  init(_ role: OperatorRole) { self.init(rawValue: Int32(role.rawValue)) }
+
+  /// The model's role; nil for UNSPECIFIED and for numbers that this server does not know.
+  var model: OperatorRole? { UInt8(exactly: rawValue).flatMap(OperatorRole.init(rawValue:)) }
+}
+
 extension Entity {
   /// The record that an action works on; nil: none.
   init?(_ reference: EntityReference) {

@@ -7,19 +7,22 @@ import RPCWire
 
 /// Decides from memory whom a credential names.
 ///
-/// An API key names its integration. Without one, the server's own user and root are the operator
-/// `local` on a Unix socket, where the kernel vouches for the peer (SO_PEERCRED, unix(7)).
+/// An API key names its integration, an operator's token its operator. Without either, the server's
+/// own user and root are the operator `local` on a Unix socket, where the kernel vouches for the
+/// peer (SO_PEERCRED, unix(7)).
 final class KeyAuthenticator: Authenticator {
   private let catalogue: Catalogue
+  private let tokens: TokenTable
   private let ownUserID: UInt32
 
-  init(catalogue: Catalogue, ownUserID: UInt32 = geteuid()) {
+  init(catalogue: Catalogue, tokens: TokenTable, ownUserID: UInt32 = geteuid()) {
     self.catalogue = catalogue
+    self.tokens = tokens
     self.ownUserID = ownUserID
   }
 
   func authenticate(_ credential: Credential) -> Result<Principal, RPCError> {
-    credential.token.isEmpty ? byPeer(credential.peer) : byKey(credential.token)
+    credential.token.isEmpty ? byPeer(credential.peer) : byToken(credential)
   }
 
   private func byPeer(_ peer: PeerAddress) -> Result<Principal, RPCError> {
@@ -36,20 +39,28 @@ final class KeyAuthenticator: Authenticator {
       return .failure(
         RPCError(
           .unauthenticated,
-          "a token is needed here: an integration's API key (imk_…); only the server's own user "
-            + "and root need none, on the Unix socket",
+          "a token is needed here: an integration's API key (imk_…) or an operator's token "
+            + "(imo_…); only the server's own user and root need none, on the Unix socket",
           reason: WireReason.tokenMissing))
     }
   }
 
-  private func byKey(_ token: [UInt8]) -> Result<Principal, RPCError> {
-    let key: APIKey
+  private func byToken(_ credential: Credential) -> Result<Principal, RPCError> {
+    let key: AccessKey
     do {
-      key = try APIKey(parsing: token)
+      key = try AccessKey(parsing: credential.token)
     } catch {
       return .failure(
         RPCError(.unauthenticated, error.description, reason: WireReason.tokenInvalid))
     }
+    let use = CredentialUse(at: ServerClock.now, from: credential.peer.host)
+    switch key.kind {
+    case .integration: return integration(key, use)
+    case .operator: return `operator`(key, use)
+    }
+  }
+
+  private func integration(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
     guard let stored = catalogue.key(key.id), key.matches(digest: stored.secretHash) else {
       return .failure(
         RPCError(
@@ -58,8 +69,7 @@ final class KeyAuthenticator: Authenticator {
             + "`integrationctl keys list`",
           reason: WireReason.tokenInvalid))
     }
-    let now = ServerClock.now
-    guard stored.isLive(at: now) else {
+    guard stored.isLive(at: use.at) else {
       let what = stored.revokedAt == nil ? "has expired" : "was revoked"
       return .failure(
         RPCError(
@@ -67,23 +77,41 @@ final class KeyAuthenticator: Authenticator {
           "the key \(key) \(what): make another with `integrationctl keys create`",
           reason: WireReason.tokenRevoked))
     }
-    catalogue.keyUsed(stored.id, at: now)
+    catalogue.keyUsed(stored.id, use)
     return .success(.agent(of: stored.integration, catalogue: catalogue, key: stored.id))
+  }
+
+  private func `operator`(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
+    guard let stored = tokens.token(key.id), key.matches(digest: stored.secretHash) else {
+      return .failure(
+        RPCError(
+          .unauthenticated,
+          "the token \(key) is not one of this server's: an admin sees its tokens with "
+            + "`integrationctl tokens list`",
+          reason: WireReason.tokenInvalid))
+    }
+    guard stored.isLive(at: use.at) else {
+      let what = stored.revokedAt == nil ? "has expired" : "was revoked"
+      return .failure(
+        RPCError(
+          .unauthenticated,
+          "the token \(key) \(what): an admin makes another with `integrationctl tokens create`",
+          reason: WireReason.tokenRevoked))
+    }
+    tokens.used(stored.id, use)
+    return .success(
+      .operator(
+        stored.name, role: stored.role, tokenID: stored.credentialID, address: use.from))
   }
 }
 
 extension Principal {
-  /// Whoever has the server's own user id, or root's, on its Unix socket.
-  static var localOperator: Principal {
-    Principal(name: "operator:local", kind: .operator, id: 0, credentialID: "")
-  }
-
   /// An integration's agent behind one connection.
   static func agent(
     of integration: IntegrationID, catalogue: Catalogue, key: String
   ) -> Principal {
     Principal(
       name: "integration:\(catalogue.name(of: integration))", kind: .agent, id: integration,
-      credentialID: key, attachment: AgentSession(integration: integration))
+      credentialID: key, attachment: AgentSession(integration: integration, keyID: key))
   }
 }

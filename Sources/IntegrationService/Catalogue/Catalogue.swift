@@ -12,7 +12,7 @@ final class Catalogue: Sendable {
     var ids: [String: IntegrationID] = [:]
     var keys: [String: StoredKey] = [:]
     /// When keys were used that the store does not know of yet.
-    var unsavedUses: [String: Instant] = [:]
+    var unsavedUses: [String: CredentialUse] = [:]
     var actions: [IntegrationID: [String: StoredAction]] = [:]
   }
 
@@ -37,23 +37,23 @@ final class Catalogue: Sendable {
   func update(_ key: StoredKey) {
     state.withLock { state in
       var key = key
-      if let known = state.keys[key.id]?.lastUsedAt, known > key.lastUsedAt ?? .epoch {
-        key.lastUsedAt = known
+      if let known = state.keys[key.id]?.lastUse, known.at > key.lastUse?.at ?? .epoch {
+        key.lastUse = known
       }
       state.keys[key.id] = key
     }
   }
 
   /// A key opened a connection; shown at once, written by and by.
-  func keyUsed(_ id: String, at now: Instant) {
+  func keyUsed(_ id: String, _ use: CredentialUse) {
     state.withLock { state in
-      state.keys[id]?.lastUsedAt = now
-      state.unsavedUses[id] = now
+      state.keys[id]?.lastUse = use
+      state.unsavedUses[id] = use
     }
   }
 
   /// Takes out which keys were used since the last time.
-  func takeKeyUses() -> [String: Instant] {
+  func takeKeyUses() -> [String: CredentialUse] {
     state.withLock { state in
       let taken = state.unsavedUses
       state.unsavedUses = [:]

@@ -95,6 +95,7 @@ extension IntegrationService: CommitObserver {
     case .keyChanged(let key): follow(key)
     case .scheduleChanged(let schedule): follow(schedule)
     case .scheduleRemoved(let name): schedules.remove(name)
+    case .tokenChanged(let token): follow(token)
     }
   }
 
@@ -105,15 +106,6 @@ extension IntegrationService: CommitObserver {
     let wish: AgentDirectives.Wish =
       integration.isPaused ? .pause(reason: integration.pauseReason) : .resume
     for agent in agents.agents(of: integration.id) { tell(agent, wish) }
-  }
-
-  /// A key that was revoked closes what it has opened.
-  private func follow(_ key: StoredKey) {
-    catalogue.update(key)
-    guard key.revokedAt != nil else { return }
-    let id = key.id
-    server.withLock { $0 }?.disconnect(
-      where: { $0.credentialID == id }, reason: WireReason.tokenRevoked)
   }
 
   private func answer(
@@ -134,8 +126,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .schedule, .scheduleFired,
-      .expired, .done:
+    case .registered, .requested, .cancelled, .integration, .key, .rotated, .token, .schedule,
+      .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

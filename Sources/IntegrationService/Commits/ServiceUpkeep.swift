@@ -54,7 +54,7 @@ extension IntegrationService {
   func saveChanges() {
     Task {
       while await saveAgents() {}
-      await saveKeyUses()
+      await saveUses()
       let wait = configuration.limits.agentSaveInterval.wholeMilliseconds
       schedule(.save, atMs: ServiceTimer<Deadline>.nowMs + wait)
     }
@@ -73,11 +73,16 @@ extension IntegrationService {
     }
   }
 
-  /// Writes when keys were used last.
-  func saveKeyUses() async {
-    let uses = catalogue.takeKeyUses()
-    guard !uses.isEmpty else { return }
+  /// Writes when and from where keys and tokens were used last.
+  func saveUses() async {
+    let keyUses = catalogue.takeKeyUses()
+    let tokenUses = tokens.takeUses()
     // A use that cannot be written is not worth a retry: the next one comes soon.
-    _ = try? await store.perform(.saveKeyUses(uses), now: ServerClock.now)
+    if !keyUses.isEmpty {
+      _ = try? await store.perform(.saveKeyUses(keyUses), now: ServerClock.now)
+    }
+    if !tokenUses.isEmpty {
+      _ = try? await store.perform(.saveTokenUses(tokenUses), now: ServerClock.now)
+    }
   }
 }

@@ -14,6 +14,7 @@ enum Troubles {
     case agentDegraded = "AGENT_DEGRADED"
     case scheduleFailing = "SCHEDULE_FAILING"
     case failedLogs = "FAILED_LOGS"
+    case keyExpiring = "KEY_EXPIRING"
     case pausedWithQueue = "PAUSED_WITH_QUEUE"
     case clockSkew = "CLOCK_SKEW"
     case neverSeen = "NEVER_SEEN"
@@ -27,9 +28,11 @@ enum Troubles {
   /// The most lines that are listed.
   static let maximumTroubles = 200
 
-  /// All troubles, worst first, then by integration.
-  static func find(_ boards: [HealthBoard], failing: [StoredSchedule] = []) -> [Trouble] {
-    var found: [(Kind, Trouble)] = []
+  /// All troubles, worst first, then by integration; with those that no board shows.
+  static func find(
+    _ boards: [HealthBoard], failing: [StoredSchedule] = [], with others: [(Kind, Trouble)] = []
+  ) -> [Trouble] {
+    var found = others
     for board in boards {
       found += troubles(of: board)
       for schedule in failing where schedule.integration == board.stored.id {

@@ -172,12 +172,7 @@ extension IntegrationService {
       return call.fail(error)
     }
     read(call) { [self] () async throws(RPCError) in
-      let outcome: CommandOutcome
-      do throws(StoreFailure) {
-        outcome = try await store.perform(command, now: call.now.instant)
-      } catch {
-        throw RPCError(error)
-      }
+      let outcome = try await commit(command, for: call)
       guard case .integration(let stored, _) = outcome else {
         preconditionFailure("the store answered a command with another's outcome")
       }

@@ -15,15 +15,15 @@ struct NewKey {
 extension IntegrationService {
   /// Makes a key for an integration; it is not stored yet.
   func newKey(
-    integration: IntegrationID, by principal: Principal, now: Instant
+    integration: IntegrationID, by principal: Principal, now: Instant, expiresAt: Instant? = nil
   ) throws(RPCError) -> NewKey {
     do {
-      let key = try APIKey.generate()
+      let key = try AccessKey.generate(.integration)
       let secret = key.secretText
       let sealed = try configuration.sealingKey?.seal(Array(secret.utf8), context: key.id) ?? []
       let stored = StoredKey(
         id: key.id, integration: integration, secretHash: key.digest, sealedSecret: sealed,
-        createdAt: now, createdBy: principal.name)
+        createdAt: now, createdBy: principal.name, expiresAt: expiresAt)
       return NewKey(stored: stored, secret: secret)
     } catch {
       configuration.log("level=error event=key_not_made \(error)")
@@ -40,10 +40,14 @@ extension IntegrationService {
     guard isOperator(call.handle) else { return }
     let integration: StoredIntegration
     let made: NewKey
+    let fields = request.makeMessage()
     do throws(RPCError) {
-      integration = try known(request.integration.string)
+      var checks = FieldChecks()
+      let end = checks.end(fields.expiresAt, "expires_at", now: call.now.instant)
+      guard checks.isEmpty else { throw .invalid(checks.violations) }
+      integration = try known(fields.integration)
       made = try newKey(
-        integration: integration.id, by: call.principal, now: call.now.instant)
+        integration: integration.id, by: call.principal, now: call.now.instant, expiresAt: end)
     } catch {
       return call.fail(error)
     }
@@ -54,6 +58,18 @@ extension IntegrationService {
       response.secret = made.secret
       return response
     }
+  }
+
+  /// The key of an id, or the error that it is unknown.
+  func knownKey(_ id: String) throws(RPCError) -> StoredKey {
+    guard let key = catalogue.key(id) else {
+      throw RPCError(
+        .notFound,
+        "no key has the id \"\(RPCError.shown(id))\" (the 8 characters after imk_): "
+          + "`integrationctl keys list`",
+        reason: Reason.keyUnknown)
+    }
+    return key
   }
 
   /// Keys without their secrets.
@@ -80,14 +96,7 @@ extension IntegrationService {
     change(
       call,
       { () throws(RPCError) in
-        guard catalogue.key(id) != nil else {
-          throw RPCError(
-            .notFound,
-            "no key has the id \"\(RPCError.shown(id))\" (the 8 characters after imk_): "
-              + "`integrationctl keys list`",
-            reason: Reason.keyUnknown)
-        }
-        return .revokeKey(id: id)
+        .revokeKey(id: try knownKey(id).id)
       },
       { [catalogue] outcome in
         guard case .key(let key) = outcome else { return nil }
@@ -108,7 +117,8 @@ extension Key {
     createdAt = Timestamp(stored.createdAt)
     expiresAt = Timestamp(stored.expiresAt)
     revokedAt = Timestamp(stored.revokedAt)
-    lastUsedAt = Timestamp(stored.lastUsedAt)
+    lastUsedAt = Timestamp(stored.lastUse?.at)
+    lastUsedFrom = stored.lastUse?.from ?? ""
     createdBy = stored.createdBy
     live = stored.isLive(at: now)
   }

@@ -12,6 +12,8 @@ extension IntegrationService: AgentServiceHandler, OperatorServiceHandler {}
 
 extension IntegrationService {
   /// Whether the caller is an operator; fails the call otherwise.
+  ///
+  /// The gate has let nobody else through; see `register(in:)`.
   func isOperator(_ handle: CallHandle) -> Bool {
     guard handle.principal.kind == .operator else {
       handle.fail(.operatorOnly)
@@ -20,10 +22,12 @@ extension IntegrationService {
     return true
   }
 
-  /// Answers an operator's call in a task, where it may read the store.
+  /// Answers an operator's call in a task, where it may read the store; `finally` runs behind the
+  /// answer.
   func read<Response: ProtobufMessage>(
     _ call: ServerCall<Response>,
-    _ makeResponse: @escaping @Sendable () async throws(RPCError) -> Response
+    _ makeResponse: @escaping @Sendable () async throws(RPCError) -> Response,
+    finally: @escaping @Sendable () -> Void = {}
   ) {
     guard isOperator(call.handle) else { return }
     Task {
@@ -32,10 +36,12 @@ extension IntegrationService {
       } catch {
         call.fail(error)
       }
+      finally()
     }
   }
 
-  /// Answers an operator's call with a command, after checks that may find a field wrong.
+  /// Answers an operator's call with a command, after checks that may find a field wrong; what the
+  /// command changes is entered into the audit.
   func change<Response: ProtobufMessage>(
     _ call: ServerCall<Response>, _ makeCommand: () throws(RPCError) -> StoreCommand,
     _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
@@ -114,11 +120,4 @@ extension IntegrationService {
 
   /// The id that this process made last.
   private static let lastLogID = Mutex(LogID.lowest)
-}
-
-extension RPCError {
-  static let operatorOnly = RPCError(
-    .permissionDenied,
-    "this method is for operators: an integration's API key may only make agents' calls",
-    reason: Reason.operatorOnly)
 }

@@ -45,6 +45,20 @@ enum PageToken {
     return number
   }
 
+  /// The entry of the audit behind which a list goes on, in its order.
+  static func text(auditNumber: Int64, isOldestFirst: Bool) -> String {
+    "\(isOldestFirst ? "a" : "d")\(auditNumber)"
+  }
+
+  /// Reads the entry's number back; nil for an empty token.
+  static func auditNumber(_ token: String, isOldestFirst: Bool) throws(RPCError) -> Int64? {
+    guard !token.isEmpty else { return nil }
+    guard token.utf8.count <= 20, token.first == (isOldestFirst ? "a" : "d"),
+      let number = Int64(token.dropFirst()), number > 0
+    else { throw invalid("page_token") }
+    return number
+  }
+
   private static func invalid(_ field: String) -> RPCError {
     RPCError(
       .invalidArgument,

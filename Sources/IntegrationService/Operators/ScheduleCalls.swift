@@ -25,7 +25,8 @@ extension IntegrationService {
       stored.nextAt = first?.time
       stored.fireAt = first?.fireAt
       var response = CreateScheduleResponse()
-      response.schedule = try await change(.create(stored), now: now)
+      response.schedule = await shown(
+        try await commit(.schedule(.create(stored)), for: call, now: now))
       return response
     }
   }
@@ -74,17 +75,10 @@ extension IntegrationService {
     }
   }
 
-  /// Does a command about one schedule, and shows it as it is then.
-  private func change(
-    _ command: ScheduleCommand, now: Instant
-  ) async throws(RPCError) -> Schedule {
-    do throws(StoreFailure) {
-      let outcome = try await store.perform(.schedule(command), now: now)
-      guard case .schedule(let stored) = outcome else { return Schedule() }
-      return Schedule(stored, try? await status(of: stored), catalogue)
-    } catch {
-      throw RPCError(error)
-    }
+  /// A schedule as a command has left it.
+  private func shown(_ outcome: CommandOutcome) async -> Schedule? {
+    guard case .schedule(let stored) = outcome else { return nil }
+    return Schedule(stored, try? await status(of: stored), catalogue)
   }
 
   private func status(of stored: StoredSchedule) async throws(StoreError) -> Status? {
@@ -106,7 +100,10 @@ extension IntegrationService {
       var response = UpdateScheduleResponse()
       for attempt in 1... {
         do throws(RPCError) {
-          response.schedule = try await update(change, message.updateFields, principal)
+          let now = configuration.clock()
+          let command = try await update(change, message.updateFields, principal, now: now)
+          response.schedule = await shown(
+            try await commit(.schedule(command), for: call, now: now))
           break
         } catch {
           guard error.reason == "SCHEDULE_CHANGED", attempt < Self.maximumUpdateTries else {
@@ -119,8 +116,8 @@ extension IntegrationService {
   }
 
   private func update(
-    _ change: Schedule, _ names: [String], _ principal: String
-  ) async throws(RPCError) -> Schedule {
+    _ change: Schedule, _ names: [String], _ principal: String, now: Instant
+  ) async throws(RPCError) -> ScheduleCommand {
     let known = try knownSchedule(change.name)
     var fields = Schedule(known.stored, nil, catalogue)
     guard !names.isEmpty else {
@@ -132,7 +129,6 @@ extension IntegrationService {
         "expected \(Schedule.updatable.joined(separator: ", ")); \"\(RPCError.shown(wrong))\" is "
           + "none of them")
     }
-    let now = configuration.clock()
     var stored = known.stored
     let pace = try await check(fields, &stored)
     stored.lastError = ""
@@ -147,8 +143,7 @@ extension IntegrationService {
     } else {
       stored.fireAt = stored.nextAt.map(pace.fireAt)
     }
-    return try await self.change(
-      .update(stored, from: known.stored, principal: principal), now: now)
+    return .update(stored, from: known.stored, principal: principal)
   }
 
   func knownSchedule(_ name: String) throws(RPCError) -> ScheduleBook.Entry {

@@ -19,6 +19,8 @@ extension IntegrationService {
     response.schemaVersion = UInt32(clamping: schemaVersion.withLock { $0 })
     response.limits = limitsByFlag
     response.counters = counters
+    response.principal = call.principal.name
+    response.role = (call.principal.identity?.role).map(Role.init) ?? .unspecified
     call.answer(response)
   }
 
@@ -49,10 +51,12 @@ extension IntegrationService {
   public func getStatus(
     _ request: GetStatusRequestView, _ call: ServerCall<GetStatusResponse>
   ) {
+    let role = call.principal.identity?.role
     read(call) { [self] () async throws(RPCError) in
       let boards = try await boards(catalogue.integrations())
       var response = GetStatusResponse()
-      response.troubles = Troubles.find(boards, failing: schedules.failing())
+      response.troubles = Troubles.find(
+        boards, failing: schedules.failing(), with: endingCredentials(for: role))
       response.integrations = boards.map(\.integration)
       let actions = boards.flatMap(\.counts.actions)
       response.queued = actions.reduce(0) { $0 + $1.queued }
@@ -109,11 +113,10 @@ extension IntegrationService {
       }
       tell(record, .drain(reason: reason))
       // On disk before the reply: the wish outlives a crash of the server.
-      do throws(StoreFailure) {
-        _ = try await store.perform(.saveAgents([record.stored]), now: ServerClock.now)
-      } catch {
-        throw RPCError(error)
-      }
+      try await recordAudit(
+        AuditRecord(
+          target: "agent/\(name)/\(id)", after: ["drainReason": reason], reason: reason),
+        for: call, with: [.saveAgents([record.stored])])
       let board = try await boards([integration])
       var response = DrainAgentResponse()
       response.agent = board.first?.agents.first { $0.agent.agentID == id }?.agent

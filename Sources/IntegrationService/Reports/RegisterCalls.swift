@@ -31,7 +31,8 @@ extension IntegrationService {
     }
   }
 
-  /// Submits a command that is not hot, and answers the call at its commit.
+  /// Submits a command that is not hot, and answers the call at its commit; what an operator
+  /// changes with it is entered into the audit.
   ///
   /// `makeResponse` runs on a queue of the store; nil stands for an outcome that is not of the
   /// command, which is a fault of the store.
@@ -42,7 +43,7 @@ extension IntegrationService {
     let poll = takePoll(for: command)
     let taken = store.submit { batch in
       batch.append(
-        command, now: call.now.instant,
+        call.audited(command), now: call.now.instant,
         origin: .completion { outcome in
           if case .failed(let failure) = outcome { return call.fail(RPCError(failure)) }
           guard let response = makeResponse(outcome) else {

@@ -24,7 +24,7 @@ struct OwnFigures {
 
   static let names = ["dispatch", "dispatch-1000", "idle", "logs-1m"]
   /// Those that run only when named: it takes minutes.
-  static let onRequest = ["logs-10k", "logs-10m"]
+  static let onRequest = ["operators", "logs-10k", "logs-10m"]
 
   func run(_ wanted: Set<String>) async -> [OwnFigure] {
     var figures: [OwnFigure] = []
@@ -45,6 +45,7 @@ struct OwnFigures {
     case "dispatch-1000":
       try await DispatchFigures(directory: directory, seconds: seconds).run()
     case "idle": try await idle()
+    case "operators": try await OperatorFigures(directory: directory, progress: progress).run()
     case "logs-10k": try await logs(10_000)
     case "logs-1m": try await logs(1_000_000)
     default: try await logs(10_000_000)

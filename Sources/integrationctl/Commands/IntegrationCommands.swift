@@ -165,7 +165,7 @@ enum IntegrationCommands {
     try invocation.write(reply) { presentation in
       var document = Document(presentation)
       document.line(Cell("Created integration \(request.name).", .good))
-      KeyCommands.addSecret(reply.secret, to: &document, invocation)
+      KeyCommands.addSecret(reply.secret, .key, to: &document, invocation)
       return document.text
     }
   }

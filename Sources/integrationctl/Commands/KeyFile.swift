@@ -4,7 +4,8 @@ import Glibc
 /// A new file that only its owner reads, for a secret.
 enum KeyFile {
   static let flag = Flag.optional(
-    "key-file", .path.named("FILE"), help: "write the key to this new file, mode 0600, and not here"
+    "key-file", .path.named("FILE"),
+    help: "write the secret to this new file, mode 0600, and not here"
   )
 
   /// Runs a call that makes a secret and keeps it in the file that the command line names, if any.
@@ -22,7 +23,7 @@ enum KeyFile {
       let reply = try await call()
       guard write(secret(reply) + "\n", to: descriptor), fsync(descriptor) == 0 else {
         throw Failure(
-          .refused, "the key cannot be written to \(path): \(Failure.systemMessage(errno))",
+          .refused, "the secret cannot be written to \(path): \(Failure.systemMessage(errno))",
           next: "Revoke it (integrationctl keys list shows its id) and make another.")
       }
       return reply

@@ -25,6 +25,7 @@ enum ServerCommands {
     var document = Document(presentation)
     document.line(Cell("integrationd \(reply.version)", .heading))
     document.fields([
+      ("You are", Cell(callerWords(reply))),
       ("Started", .moment(reply.startedAt, presentation.now)),
       ("Listens on", Cell(reply.addresses.joined(separator: " "))),
       ("Data directory", Cell(reply.dataDirectory)),
@@ -38,6 +39,11 @@ enum ServerCommands {
       "Counters since the start", table("COUNTER", "VALUE"),
       counters.map { ($0.key, "\($0.value)") }, empty: "none")
     return document.text
+  }
+
+  private static func callerWords(_ reply: GetServerInfoResponse) -> String {
+    let role = reply.role.words
+    return role.isEmpty ? reply.principal : "\(reply.principal), \(role)"
   }
 
   private static func table(_ name: String, _ value: String) -> Table<(String, String)> {

@@ -1,22 +1,34 @@
 import Credentials
 import Testing
 
-@Suite("API keys")
-struct APIKeyTests {
+@Suite("Keys and tokens")
+struct AccessKeyTests {
   @Test("A new key reads back as itself")
   func roundTrip() throws {
-    let key = try APIKey.generate()
-    let again = try APIKey(parsing: key.secretText.utf8)
+    let key = try AccessKey.generate(.integration)
+    let again = try AccessKey(parsing: key.secretText.utf8)
     #expect(again.id == key.id)
     #expect(again.digest == key.digest)
     #expect(key.secretText.utf8.count == 50)
     #expect(key.secretText.hasPrefix("imk_\(key.id)"))
   }
 
+  @Test("Keys and tokens differ by their beginning", arguments: AccessKey.Kind.allCases)
+  func kinds(kind: AccessKey.Kind) throws {
+    let key = try AccessKey.generate(kind)
+    #expect(key.secretText.hasPrefix("\(kind.prefix)\(key.id)"))
+    #expect(try AccessKey(parsing: key.secretText.utf8).kind == kind)
+    #expect(key.secretText.utf8.count == AccessKey.textCharacters)
+    // The checksum covers the prefix: a key does not become a token.
+    let other = AccessKey.Kind.allCases.first { $0 != kind }
+    let forged = (other?.prefix ?? "") + key.secretText.dropFirst(4)
+    #expect(throws: CredentialError.checksumWrong) { try AccessKey(parsing: forged.utf8) }
+  }
+
   @Test("Two keys share neither name nor secret")
   func distinct() throws {
-    let first = try APIKey.generate()
-    let second = try APIKey.generate()
+    let first = try AccessKey.generate(.integration)
+    let second = try AccessKey.generate(.integration)
     #expect(first.id != second.id)
     #expect(!first.matches(digest: second.digest))
     #expect(first.matches(digest: first.digest))
@@ -24,24 +36,24 @@ struct APIKeyTests {
 
   @Test("A mistyped character is caught by the checksum", arguments: 4..<50)
   func typingError(offset: Int) throws {
-    var bytes = Array(try APIKey.generate().secretText.utf8)
+    var bytes = Array(try AccessKey.generate(.integration).secretText.utf8)
     bytes[offset] = bytes[offset] == UInt8(ascii: "7") ? UInt8(ascii: "8") : UInt8(ascii: "7")
-    #expect(throws: CredentialError.checksumWrong) { try APIKey(parsing: bytes) }
+    #expect(throws: CredentialError.checksumWrong) { try AccessKey(parsing: bytes) }
   }
 
   @Test("Two swapped neighbours are caught", arguments: 12..<43)
   func swapped(offset: Int) throws {
-    var bytes = Array(try APIKey.generate().secretText.utf8)
+    var bytes = Array(try AccessKey.generate(.integration).secretText.utf8)
     guard bytes[offset] != bytes[offset + 1] else { return }
     bytes.swapAt(offset, offset + 1)
-    #expect(throws: CredentialError.checksumWrong) { try APIKey(parsing: bytes) }
+    #expect(throws: CredentialError.checksumWrong) { try AccessKey(parsing: bytes) }
   }
 
   @Test("A key cut short says how long a key is", arguments: 4..<50)
   func truncated(count: Int) throws {
-    let bytes = Array(try APIKey.generate().secretText.utf8.prefix(count))
+    let bytes = Array(try AccessKey.generate(.integration).secretText.utf8.prefix(count))
     #expect(throws: CredentialError.lengthWrong(expected: 50, got: count)) {
-      try APIKey(parsing: bytes)
+      try AccessKey(parsing: bytes)
     }
   }
 
@@ -49,21 +61,21 @@ struct APIKeyTests {
     "Other text is no key",
     arguments: ["", "i", "imk", "IMK_00000000", "ghp_0123456789", "\u{0}\u{0}\u{0}\u{0}"])
   func otherText(text: String) {
-    #expect(throws: CredentialError.prefixMissing) { try APIKey(parsing: text.utf8) }
+    #expect(throws: CredentialError.prefixMissing) { try AccessKey(parsing: text.utf8) }
   }
 
   @Test("A character outside the alphabet is named by its place", arguments: [4, 20, 49])
   func invalidCharacter(offset: Int) throws {
-    var bytes = Array(try APIKey.generate().secretText.utf8)
+    var bytes = Array(try AccessKey.generate(.integration).secretText.utf8)
     bytes[offset] = UInt8(ascii: "U")
     #expect(throws: CredentialError.characterInvalid(offset: offset)) {
-      try APIKey(parsing: bytes)
+      try AccessKey(parsing: bytes)
     }
   }
 
   @Test("A key's description holds no secret")
   func description() throws {
-    let key = try APIKey.generate()
+    let key = try AccessKey.generate(.integration)
     #expect("\(key)" == "imk_\(key.id)…")
   }
 

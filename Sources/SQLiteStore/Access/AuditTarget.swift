@@ -1,0 +1,82 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteDatabase
+
+/// Something that a command changes and that the audit shows before and after.
+///
+/// To let the audit know a new kind of thing: add a case, and its name and JSON in
+/// `Writer.snapshot(_:)`, without secrets.
+enum AuditTarget: Hashable {
+  case integration(IntegrationID)
+  case key(String)
+  case token(String)
+  case schedule(String)
+  case action(IntegrationID, type: String)
+  case log(LogID)
+}
+
+/// What the audit shall say of a command.
+struct AuditPlan {
+  /// What the command may change, as far as it can be known before; looked at before and after.
+  var targets: [AuditTarget] = []
+  /// Why, where somebody said so.
+  var reason = ""
+  /// Entered as it stands.
+  var record: AuditRecord?
+
+  /// Nothing that an operator answers for.
+  static let nothing = AuditPlan()
+}
+
+/// How something looks at a moment: its name in the audit, and JSON without secrets.
+struct AuditSnapshot: Equatable {
+  var target: String
+  var json: String
+}
+
+extension CommandOutcome {
+  /// What the command has made, or found beside the targets that its plan names.
+  var auditTargets: [AuditTarget] {
+    switch self {
+    case .requested(_, duplicate: true): []
+    case .requested(let log, duplicate: false): [.log(log.id)]
+    case .integration(let stored, let key):
+      [.integration(stored.id)] + (key.map { [.key($0.id)] } ?? [])
+    case .key(let key): [.key(key.id)]
+    case .rotated(let key, _): [.key(key.id)]
+    case .token(let token): [.token(token.id)]
+    case .schedule(let schedule): [.schedule(schedule.name)]
+    case .reported, .renewed, .leased, .registered, .cancelled, .scheduleFired, .expired, .done,
+      .failed:
+      []
+    }
+  }
+}
+
+/// A JSON object (RFC 8259) of texts.
+enum AuditJSON {
+  /// The members in the order of their names.
+  static func object(_ members: [String: String]) -> String {
+    let parts = members.sorted { $0.key < $1.key }.map { "\(string($0.key)):\(string($0.value))" }
+    return "{\(parts.joined(separator: ","))}"
+  }
+
+  /// A text in quotes; RFC 8259, section 7: quote, backslash and U+0000 to U+001F are escaped.
+  static func string(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case "\u{0}"..<"\u{20}":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}
