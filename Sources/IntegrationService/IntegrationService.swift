@@ -107,9 +107,11 @@ public final class IntegrationService: Sendable {
 
   private func loadAgents(_ stored: StoreCatalog) {
     agents.load(stored.agents.map(AgentRecord.init))
-    for integration in stored.integrations where integration.isPaused {
+    for integration in stored.integrations {
+      let pauses = catalogue.pauses(of: integration.id)
+      guard !pauses.isEmpty else { continue }
       for agent in agents.agents(of: integration.id) {
-        agent.want(.pause(reason: integration.pauseReason))
+        for wish in pauses { agent.want(wish) }
       }
     }
     for integration in stored.integrations {

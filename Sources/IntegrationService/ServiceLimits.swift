@@ -43,6 +43,8 @@ extension ServiceLimits {
   static let maximumReports = 1_000
   /// The most items on one page, and the newest logs with which a tail may begin.
   static let maximumPageSize: UInt32 = 1_000
+  /// The most agents that are shown with their integration; their list has all.
+  static let shownAgents = 500
   /// The page of a list that names no size.
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.

@@ -44,6 +44,9 @@ public protocol IntegrationStore: Sendable {
   func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError) -> LogDetail?
   /// A page of open requests, oldest first. The query's statuses narrow it; its order is not used.
   func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage
+  /// What an agent holds, by log id, at most `limit`.
+  func held(_ integration: IntegrationID, agentID: String, limit: Int) async throws(StoreError)
+    -> [StoredRequest]
   /// Counts of integrations; empty: all.
   func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)
     -> [IntegrationCounts]

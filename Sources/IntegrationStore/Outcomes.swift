@@ -16,6 +16,8 @@ public enum CommandOutcome: Sendable {
   case cancelled(StoredLog, askedAgent: Bool)
   /// Of a change of an integration, and the key made with it.
   case integration(StoredIntegration, key: StoredKey?)
+  /// Of a change of an action.
+  case action(StoredAction)
   /// Of a change of a key.
   case key(StoredKey)
   /// Of a change of a schedule.

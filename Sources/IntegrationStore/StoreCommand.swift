@@ -23,6 +23,16 @@ public enum StoreCommand: Sendable {
   case pauseIntegration(IntegrationID, reason: String)
   /// Ends a pause. Outcome: `integration`. Failure: INTEGRATION_UNKNOWN.
   case resumeIntegration(IntegrationID)
+  /// Leases hand out nothing of an action from now on, whatever its integration says; queued
+  /// requests wait, their queue timeout goes on. Outcome: `action`. Failures: INTEGRATION_UNKNOWN,
+  /// ACTION_UNKNOWN.
+  case pauseAction(IntegrationID, type: String, reason: String)
+  /// Ends a pause of an action; one of its integration stays. Outcome: `action`. Failures:
+  /// INTEGRATION_UNKNOWN, ACTION_UNKNOWN.
+  case resumeAction(IntegrationID, type: String)
+  /// Sets rules instead of declared ones, or takes that back. Outcome: `action`. Failures:
+  /// INTEGRATION_UNKNOWN, ACTION_UNKNOWN.
+  case overridePolicy(OverridePolicy)
   /// Adds a key. Outcome: `key`. Failures: INTEGRATION_UNKNOWN, TOO_MANY_KEYS, KEY_EXISTS.
   case createKey(StoredKey)
   /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
@@ -76,6 +86,29 @@ public struct RegisterActions: Sendable {
     self.integration = integration
     self.actions = actions
     self.retiresUndeclared = retiresUndeclared
+  }
+}
+
+/// Sets rules of an action instead of those that are declared.
+public struct OverridePolicy: Sendable {
+  /// The integration.
+  public var integration: IntegrationID
+  /// The action's type.
+  public var actionType: String
+  /// What is set; the rest stays.
+  public var change: ActionOverride
+  /// Of which the declared ones hold again.
+  public var cleared: Set<ActionOverride.Field>
+
+  /// Makes the command.
+  public init(
+    integration: IntegrationID, actionType: String, change: ActionOverride,
+    cleared: Set<ActionOverride.Field> = []
+  ) {
+    self.integration = integration
+    self.actionType = actionType
+    self.change = change
+    self.cleared = cleared
   }
 }
 

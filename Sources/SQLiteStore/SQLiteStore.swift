@@ -108,6 +108,13 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.openRequests(query) }
   }
 
+  /// What an agent holds.
+  public func held(
+    _ integration: IntegrationID, agentID: String, limit: Int
+  ) async throws(StoreError) -> [StoredRequest] {
+    try await readers.read { try $0.held(integration, agentID: agentID, limit: limit) }
+  }
+
   /// Counts of integrations.
   public func counts(
     _ integrations: [IntegrationID], now: Instant

@@ -16,6 +16,9 @@ extension Writer {
     case .updateIntegration(let change): try updateIntegration(change)
     case .pauseIntegration(let id, let reason): try setPause(id, isPaused: true, reason: reason)
     case .resumeIntegration(let id): try setPause(id, isPaused: false, reason: "")
+    case .pauseAction(let id, let type, let reason): try setPause(id, type, reason: reason)
+    case .resumeAction(let id, let type): try setPause(id, type, reason: nil)
+    case .overridePolicy(let command): try overridePolicy(command)
     case .createKey(let key): try createKey(key, now: now)
     case .revokeKey(let id): try revokeKey(id, now: now)
     case .rotateKey(let key, let expireOldAt):
@@ -110,10 +113,7 @@ extension Writer {
   /// Says of every action with a queue that its requests can be leased.
   private func offerQueue(of integration: IntegrationID) throws {
     for number in directory.integrations[integration]?.actions ?? [] {
-      let waiting = try database.rows(
-        "SELECT 1 FROM requests WHERE action = ? AND hold = 0 LIMIT 1", .integer(number))
-      guard !waiting.isEmpty, let action = directory.actions[number] else { continue }
-      emit(.requestAvailable(integration, actionType: action.type))
+      try offerQueue(ofAction: number)
     }
   }
 
@@ -180,8 +180,8 @@ extension Writer {
     stored.isRetired = false
     if known.stored.declaration != declaration { stored.revision &+= 1 }
     try update(number, stored)
-    if known.stored.isRetired {
-      emit(.requestAvailable(integration, actionType: declaration.type))
+    if known.stored.isRetired || known.stored.effective.policy != stored.effective.policy {
+      try offerQueue(ofAction: number)
     }
     return (stored, true)
   }

@@ -21,7 +21,8 @@ extension Writer {
       guard let row = try LogRow.find(database, integration: integration, id: id) else { continue }
       try expire(try LogChange(row, database), now: now)
     }
-    let next = try nextDue()
+    try offerOpened(now: now)
+    let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
     announced(next: next)
     return .expired(count: found.count, next: next)
   }
@@ -48,7 +49,7 @@ extension Writer {
     }
     if request.queueBy <= now { return try timeOut(change, .queueTimeoutPassed, now: now) }
     if request.available <= now, let action = directory.actions[change.row.action] {
-      emit(.requestAvailable(change.row.integration, actionType: action.type))
+      offer(action)
       return try setDue(request.queueBy, of: change.row)
     }
     try setDue(request.available, of: change.row)

@@ -76,7 +76,7 @@ extension Writer {
     }
     if row.retryOf != nil { try noteRetryOfRun(row) }
     if available <= now, let entry = directory.actions[row.action] {
-      emit(.requestAvailable(row.integration, actionType: entry.type))
+      offer(entry)
     }
     try logChanged(row)
   }
@@ -91,10 +91,13 @@ extension Writer {
       throw StoreFailure(
         .failedPrecondition, "ACTION_RETIRED", "no agent declares action \(type) any more")
     }
-    guard action.stored.declaration.canBeRequested else {
+    guard action.stored.effective.canBeRequested else {
+      let why =
+        action.stored.override.canBeRequested == nil
+        ? "is declared without can_be_requested" : "may not be asked for: operators say so"
       throw StoreFailure(
         .failedPrecondition, "ACTION_NOT_REQUESTABLE",
-        "action \(type) is declared without can_be_requested; only its agent starts it")
+        "action \(type) \(why); only its agent starts it")
     }
     return action
   }

@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var rates: DeliveryRates
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -33,6 +34,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    rates = try DeliveryRates(database)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -96,7 +98,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events, endedRuns) = (counts, events.count, endedRuns)
+      let (counts, events, rates, endedRuns) = (counts, events.count, rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -107,6 +109,7 @@ import SQLiteDatabase
         try database.execute("RELEASE command")
         self.counts = counts
         self.endedRuns = endedRuns
+        self.rates = rates
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
@@ -135,6 +138,9 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    let waiting = rates
+    rates = try DeliveryRates(database)
+    rates.keepWaiting(of: waiting)
     counts = CountDeltas()
     names.removeAll()
   }

@@ -66,6 +66,11 @@ final class CountingStore: IntegrationStore {
   func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage {
     try await store.openRequests(query)
   }
+  func held(
+    _ integration: IntegrationID, agentID: String, limit: Int
+  ) async throws(StoreError) -> [StoredRequest] {
+    try await store.held(integration, agentID: agentID, limit: limit)
+  }
   func counts(
     _ integrations: [IntegrationID], now: Instant
   ) async throws(StoreError) -> [IntegrationCounts] {

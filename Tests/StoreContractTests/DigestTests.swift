@@ -92,11 +92,26 @@ private final class RandomStore {
     await harness.store.close()
     if forgetting {
       let database = try SQLiteConnection(path: harness.scratch.file("data/integrations.db"))
-      try database.execute("DROP TABLE log_digests; PRAGMA user_version = 1")
+      try Self.forgetMigrations(database)
     }
     let store = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)
     store.start(observer: CommitRecorder())
     harness = harness.on(store)
+  }
+
+  /// Leaves what the first migration made.
+  private static func forgetMigrations(_ database: SQLiteConnection) throws {
+    let first: Set = [
+      "integrations", "keys", "actions", "action_counts", "agents", "names", "logs", "requests",
+      "cancels", "timeline", "record_errors", "entity_tail", "entity_segments", "entity_chunks",
+    ]
+    let tables = try database.rows(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    for table in tables.compactMap({ $0.first?.text }) where !first.contains(table) {
+      try database.execute("DROP TABLE \(table)")
+    }
+    try database.execute("ALTER TABLE keys DROP COLUMN last_used_from")
+    try database.execute("PRAGMA user_version = 1")
   }
 
   /// All logs, by pages that ask no digest.

@@ -91,7 +91,7 @@ extension IntegrationService: CommitObserver {
     case .logChanged: break
     case .dueChanged(let due): expect(due: due)
     case .integrationChanged(let integration): follow(integration)
-    case .actionsChanged(_, let actions): catalogue.update(actions)
+    case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
     case .scheduleChanged(let schedule): follow(schedule)
     case .scheduleRemoved(let name): schedules.remove(name)
@@ -106,6 +106,12 @@ extension IntegrationService: CommitObserver {
     let wish: AgentDirectives.Wish =
       integration.isPaused ? .pause(reason: integration.pauseReason) : .resume
     for agent in agents.agents(of: integration.id) { tell(agent, wish) }
+  }
+
+  private func follow(_ actions: [StoredAction], of integration: IntegrationID) {
+    for wish in catalogue.update(actions) {
+      for agent in agents.agents(of: integration) { tell(agent, wish) }
+    }
   }
 
   private func answer(
@@ -126,8 +132,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .rotated, .token, .schedule,
-      .scheduleFired, .expired, .done:
+    case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
+      .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }
@@ -157,7 +163,8 @@ extension IntegrationService: CommitObserver {
   ) {
     let session = sessions.withLock { $0[token.connection] }
     let agent = session.flatMap { agents.find(integration: $0.integration, id: agentID) }
-    var wishes = agent.flatMap { session?.takeWishes(of: $0) } ?? []
+    var wishes: [AgentDirectives.Wish] = []
+    if let agent, let session { wishes = Self.heartbeatWishes(of: agent, session) }
     for logID in outcome.lost {
       agent?.directives.withLock { $0.logEnded(logID.description) }
     }

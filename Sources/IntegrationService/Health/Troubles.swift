@@ -124,6 +124,8 @@ enum Troubles {
     }
   }
 
+  private static func reason(_ text: String) -> String { text.isEmpty ? "" : " (\(text))" }
+
   private static func requests(_ count: UInt64) -> String {
     count == 1 ? "1 request waits" : "\(count) requests wait"
   }
@@ -133,14 +135,21 @@ enum Troubles {
   ) {
     let name = board.stored.name
     let queued = board.counts.actions.reduce(0) { $0 + $1.queued }
-    if board.stored.isPaused {
-      guard queued > 0 else { return }
-      return add(
+    if board.stored.isPaused, queued > 0 {
+      add(
         .pausedWithQueue,
-        "Paused (\(board.stored.pauseReason)) while \(requests(queued)).",
+        "Paused\(reason(board.stored.pauseReason)) while \(requests(queued)).",
         "integrationctl integrations resume \(name)")
     }
-    for counts in board.counts.actions {
+    for counts in board.counts.actions where counts.queued > 0 {
+      guard let reason = board.pauses[counts.actionType] else { continue }
+      add(
+        .pausedWithQueue,
+        "\(counts.actionType) is paused\(Self.reason(reason)) while \(requests(counts.queued)).",
+        "integrationctl actions resume \(name) \(counts.actionType)")
+    }
+    guard !board.stored.isPaused else { return }
+    for counts in board.counts.actions where board.pauses[counts.actionType] == nil {
       guard let since = counts.oldestQueuedAt, counts.queued > 0 else { continue }
       let waitedMs = board.now.milliseconds(since: since)
       guard waitedMs > unservedMs, board.pollingAgents(counts.actionType) == 0 else { continue }

@@ -14,16 +14,17 @@ extension IntegrationService {
   ///
   /// What was missed while the server was down is due now.
   func loadSchedules(_ stored: [StoredSchedule]) async {
-    for schedule in stored {
+    let byZone = Dictionary(grouping: stored, by: \.timeZone)
+    for (zone, concerned) in byZone.sorted(by: { $0.key < $1.key }) {
       do throws(ZoneFailure) {
-        _ = try await zones.load(schedule.timeZone)
+        _ = try await zones.load(zone)
       } catch {
         configuration.log(
-          "level=error event=schedule_stopped schedule=\(schedule.name) "
-            + "problem=\"\(error.message)\"")
+          "level=error event=schedules_stopped schedules=\(concerned.count) "
+            + "first=\(concerned[0].name) problem=\"\(error.message)\"")
       }
-      schedules.update(schedule)
     }
+    for schedule in stored { schedules.update(schedule) }
     armSchedules()
   }
 

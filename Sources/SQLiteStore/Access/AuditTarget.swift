@@ -46,6 +46,8 @@ extension CommandOutcome {
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
     case .schedule(let schedule): [.schedule(schedule.name)]
+    case .action(let stored):
+      [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .scheduleFired, .expired, .done,
       .failed:
       []

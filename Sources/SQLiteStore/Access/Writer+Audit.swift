@@ -37,6 +37,11 @@ extension Writer {
     case .pauseIntegration(let id, let reason):
       AuditPlan(targets: [.integration(id)], reason: reason)
     case .resumeIntegration(let id): AuditPlan(targets: [.integration(id)])
+    case .pauseAction(let id, let type, let reason):
+      AuditPlan(targets: [.action(id, type: type)], reason: reason)
+    case .resumeAction(let id, let type): AuditPlan(targets: [.action(id, type: type)])
+    case .overridePolicy(let change):
+      AuditPlan(targets: [.action(change.integration, type: change.actionType)])
     case .rotateKey(let key, _):
       AuditPlan(
         targets: try CatalogRows.keys(database).filter {
@@ -158,8 +163,17 @@ private enum AuditSQL {
   static let action = """
     SELECT 'action/' || i.name || '/' || a.type, json_patch('{}', json_object(
       'name', nullif(a.name, ''), 'revision', a.revision,
-      'retired', json(iif(a.retired, 'true', 'false'))))
+      'retired', json(iif(a.retired, 'true', 'false')),
+      'paused', json(iif(p.reason IS NULL, 'false', 'true')), 'pauseReason', nullif(p.reason, ''),
+      'override', iif(o.action IS NULL, NULL, json_patch('{}', json_object(
+        'maximumAttempts', o.maximum_attempts, 'initialBackoffMs', o.initial_backoff_ms,
+        'maximumBackoffMs', o.maximum_backoff_ms, 'multiplier', o.multiplier,
+        'queueTimeoutMs', o.queue_timeout_ms, 'progressTimeoutMs', o.progress_timeout_ms,
+        'maximumInFlight', o.maximum_in_flight, 'oneOpenPerEntity', o.one_open_per_entity,
+        'rateLimit', o.rate_limit, 'ratePeriodMs', o.rate_period_ms,
+        'canBeRequested', o.can_be_requested)))))
     FROM actions a JOIN integrations i ON i.id = a.integration
+    LEFT JOIN action_pauses p ON p.action = a.id LEFT JOIN action_overrides o ON o.action = a.id
     WHERE a.integration = ? AND a.type = ?
     """
 
