@@ -83,9 +83,16 @@ extension IntegrationService {
 
   /// The store has answered; the event of the commit has updated the schedule already.
   private func fired(_ name: String, _ outcome: CommandOutcome, now: Instant) {
-    guard case .failed(let failure) = outcome else { return }
-    configuration.log(
-      "level=warning event=schedule_waits schedule=\(name) reason=\(failure.reason)")
+    let reason: String
+    if case .failed(let failure) = outcome {
+      reason = failure.reason
+    } else if case .scheduleFired(.stale) = outcome, schedules.entry(name)?.isFiring == true {
+      // Where somebody was faster, an event has brought the schedule up to date; none has.
+      reason = "STALE"
+    } else {
+      return
+    }
+    configuration.log("level=warning event=schedule_waits schedule=\(name) reason=\(reason)")
     schedules.putBack(name, until: now.adding(milliseconds: 1_000))
     armSchedules()
   }
