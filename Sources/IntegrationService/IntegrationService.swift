@@ -34,10 +34,12 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
-  /// When the timer looks at the schedules; `max`: it is not set.
-  let schedulesDueMs = Mutex<Int64>(.max)
+  /// When the store was last asked to keep its journal of changes.
+  let journalKeptAt = Mutex(Instant.epoch)
   /// When the timer looks for keys and tokens that have ended; `max`: it is not set.
   let credentialsDueMs = Mutex<Int64>(.max)
+  /// When the timer looks at the schedules; `max`: it is not set.
+  let schedulesDueMs = Mutex<Int64>(.max)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -61,9 +63,9 @@ public final class IntegrationService: Sendable {
     self.store = store
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
+    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
     zones = ZoneFiles(directory: configuration.zoneDirectory)
     schedules = ScheduleBook(zones: zones)
-    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
   }
 
   /// Who a connection's credential names.
@@ -81,8 +83,8 @@ public final class IntegrationService: Sendable {
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     if let due = stored.nextDue { expect(due: due) }
-    await loadSchedules(stored.schedules)
     expectEnds()
+    await loadSchedules(stored.schedules)
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.

@@ -14,20 +14,26 @@ public enum CommandOutcome: Sendable {
   case requested(StoredLog, duplicate: Bool)
   /// Of a cancellation; `askedAgent`: it runs, the agent decides how it ends.
   case cancelled(StoredLog, askedAgent: Bool)
+  /// Of a command about many, in the order of its items.
+  case many([CommandOutcome])
+  /// Of a note or a mark.
+  case log(StoredLog)
+  /// Of the wish for a journal: everything up to here is committed and told, or in the journal.
+  case journal(ChangePlace)
   /// Of a change of an integration, and the key made with it.
   case integration(StoredIntegration, key: StoredKey?)
   /// Of a change of an action.
   case action(StoredAction)
   /// Of a change of a key.
   case key(StoredKey)
-  /// Of a change of a schedule.
-  case schedule(StoredSchedule)
-  /// Of a schedule's time.
-  case scheduleFired(FireOutcome)
   /// Of a rotation: the new key, and the old ones with when they end.
   case rotated(StoredKey, expiring: [StoredKey])
   /// Of a change of a token.
   case token(StoredToken)
+  /// Of a change of a schedule.
+  case schedule(StoredSchedule)
+  /// Of a schedule's time.
+  case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -135,8 +141,9 @@ public enum StoreEvent: Sendable {
   case requestAvailable(IntegrationID, actionType: String)
   /// An operator wants a running log stopped.
   case cancelWanted(CancelWish)
-  /// A log was made or changed; only while the observer wants these.
-  case logChanged(StoredLog)
+  /// A log was made or changed; only while the observer wants these. The place is behind the
+  /// change; nil: no journal is kept.
+  case logChanged(StoredLog, ChangePlace?)
   /// The next deadline is now earlier than said before.
   case dueChanged(Instant)
   /// An integration was made or changed.
@@ -145,10 +152,10 @@ public enum StoreEvent: Sendable {
   case actionsChanged(IntegrationID, [StoredAction])
   /// A key was made or revoked, or ends at another time.
   case keyChanged(StoredKey)
+  /// A token was made or revoked.
+  case tokenChanged(StoredToken)
   /// A schedule was made, changed or has fired.
   case scheduleChanged(StoredSchedule)
   /// A schedule is gone.
   case scheduleRemoved(name: String)
-  /// A token was made or revoked.
-  case tokenChanged(StoredToken)
 }

@@ -96,6 +96,11 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.logs(query) }
   }
 
+  /// Logs that changed behind a place of the journal.
+  public func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
+    try await readers.read { try $0.changes(query) }
+  }
+
   /// One log.
   public func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int
@@ -122,6 +127,11 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.counts(integrations, now: now) }
   }
 
+  /// A page of the audit.
+  public func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await readers.read { try $0.audit(query) }
+  }
+
   /// What a schedule made last.
   public func scheduleRuns(
     _ schedule: Int64, limit: Int
@@ -134,11 +144,6 @@ public final class SQLiteStore: IntegrationStore {
     _ logs: [LogPosition]
   ) async throws(StoreError) -> [LogPosition: Status] {
     try await readers.read { try $0.statuses(logs) }
-  }
-
-  /// A page of the audit.
-  public func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
-    try await readers.read { try $0.audit(query) }
   }
 
   /// One agent.

@@ -46,14 +46,15 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Default 2, so that rotation interrupts nobody.
   public var maximumLiveKeys = 2
-  /// Schedules.
-  ///
-  /// Default 10,000: all of them are kept in memory.
-  public var maximumSchedules = 10_000
   /// Live tokens of operators.
   ///
   /// Default 1,000; two of one name, so that one can be replaced without a break.
   public var maximumLiveTokens = 1_000
+
+  /// Schedules.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// Entity index entries that are collected before they are sorted into the index.
   ///
   /// Default 65,536.
@@ -68,6 +69,15 @@ public struct StoreLimits: Hashable, Sendable {
   /// Default 32 MiB, some 50 integrations that report without pause; those beyond are read from the
   /// database when there are enough of their logs.
   public var digestBufferBytes = 33_554_432
+
+  /// How long changed logs are kept for a tail that was cut off to go on, in milliseconds.
+  ///
+  /// Default 10 minutes. So long after the last tail the journal ends.
+  public var tailJournalMs: Int64 = 600_000
+  /// How many changes are kept for that, 40 bytes each.
+  ///
+  /// Default 1,000,000.
+  public var tailJournalChanges: Int64 = 1_000_000
 
   /// Makes the default limits.
   public init() {}

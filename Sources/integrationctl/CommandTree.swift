@@ -36,8 +36,7 @@ enum CommandTree {
   private static let nouns = [
     IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
     RequestCommands.noun, ScheduleCommands.noun, AgentCommands.noun, TokenCommands.noun,
-    AuditCommands.noun,
-    ServerCommands.noun,
+    AuditCommands.noun, ServerCommands.noun,
   ]
 
   /// The program's command with everything below it.

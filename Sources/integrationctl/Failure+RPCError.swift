@@ -48,8 +48,8 @@ extension Failure {
     case "ACTION_UNKNOWN": "See: integrationctl actions list"
     case "LOG_UNKNOWN": "See: integrationctl logs list"
     case "KEY_UNKNOWN": "See: integrationctl keys list"
-    case "SCHEDULE_UNKNOWN": "See: integrationctl schedules list"
     case "TOKEN_UNKNOWN": "See: integrationctl tokens list"
+    case "SCHEDULE_UNKNOWN": "See: integrationctl schedules list"
     case "AGENT_UNKNOWN": "See: integrationctl agents list"
     default: ""
     }

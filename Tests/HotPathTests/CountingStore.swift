@@ -58,6 +58,9 @@ final class CountingStore: IntegrationStore {
   func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { store.submit(fill) }
   func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }
+  func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
+    try await store.changes(query)
+  }
   func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int
   ) async throws(StoreError) -> LogDetail? {
@@ -81,14 +84,14 @@ final class CountingStore: IntegrationStore {
   ) async throws(StoreError) -> StoredAgent? {
     try await store.agent(integration, agentID)
   }
+  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
+    try await store.audit(query)
+  }
   func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog] {
     try await store.scheduleRuns(schedule, limit: limit)
   }
   func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status] {
     try await store.statuses(logs)
-  }
-  func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
-    try await store.audit(query)
   }
   func close() async { await store.close() }
 }

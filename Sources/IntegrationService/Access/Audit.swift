@@ -34,7 +34,7 @@ extension IntegrationService {
   /// of them is not told.
   func commit<Response: ProtobufMessage>(
     _ command: StoreCommand, for call: ServerCall<Response>,
-    with companions: [StoreCommand] = [], now: Instant = ServerClock.now
+    now: Instant = ServerClock.now, with companions: [StoreCommand] = []
   ) async throws(RPCError) -> CommandOutcome {
     let outcome = await withCheckedContinuation { continuation in
       let taken = store.submit { batch in

@@ -93,9 +93,9 @@ extension IntegrationService: CommitObserver {
     case .integrationChanged(let integration): follow(integration)
     case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
+    case .tokenChanged(let token): follow(token)
     case .scheduleChanged(let schedule): follow(schedule)
     case .scheduleRemoved(let name): schedules.remove(name)
-    case .tokenChanged(let token): follow(token)
     }
   }
 
@@ -132,8 +132,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
-      .schedule, .scheduleFired, .expired, .done:
+    case .registered, .requested, .cancelled, .many, .log, .journal, .integration, .action, .key,
+      .rotated, .token, .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

@@ -67,9 +67,8 @@ extension IntegrationService {
       if let refusal = refusal(of: try knownSchedule(name).stored) { throw refusal }
       let command = ScheduleCommand.trigger(
         name: name, logID: Self.newLogID(), principal: principal)
-      let outcome = try await commit(
-        .schedule(command), for: call, now: configuration.clock())
       var response = TriggerScheduleResponse()
+      let outcome = try await commit(.schedule(command), for: call, now: configuration.clock())
       if case .requested(let log, _) = outcome { response.log = ActionLog(log, catalogue) }
       return response
     }

@@ -25,8 +25,7 @@ extension IntegrationService {
       stored.nextAt = first?.time
       stored.fireAt = first?.fireAt
       var response = CreateScheduleResponse()
-      response.schedule = await shown(
-        try await commit(.schedule(.create(stored)), for: call, now: now))
+      response.schedule = try await change(.create(stored), for: call, now: now)
       return response
     }
   }
@@ -75,9 +74,12 @@ extension IntegrationService {
     }
   }
 
-  /// A schedule as a command has left it.
-  private func shown(_ outcome: CommandOutcome) async -> Schedule? {
-    guard case .schedule(let stored) = outcome else { return nil }
+  /// Does a command about one schedule, and shows it as it is then.
+  private func change<Response: ProtobufMessage>(
+    _ command: ScheduleCommand, for call: ServerCall<Response>, now: Instant
+  ) async throws(RPCError) -> Schedule {
+    let outcome = try await commit(.schedule(command), for: call, now: now)
+    guard case .schedule(let stored) = outcome else { return Schedule() }
     return Schedule(stored, try? await status(of: stored), catalogue)
   }
 
@@ -94,16 +96,12 @@ extension IntegrationService {
     _ request: UpdateScheduleRequestView, _ call: ServerCall<UpdateScheduleResponse>
   ) {
     let message = request.makeMessage()
-    let principal = call.principal.name
     read(call) { [self] () async throws(RPCError) in
       let change = message.schedule ?? Schedule()
       var response = UpdateScheduleResponse()
       for attempt in 1... {
         do throws(RPCError) {
-          let now = configuration.clock()
-          let command = try await update(change, message.updateFields, principal, now: now)
-          response.schedule = await shown(
-            try await commit(.schedule(command), for: call, now: now))
+          response.schedule = try await update(change, message.updateFields, for: call)
           break
         } catch {
           guard error.reason == "SCHEDULE_CHANGED", attempt < Self.maximumUpdateTries else {
@@ -116,8 +114,8 @@ extension IntegrationService {
   }
 
   private func update(
-    _ change: Schedule, _ names: [String], _ principal: String, now: Instant
-  ) async throws(RPCError) -> ScheduleCommand {
+    _ change: Schedule, _ names: [String], for call: ServerCall<UpdateScheduleResponse>
+  ) async throws(RPCError) -> Schedule {
     let known = try knownSchedule(change.name)
     var fields = Schedule(known.stored, nil, catalogue)
     guard !names.isEmpty else {
@@ -129,6 +127,7 @@ extension IntegrationService {
         "expected \(Schedule.updatable.joined(separator: ", ")); \"\(RPCError.shown(wrong))\" is "
           + "none of them")
     }
+    let now = configuration.clock()
     var stored = known.stored
     let pace = try await check(fields, &stored)
     stored.lastError = ""
@@ -143,7 +142,8 @@ extension IntegrationService {
     } else {
       stored.fireAt = stored.nextAt.map(pace.fireAt)
     }
-    return .update(stored, from: known.stored, principal: principal)
+    return try await self.change(
+      .update(stored, from: known.stored, principal: call.principal.name), for: call, now: now)
   }
 
   func knownSchedule(_ name: String) throws(RPCError) -> ScheduleBook.Entry {
@@ -165,37 +165,23 @@ extension IntegrationService {
       let after = try PageToken.name(token) ?? ""
       let integration = name.isEmpty ? nil : try known(name).id
       let all = schedules.all(of: integration).map(\.shown).filter { $0.name > after }
+      let page = Array(all.prefix(limit))
+      let shown = page.prefix(PageBudget.fitting(page, \.textBytes))
+      let statuses: [LogPosition: Status]
+      do throws(StoreError) {
+        statuses = try await store.statuses(shown.compactMap(\.lastPosition))
+      } catch {
+        throw refusal(error)
+      }
       var response = ListSchedulesResponse()
-      response.schedules = try await shown(Array(all.prefix(limit)))
-      if response.schedules.count < all.count, let last = response.schedules.last {
+      response.schedules = shown.map { stored in
+        Schedule(stored, stored.lastPosition.flatMap { statuses[$0] }, catalogue)
+      }
+      if shown.count < all.count, let last = shown.last {
         response.nextPageToken = PageToken.text(name: last.name)
       }
       return response
     }
-  }
-
-  /// As many of some schedules as fit into a reply, each with where its last log stands.
-  private func shown(_ schedules: [StoredSchedule]) async throws(RPCError) -> [Schedule] {
-    let page = schedules.prefix(PageBudget.fitting(schedules, \.textBytes))
-    let statuses: [LogPosition: Status]
-    do throws(StoreError) {
-      statuses = try await store.statuses(page.compactMap(\.lastPosition))
-    } catch {
-      throw refusal(error)
-    }
-    return page.map { stored in
-      Schedule(stored, stored.lastPosition.flatMap { statuses[$0] }, catalogue)
-    }
-  }
-
-  /// How many schedules are shown beside their action.
-  private static let shownSchedules = 100
-
-  /// The schedules that ask for an action.
-  func schedules(of action: StoredAction) async throws(RPCError) -> [Schedule] {
-    let all = schedules.all(of: action.integration).map(\.shown)
-    let asking = all.filter { $0.actionType == action.declaration.type }
-    return try await shown(Array(asking.prefix(Self.shownSchedules)))
   }
 
   /// How many of the next times are shown beside a schedule.

@@ -10,9 +10,9 @@ enum AuditTarget: Hashable {
   case integration(IntegrationID)
   case key(String)
   case token(String)
-  case schedule(String)
   case action(IntegrationID, type: String)
   case log(LogID)
+  case schedule(name: String)
 }
 
 /// What the audit shall say of a command.
@@ -45,10 +45,12 @@ extension CommandOutcome {
     case .key(let key): [.key(key.id)]
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
-    case .schedule(let schedule): [.schedule(schedule.name)]
+    case .many(let outcomes): outcomes.flatMap(\.auditTargets)
+    case .schedule(let stored): [.schedule(name: stored.name)]
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
-    case .reported, .renewed, .leased, .registered, .cancelled, .scheduleFired, .expired, .done,
+    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .expired,
+      .scheduleFired, .done,
       .failed:
       []
     }

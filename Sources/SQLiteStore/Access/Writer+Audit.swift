@@ -31,7 +31,13 @@ extension Writer {
   /// What a command makes is found in its outcome; see `CommandOutcome.auditTargets`.
   private func auditPlan(of command: StoreCommand) throws -> AuditPlan {
     switch command {
-    case .createRequest, .createIntegration, .createKey, .createToken, .retryLog: .nothing
+    case .createRequest, .createRequests, .createIntegration, .createKey, .createToken: .nothing
+    case .retryLog(_, _, _, _, let reason): AuditPlan(reason: reason)
+    case .retryLogs(let retries): AuditPlan(reason: retries.reason)
+    case .cancelRequests(let logs, let reason, _):
+      AuditPlan(targets: logs.map { .log($0.logID) }, reason: reason)
+    case .addNote(let id, let note, _): AuditPlan(targets: [.log(id)], reason: note)
+    case .markHandled(let id, _, let note, _): AuditPlan(targets: [.log(id)], reason: note)
     case .cancelRequest(let id, let reason, _): AuditPlan(targets: [.log(id)], reason: reason)
     case .updateIntegration(let change): AuditPlan(targets: [.integration(change.integration)])
     case .pauseIntegration(let id, let reason):
@@ -53,7 +59,7 @@ extension Writer {
     case .recordAudit(let record): AuditPlan(record: record)
     // What agents and the server itself do.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
-      .connectionRestored, .returnLease, .expire:
+      .connectionRestored, .returnLease, .expire, .keepJournal:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
     }
@@ -61,10 +67,14 @@ extension Writer {
 
   private func auditPlan(of command: ScheduleCommand) -> AuditPlan {
     switch command {
-    case .create, .trigger, .fire: .nothing
-    case .update(let schedule, _, _): AuditPlan(targets: [.schedule(schedule.name)])
-    case .pause(let name, let reason, _): AuditPlan(targets: [.schedule(name)], reason: reason)
-    case .resume(let name, _, _, _), .delete(let name, _): AuditPlan(targets: [.schedule(name)])
+    // A trigger changes no schedule; the log that it makes is entered.
+    case .create, .trigger: .nothing
+    case .update(let schedule, _, _): AuditPlan(targets: [.schedule(name: schedule.name)])
+    case .pause(let name, let reason, _):
+      AuditPlan(targets: [.schedule(name: name)], reason: reason)
+    case .resume(let name, _, _, _), .delete(let name, _):
+      AuditPlan(targets: [.schedule(name: name)])
+    case .fire: .nothing
     }
   }
 
@@ -108,12 +118,12 @@ extension Writer {
     case .integration(let id): try snapshot(AuditSQL.integration) { $0.bind(1, id) }
     case .key(let id): try snapshot(AuditSQL.key) { $0.bind(1, id) }
     case .token(let id): try snapshot(AuditSQL.token) { $0.bind(1, id) }
-    case .schedule(let name): try snapshot(AuditSQL.schedule) { $0.bind(1, name) }
     case .action(let integration, let type):
       try snapshot(AuditSQL.action) {
         $0.bind(1, integration)
         $0.bind(2, type)
       }
+    case .schedule(let name): try snapshot(AuditSQL.schedule) { $0.bind(1, name) }
     case .log(let id):
       try findAnywhere(id).flatMap { row in
         try snapshot(AuditSQL.log) {
@@ -177,7 +187,7 @@ private enum AuditSQL {
     WHERE a.integration = ? AND a.type = ?
     """
 
-  /// What people set; what the schedule does by itself is no change that somebody made.
+  /// What people set, not how far it is.
   static let schedule = """
     SELECT 'schedule/' || s.name, json_patch('{}', json_object(
       'integration', i.name, 'actionType', s.action_type, 'entity', nullif(s.entity_id, ''),
@@ -198,7 +208,10 @@ private enum AuditSQL {
         WHEN 4 THEN 'FAILED' WHEN 5 THEN 'CANCELLED' ELSE 'TIMED_OUT' END,
       'entity', l.entity_id, 'attempt', l.attempt,
       'retryOf', \(uuid("l.retry_of")),
-      'cancelWanted', iif(l.flags & 1, json('true'), NULL)))
+      'cancelWanted', iif(l.flags & 1, json('true'), NULL),
+      'handled', iif(l.flags & 4, json('true'), NULL),
+      'notes', nullif((SELECT count(*) FROM timeline t
+        WHERE t.integration = l.integration AND t.id = l.id AND t.cause = 13), 0)))
     FROM logs l JOIN integrations i ON i.id = l.integration JOIN actions a ON a.id = l.action
     WHERE l.integration = ?1 AND l.id = ?2
     """
