@@ -144,7 +144,8 @@ extension IntegrationService {
     let token = try BulkToken(fields.pageToken, kind)
     var selection = try selection(filter) ?? LogSelection()
     if kind == .retry, selection.statuses.isEmpty { selection.statuses = [.failed, .timedOut] }
-    let until = token?.until ?? min(selection.until ?? now, now.adding(milliseconds: 1))
+    let end = now.adding(milliseconds: 1)
+    let until = token?.until ?? min(selection.until ?? end, end)
     selection.until = until
     return BulkStep(
       query: LogQuery(selection, order: .oldestFirst, limit: limit, after: token?.after),

@@ -133,8 +133,10 @@ extension IntegrationService {
     return id
   }
 
-  /// A new id for a log that the server makes, after all that it made before: requests of one
-  /// millisecond are listed and delivered in their order. Its time is not before `earliest`.
+  /// A new id for a log that the server makes, after all that it made before; its time is not
+  /// before `earliest`.
+  ///
+  /// Requests of one millisecond are listed and delivered in their order.
   static func newLogID(from earliest: Instant = .epoch) -> LogID {
     lastLogID.withLock { last in
       var generator = SystemRandomNumberGenerator()
