@@ -130,7 +130,7 @@ import Testing
     #expect(berlin.nextAt != nil)
     let directory = await harness.stop()
     harness = try await Harness(directory: directory) { $0.zoneDirectory = "/nonexistent/zones" }
-    #expect(harness.lines.count(with: "event=schedule_stopped schedule=berlin") == 1)
+    #expect(harness.lines.count(with: "event=schedules_stopped schedules=1 first=berlin") == 1)
     let stopped = try await harness.schedule(named: "berlin")
     #expect(stopped.lastError.contains("install the package tzdata"))
     let status = try await harness.operators.getStatus(GetStatusRequest())

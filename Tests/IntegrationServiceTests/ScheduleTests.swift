@@ -241,6 +241,33 @@ final class ManualClock: Sendable {
         == "FIELD_INVALID")
   }
 
+  @Test("What people change of a schedule is in the audit, what it does by itself is not")
+  func audit() async throws {
+    let harness = try await harness()
+    _ = try await harness.agent()
+    let made = try await harness.schedule { $0.intervalMs = 60_000 }
+    clock.advance(seconds: 60)
+    await harness.fireDue()
+    var pause = PauseScheduleRequest()
+    pause.name = made.name
+    pause.reason = "upgrade"
+    _ = try await harness.operators.pauseSchedule(pause)
+    var trigger = TriggerScheduleRequest()
+    trigger.name = made.name
+    let log = try #require(try await harness.operators.triggerSchedule(trigger).log)
+    var delete = DeleteScheduleRequest()
+    delete.name = made.name
+    _ = try await harness.operators.deleteSchedule(delete)
+    let entries = try await harness.operators.listAudit(ListAuditRequest()).entries
+    let ours = entries.filter { $0.action.contains("Schedule") }.reversed()
+    #expect(
+      ours.map { "\($0.action) \($0.target)" } == [
+        "CreateSchedule schedule/export_quote", "PauseSchedule schedule/export_quote",
+        "TriggerSchedule log/\(log.id)", "DeleteSchedule schedule/export_quote",
+      ])
+    #expect(ours.map(\.reason) == ["", "upgrade", "", ""])
+  }
+
   @Test("Names come from the action, and are numbered where it has several")
   func names() async throws {
     let harness = try await harness()
@@ -266,6 +293,11 @@ final class ManualClock: Sendable {
     delete.name = "export_quote-2"
     _ = try await harness.operators.deleteSchedule(delete)
     #expect(try await harness.list().map(\.name) == ["export_quote", "export_quote-3"])
+    var action = GetActionRequest()
+    action.integration = "customsoft"
+    action.type = "export_quote"
+    let shown = try await harness.operators.getAction(action).schedules
+    #expect(shown.map(\.name) == ["export_quote", "export_quote-3"])
     let gone = try await failure { try await harness.operators.deleteSchedule(delete) }
     #expect(gone.reason == "SCHEDULE_UNKNOWN" && gone.code == .notFound)
   }

@@ -10,8 +10,18 @@ public enum ScheduleTiming: Hashable, Sendable {
   /// The longest interval, 366 days.
   public static let maximumIntervalMs: UInt64 = 31_622_400_000
 
+  /// The last moment that is one: the end of the year 9999, the last that RFC 3339 can write.
+  public static let end = Instant(milliseconds: 253_402_300_799_999)
+
   /// The first time after another; nil: there is none.
   public func next(after instant: Instant) -> Instant? {
+    guard instant < Self.end, let next = unbounded(after: instant), next <= Self.end else {
+      return nil
+    }
+    return next
+  }
+
+  private func unbounded(after instant: Instant) -> Instant? {
     switch self {
     case .cron(let times): return times.next(after: instant)
     case .interval(let milliseconds, let anchor):

@@ -44,16 +44,9 @@ extension IntegrationService {
       var response = GetActionResponse()
       response.action = board?.shown([action], .full).first
       response.integration = board?.integration
-      response.schedules = schedules(of: action)
+      response.schedules = try await schedules(of: action)
       return response
     }
-  }
-
-  /// The schedules that ask for an action.
-  private func schedules(of action: StoredAction) -> [Schedule] {
-    let all = schedules.all(of: action.integration).map(\.shown)
-    return all.filter { $0.actionType == action.declaration.type }
-      .map { Schedule($0, nil, catalogue) }
   }
 
   /// Sets rules of an action instead of those that its agent declares, or takes that back.

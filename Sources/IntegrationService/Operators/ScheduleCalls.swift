@@ -165,23 +165,37 @@ extension IntegrationService {
       let after = try PageToken.name(token) ?? ""
       let integration = name.isEmpty ? nil : try known(name).id
       let all = schedules.all(of: integration).map(\.shown).filter { $0.name > after }
-      let page = Array(all.prefix(limit))
-      let shown = page.prefix(PageBudget.fitting(page, \.textBytes))
-      let statuses: [LogPosition: Status]
-      do throws(StoreError) {
-        statuses = try await store.statuses(shown.compactMap(\.lastPosition))
-      } catch {
-        throw refusal(error)
-      }
       var response = ListSchedulesResponse()
-      response.schedules = shown.map { stored in
-        Schedule(stored, stored.lastPosition.flatMap { statuses[$0] }, catalogue)
-      }
-      if shown.count < all.count, let last = shown.last {
+      response.schedules = try await shown(Array(all.prefix(limit)))
+      if response.schedules.count < all.count, let last = response.schedules.last {
         response.nextPageToken = PageToken.text(name: last.name)
       }
       return response
     }
+  }
+
+  /// As many of some schedules as fit into a reply, each with where its last log stands.
+  private func shown(_ schedules: [StoredSchedule]) async throws(RPCError) -> [Schedule] {
+    let page = schedules.prefix(PageBudget.fitting(schedules, \.textBytes))
+    let statuses: [LogPosition: Status]
+    do throws(StoreError) {
+      statuses = try await store.statuses(page.compactMap(\.lastPosition))
+    } catch {
+      throw refusal(error)
+    }
+    return page.map { stored in
+      Schedule(stored, stored.lastPosition.flatMap { statuses[$0] }, catalogue)
+    }
+  }
+
+  /// How many schedules are shown beside their action.
+  private static let shownSchedules = 100
+
+  /// The schedules that ask for an action.
+  func schedules(of action: StoredAction) async throws(RPCError) -> [Schedule] {
+    let all = schedules.all(of: action.integration).map(\.shown)
+    let asking = all.filter { $0.actionType == action.declaration.type }
+    return try await shown(Array(asking.prefix(Self.shownSchedules)))
   }
 
   /// How many of the next times are shown beside a schedule.

@@ -14,16 +14,17 @@ extension IntegrationService {
   ///
   /// What was missed while the server was down is due now.
   func loadSchedules(_ stored: [StoredSchedule]) async {
-    for schedule in stored {
+    let byZone = Dictionary(grouping: stored, by: \.timeZone)
+    for (zone, concerned) in byZone.sorted(by: { $0.key < $1.key }) {
       do throws(ZoneFailure) {
-        _ = try await zones.load(schedule.timeZone)
+        _ = try await zones.load(zone)
       } catch {
         configuration.log(
-          "level=error event=schedule_stopped schedule=\(schedule.name) "
-            + "problem=\"\(error.message)\"")
+          "level=error event=schedules_stopped schedules=\(concerned.count) "
+            + "first=\(concerned[0].name) problem=\"\(error.message)\"")
       }
-      schedules.update(schedule)
     }
+    for schedule in stored { schedules.update(schedule) }
     armSchedules()
   }
 
@@ -82,9 +83,16 @@ extension IntegrationService {
 
   /// The store has answered; the event of the commit has updated the schedule already.
   private func fired(_ name: String, _ outcome: CommandOutcome, now: Instant) {
-    guard case .failed(let failure) = outcome else { return }
-    configuration.log(
-      "level=warning event=schedule_waits schedule=\(name) reason=\(failure.reason)")
+    let reason: String
+    if case .failed(let failure) = outcome {
+      reason = failure.reason
+    } else if case .scheduleFired(.stale) = outcome, schedules.entry(name)?.isFiring == true {
+      // Where somebody was faster, an event has brought the schedule up to date; none has.
+      reason = "STALE"
+    } else {
+      return
+    }
+    configuration.log("level=warning event=schedule_waits schedule=\(name) reason=\(reason)")
     schedules.putBack(name, until: now.adding(milliseconds: 1_000))
     armSchedules()
   }

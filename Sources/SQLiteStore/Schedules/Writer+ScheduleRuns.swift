@@ -138,6 +138,6 @@ extension Writer {
     guard let row = try LogRow.find(database, integration: run.integration, id: run.id),
       let action = directory.actions[row.action]
     else { return }
-    emit(.requestAvailable(run.integration, actionType: action.type))
+    offer(action)
   }
 }

@@ -28,6 +28,9 @@ enum ActionView {
     document.fields([
       ("Input schema", Cell(definition.inputSchema)), ("Revision", Cell("\(definition.revision)")),
     ])
+    if !reply.schedules.isEmpty {
+      document.table("Schedules", ScheduleView.listing.table, reply.schedules, empty: "")
+    }
     addNextSteps(action, definition, to: &document)
     return document.text
   }

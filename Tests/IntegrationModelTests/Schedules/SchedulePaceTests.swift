@@ -24,6 +24,18 @@ import Testing
     #expect(timing.next(after: after(-10_000_000)) == after(60_000))
   }
 
+  @Test("Times end with the year 9999")
+  func lastYear() throws {
+    let late = Instant(milliseconds: 253_402_214_400_000)
+    let cron = ScheduleTiming.cron(CronTimes(try CronExpression("0 0 1 * *"), in: .utc))
+    #expect(cron.next(after: late) == nil)
+    let interval = ScheduleTiming.interval(milliseconds: 31_622_400_000, anchor: late)
+    #expect(interval.next(after: late) == nil)
+    let year = ScheduleTiming.interval(milliseconds: 1_000, anchor: .epoch)
+    #expect(year.next(after: .distantFuture) == nil)
+    #expect(year.next(after: Instant(milliseconds: .min)) == Instant(milliseconds: 1_000))
+  }
+
   @Test("On time: it runs, whatever catch-up says", arguments: ScheduleCatchUp.allCases)
   func onTime(catchUp: ScheduleCatchUp) {
     let plan = pace(catchUp).plan(due: after(60_000), now: after(60_007))
