@@ -1,5 +1,5 @@
 /// A JSON text (RFC 8259) in memory: an action's input and its schema, a line of an import.
-public indirect enum JSONValue: Equatable, Sendable {
+public indirect enum JSONValue: Hashable, Sendable {
   /// `null`.
   case null
   /// `true` or `false`.

@@ -75,6 +75,15 @@ public struct StoreLimits: Hashable, Sendable {
   /// Default 64 GiB.
   public var maximumImportBytes: Int64 = 68_719_476_736
 
+  /// How long changed logs are kept for a tail that was cut off to go on, in milliseconds.
+  ///
+  /// Default 10 minutes. So long after the last tail the journal ends.
+  public var tailJournalMs: Int64 = 600_000
+  /// How many changes are kept for that, 40 bytes each.
+  ///
+  /// Default 1,000,000.
+  public var tailJournalChanges: Int64 = 1_000_000
+
   /// Makes the default limits.
   public init() {}
 }

@@ -56,7 +56,11 @@ extension Writer {
     if status.isFinal { sizes.add(1, report.keptBytes, to: status) }
     if report.recordErrorCount > 0 { try insertErrors(of: report, batch, after: 0) }
     if status == .failed, report.isRetryable { try retryNew(report, now: now) }
-    try logChanged(newRow(report))
+    try logChanged(
+      JournalEntry(
+        integration: report.integration, id: report.logID, updated: now,
+        sequence: report.sequence, status: status),
+      row: { try newRow(report) })
     return .reported(
       ReportOutcome(
         status: status, sequence: report.sequence, isDuplicate: false, isCancelWanted: false))

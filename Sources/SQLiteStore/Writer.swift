@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var journal: ChangeJournal
   var rates: DeliveryRates
   private var counts: CountDeltas
   var sizes = StatusSizes()
@@ -36,6 +37,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     rates = try DeliveryRates(database)
     counts = CountDeltas()
     pruner = try Pruner(database)
@@ -59,6 +61,7 @@ import SQLiteDatabase
       try database.statement("BEGIN IMMEDIATE").run()
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try flush()
+      try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -79,6 +82,7 @@ import SQLiteDatabase
   private func begin(wantsLogEvents: Bool) {
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
+    journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
     endedRuns.removeAll()
   }
@@ -108,6 +112,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, sizes, events) = (counts, sizes, events.count)
+      let changes = journal.mark
       let (rates, endedRuns) = (rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
@@ -122,6 +127,7 @@ import SQLiteDatabase
         self.rates = rates
         self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
+        journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
     }
@@ -149,6 +155,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     let waiting = rates
     rates = try DeliveryRates(database)
     rates.keepWaiting(of: waiting)
@@ -176,9 +183,18 @@ import SQLiteDatabase
 
   func emit(_ event: StoreEvent) { events.append(event) }
 
-  /// Remembers that the observer wants to hear of a log; it is read again after its command.
-  func logChanged(_ row: @autoclosure () throws -> LogRow) throws {
-    if wantsLogEvents { events.append(.logChanged(try stored(row()))) }
+  /// A log was made or changed: the journal and whoever tails hear of it.
+  func logChanged(_ row: LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(JournalEntry(row))
+    if wantsLogEvents { events.append(.logChanged(try stored(row), place)) }
+  }
+
+  /// A log was made by a report; its row is read only for those who tail.
+  func logChanged(_ entry: @autoclosure () -> JournalEntry, row: () throws -> LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(entry())
+    if wantsLogEvents { events.append(.logChanged(try stored(row()), place)) }
   }
 
   /// Counts a log that moved from one status to another; nil: it was made, or is gone.

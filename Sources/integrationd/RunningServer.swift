@@ -76,6 +76,8 @@ struct RunningServer {
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
     limits.maximumImportBytes = Int64(arguments[ServerFlags.maximumImportBytes])
     limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
+    limits.tailJournalMs = Int64(arguments[ServiceFlags.tailJournal] / .milliseconds(1))
+    limits.tailJournalChanges = arguments[ServiceFlags.tailJournalChanges]
     return limits
   }
 

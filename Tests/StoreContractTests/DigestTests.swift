@@ -111,6 +111,7 @@ private final class RandomStore {
       try database.execute("DROP TABLE \(table)")
     }
     try database.execute("ALTER TABLE keys DROP COLUMN last_used_from")
+    try database.execute("ALTER TABLE requests DROP COLUMN expires")
     try database.execute("PRAGMA user_version = 1")
   }
 
