@@ -110,6 +110,9 @@ extension Writer {
     change.row.updated = now
     try insert(entry, to: &change)
     try change.row.update(database)
+    if change.row.status.isFinal {
+      sizes.add(0, change.row.ownBytes - change.before.ownBytes, to: change.row.status)
+    }
     try digest(change.row, isNew: false)
     try logChanged(change.row)
   }

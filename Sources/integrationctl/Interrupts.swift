@@ -31,6 +31,7 @@ struct Interrupts: Sendable {
   static func install() {
     // Made before a signal comes: a handler must not be the first to use a global.
     state.store(Phase.ends, ordering: .releasing)
+    UnfinishedFile.remove()
     signal(SIGINT) { _ in
       let (isAsked, _) = Interrupts.state.compareExchange(
         expected: Phase.asks, desired: Phase.asked, ordering: .acquiringAndReleasing)

@@ -39,6 +39,7 @@ enum LogExport {
       [
         ExportColumn("action", .action, as: "actionType"), ExportColumn("hold", .number),
         ExportColumn("available", .time, as: "availableAt"), ExportColumn("not_before", .time),
+        ExportColumn("expires", .time, as: "expiresAt"),
         ExportColumn("agent", .agent, as: "agentId"), ExportColumn("delivery", .number),
         ExportColumn("nonce", .wide), ExportColumn("lost", .number),
         ExportColumn("lease_ms", .number),
@@ -231,6 +232,12 @@ enum LogExport {
     writer.count(action: row.action, from: nil, to: row.status, at: row.updated)
     if row.status.isFinal {
       writer.sizes.add(1, try row.keptBytes(writer.database), to: row.status)
+    }
+    if row.flags & LogRow.Flag.handled != 0, row.status == .failed || row.status == .timedOut {
+      let mark = try writer.database.statement("INSERT INTO handled_failures VALUES(?, ?)")
+      mark.bind(1, integration)
+      mark.bind(2, id)
+      try mark.run()
     }
     importing.logs += 1
   }

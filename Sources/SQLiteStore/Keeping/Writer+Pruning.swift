@@ -159,6 +159,7 @@ extension Writer {
     if row.recordErrors > 0 { try delete("record_errors", row) }
     if row.isRequest { try delete("requests", row) }
     if row.isCancelWanted { try delete("cancels", row) }
+    if row.flags & LogRow.Flag.handled != 0 { try delete("handled_failures", row) }
     if row.flags & LogRow.Flag.scheduled != 0 { try delete("schedule_logs", row) }
     try delete("logs", row)
     count(action: row.action, from: row.status, to: nil, at: row.created)
