@@ -110,8 +110,8 @@ let package = Package(
     program(
       "integrationctl",
       [
-        "IntegrationClient", "IntegrationAPI", "RPCClient", "RPCWire", "ProtobufRuntime",
-        "CommandLineOptions",
+        "IntegrationClient", "IntegrationAPI", "IntegrationModel", "RPCClient", "RPCWire",
+        "ProtobufRuntime", "CommandLineOptions",
       ]),
     program(
       "integration-bench",

@@ -24,6 +24,25 @@ public struct RetryRule: Hashable, Sendable {
     self.multiplier = multiplier
   }
 
+  /// What is wrong with each member, by the field's name in the schema; empty: nothing is.
+  ///
+  /// The same for what an agent declares and for what operators set instead.
+  public var issues: [FieldIssue] {
+    var found: [FieldIssue] = []
+    if maximumAttempts > 1_000 {
+      found.append(
+        FieldIssue(
+          field: "maximum_attempts", description: "expected at most 1000; it is \(maximumAttempts)")
+      )
+    }
+    if multiplier != 0, !(multiplier >= 1 && multiplier <= 100) {
+      found.append(
+        FieldIssue(
+          field: "multiplier", description: "expected 0 or 1.0 to 100.0; it is \(multiplier)"))
+    }
+    return found
+  }
+
   /// The wait after attempt number `attempt` failed, in milliseconds; nil when none may follow.
   ///
   /// `askedMs` is what the agent asked to wait at least.
@@ -52,17 +71,21 @@ public struct ActionPolicy: Hashable, Sendable {
   public var oneOpenPerEntity: Bool
   /// Automatic retries.
   public var retry: RetryRule
+  /// How many deliveries go out in a span of time; only operators set one.
+  public var rate: DeliveryRate
 
   /// Makes a policy; without arguments everything is the server's default.
   public init(
     queueTimeoutMs: UInt32 = 0, progressTimeoutMs: UInt32 = 0, maximumInFlight: UInt32 = 0,
-    oneOpenPerEntity: Bool = false, retry: RetryRule = RetryRule()
+    oneOpenPerEntity: Bool = false, retry: RetryRule = RetryRule(),
+    rate: DeliveryRate = DeliveryRate()
   ) {
     self.queueTimeoutMs = queueTimeoutMs
     self.progressTimeoutMs = progressTimeoutMs
     self.maximumInFlight = maximumInFlight
     self.oneOpenPerEntity = oneOpenPerEntity
     self.retry = retry
+    self.rate = rate
   }
 }
 

@@ -22,6 +22,8 @@ public final class IntegrationService: Sendable {
   let agents = AgentTable()
   let polls = PollDesk()
   let tails: TailHub
+  let zones: ZoneFiles
+  let schedules: ScheduleBook
   let keys: KeyAuthenticator
   let startedAt = ServerClock.now
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
@@ -34,6 +36,8 @@ public final class IntegrationService: Sendable {
   let storeDueMs = Mutex<Int64>(.max)
   /// When the timer looks for keys and tokens that have ended; `max`: it is not set.
   let credentialsDueMs = Mutex<Int64>(.max)
+  /// When the timer looks at the schedules; `max`: it is not set.
+  let schedulesDueMs = Mutex<Int64>(.max)
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -44,6 +48,8 @@ public final class IntegrationService: Sendable {
     case poll(CallToken)
     /// The store has something to expire.
     case store
+    /// A schedule may have to fire.
+    case schedules
     /// Changed agents and used keys are written to the store.
     case save
     /// A key or token ends.
@@ -56,6 +62,8 @@ public final class IntegrationService: Sendable {
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
     keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
+    zones = ZoneFiles(directory: configuration.zoneDirectory)
+    schedules = ScheduleBook(zones: zones)
   }
 
   /// Who a connection's credential names.
@@ -75,6 +83,7 @@ public final class IntegrationService: Sendable {
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     if stored.isDeleting { continueDeletions() }
+    await loadSchedules(stored.schedules)
   }
 
   /// Gives the service the server whose connections it may close, and where it listens.
@@ -99,9 +108,11 @@ public final class IntegrationService: Sendable {
 
   private func loadAgents(_ stored: StoreCatalog) {
     agents.load(stored.agents.map(AgentRecord.init))
-    for integration in stored.integrations where integration.isPaused {
+    for integration in stored.integrations {
+      let pauses = catalogue.pauses(of: integration.id)
+      guard !pauses.isEmpty else { continue }
       for agent in agents.agents(of: integration.id) {
-        agent.want(.pause(reason: integration.pauseReason))
+        for wish in pauses { agent.want(wish) }
       }
     }
     for integration in stored.integrations {
@@ -120,6 +131,7 @@ public final class IntegrationService: Sendable {
       switch deadline {
       case .poll(let token): ended.append(token)
       case .store: expireDue()
+      case .schedules: wakeForSchedules()
       case .save: saveChanges()
       case .credentials: endExpired()
       }
@@ -142,6 +154,10 @@ public struct ServiceConfiguration: Sendable {
   public var otherLimits: [String: String] = [:]
   /// With which keys' secrets are sealed; nil: they cannot be shown again.
   public var sealingKey: SealingKey?
+  /// Where the system's time zones are.
+  public var zoneDirectory = "/usr/share/zoneinfo"
+  /// The wall clock by which schedules fire.
+  public var clock: @Sendable () -> Instant = { ServerClock.now }
   /// Receives sparse lines for the server's log; must not block.
   public var log: @Sendable (String) -> Void = { _ in }
   /// Called when the store has failed for good; the process should end.

@@ -16,6 +16,10 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How many schedules there may be.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -39,6 +43,8 @@ extension ServiceLimits {
   static let maximumReports = 1_000
   /// The most items on one page, and the newest logs with which a tail may begin.
   static let maximumPageSize: UInt32 = 1_000
+  /// The most agents that are shown with their integration; their list has all.
+  static let shownAgents = 500
   /// The page of a list that names no size.
   static let defaultPageSize: UInt32 = 50
   /// What an agent may ask for as its heartbeat interval.
@@ -53,6 +59,7 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "maximum-schedules": "\(maximumSchedules)",
     ]
   }
 }

@@ -44,12 +44,19 @@ public protocol IntegrationStore: Sendable {
   func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError) -> LogDetail?
   /// A page of open requests, oldest first. The query's statuses narrow it; its order is not used.
   func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage
+  /// What an agent holds, by log id, at most `limit`.
+  func held(_ integration: IntegrationID, agentID: String, limit: Int) async throws(StoreError)
+    -> [StoredRequest]
   /// Counts of integrations; empty: all.
   func counts(_ integrations: [IntegrationID], now: Instant) async throws(StoreError)
     -> [IntegrationCounts]
   /// One agent; nil: there is none.
   func agent(_ integration: IntegrationID, _ agentID: String) async throws(StoreError)
     -> StoredAgent?
+  /// What a schedule made last, newest first, without retries; it remembers the last 20.
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog]
+  /// Where logs stand; those that are gone are left out. At most 1,000.
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status]
 
   /// A page of the audit. One that is cut short, even empty, says where to go on.
   func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage

@@ -203,6 +203,8 @@ public struct StoreCatalog: Sendable {
   public var actions: [StoredAction] = []
   /// All agents.
   public var agents: [StoredAgent] = []
+  /// All schedules.
+  public var schedules: [StoredSchedule] = []
   /// Running logs that operators want stopped.
   public var cancelWishes: [CancelWish] = []
   /// Actions with requests in the queue.

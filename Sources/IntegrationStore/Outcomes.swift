@@ -20,12 +20,18 @@ public enum CommandOutcome: Sendable {
   case deleted(logs: UInt64, requests: UInt64)
   /// Of a step of a deletion; done: nothing is left of any.
   case deletionContinued(isDone: Bool)
+  /// Of a change of an action.
+  case action(StoredAction)
   /// Of a change of a key.
   case key(StoredKey)
   /// Of a rotation: the new key, and the old ones with when they end.
   case rotated(StoredKey, expiring: [StoredKey])
   /// Of a change of a token.
   case token(StoredToken)
+  /// Of a change of a schedule.
+  case schedule(StoredSchedule)
+  /// Of a schedule's time.
+  case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
   /// It has nothing to tell.
@@ -147,4 +153,8 @@ public enum StoreEvent: Sendable {
   case keyChanged(StoredKey)
   /// A token was made or revoked.
   case tokenChanged(StoredToken)
+  /// A schedule was made, changed or has fired.
+  case scheduleChanged(StoredSchedule)
+  /// A schedule is gone.
+  case scheduleRemoved(name: String)
 }

@@ -138,6 +138,21 @@ public struct StoredAction: Hashable, Sendable {
   public var revision: UInt32
   /// Whether no agent declares it any more.
   public var isRetired: Bool
+  /// What operators set instead of what was declared; a new declaration leaves it as it is.
+  public var override = ActionOverride()
+  /// Why its requests are not handed out; nil: they are.
+  public var pauseReason: String?
+
+  /// Whether its requests are not handed out, whatever its integration says.
+  public var isPaused: Bool { pauseReason != nil }
+
+  /// What holds: the declaration with what operators set instead.
+  public var effective: ActionDeclaration {
+    var effective = declaration
+    effective.policy = override.effective(over: declaration.policy)
+    effective.canBeRequested = override.canBeRequested ?? declaration.canBeRequested
+    return effective
+  }
 
   /// Makes a record.
   public init(

@@ -29,6 +29,16 @@ public enum StoreCommand: Sendable {
   case deleteIntegration(IntegrationID, logs: DeletedLogs, principal: String)
   /// Removes about `maximum` rows of deleted integrations. Outcome: `deletionContinued`.
   case continueDeletion(maximum: Int)
+  /// Leases hand out nothing of an action from now on, whatever its integration says; queued
+  /// requests wait, their queue timeout goes on. Outcome: `action`. Failures: INTEGRATION_UNKNOWN,
+  /// ACTION_UNKNOWN.
+  case pauseAction(IntegrationID, type: String, reason: String)
+  /// Ends a pause of an action; one of its integration stays. Outcome: `action`. Failures:
+  /// INTEGRATION_UNKNOWN, ACTION_UNKNOWN.
+  case resumeAction(IntegrationID, type: String)
+  /// Sets rules instead of declared ones, or takes that back. Outcome: `action`. Failures:
+  /// INTEGRATION_UNKNOWN, ACTION_UNKNOWN.
+  case overridePolicy(OverridePolicy)
   /// Adds a key. Outcome: `key`. Failures: INTEGRATION_UNKNOWN, TOO_MANY_KEYS, KEY_EXISTS.
   case createKey(StoredKey)
   /// Ends a key; one that is revoked stays as it is. Outcome: `key`. Failure: KEY_UNKNOWN.
@@ -60,6 +70,8 @@ public enum StoreCommand: Sendable {
   /// A lease whose holder never heard of it: back to the queue at once. One that was accepted, or
   /// that somebody else has by now, stays. Outcome: `done`.
   case returnLease(IntegrationID, LogID, LeaseToken)
+  /// What is done to schedules.
+  case schedule(ScheduleCommand)
   /// Handles deadlines that are due, at most `maximum` of them. Outcome: `expired`.
   case expire(maximum: Int)
 }
@@ -83,6 +95,29 @@ public struct RegisterActions: Sendable {
   }
 }
 
+/// Sets rules of an action instead of those that are declared.
+public struct OverridePolicy: Sendable {
+  /// The integration.
+  public var integration: IntegrationID
+  /// The action's type.
+  public var actionType: String
+  /// What is set; the rest stays.
+  public var change: ActionOverride
+  /// Of which the declared ones hold again.
+  public var cleared: Set<ActionOverride.Field>
+
+  /// Makes the command.
+  public init(
+    integration: IntegrationID, actionType: String, change: ActionOverride,
+    cleared: Set<ActionOverride.Field> = []
+  ) {
+    self.integration = integration
+    self.actionType = actionType
+    self.change = change
+    self.cleared = cleared
+  }
+}
+
 /// A wish that an integration does something.
 public struct CreateRequest: Sendable {
   /// The integration.
@@ -99,6 +134,8 @@ public struct CreateRequest: Sendable {
   public var idempotencyKey: String
   /// Not delivered before; nil: at once.
   public var notBefore: Instant?
+  /// TIMED_OUT when nobody holds it by then; nil: the action's queue timeout alone decides.
+  public var expiresAt: Instant?
   /// Who asks.
   public var principal: String
   /// `request` or `schedule`.
@@ -108,7 +145,7 @@ public struct CreateRequest: Sendable {
   public init(
     integration: IntegrationID, actionType: String, logID: LogID, entity: EntityReference,
     input: String, idempotencyKey: String, notBefore: Instant?, principal: String,
-    trigger: LogTrigger = .request
+    trigger: LogTrigger = .request, expiresAt: Instant? = nil
   ) {
     self.integration = integration
     self.actionType = actionType
@@ -119,6 +156,7 @@ public struct CreateRequest: Sendable {
     self.notBefore = notBefore
     self.principal = principal
     self.trigger = trigger
+    self.expiresAt = expiresAt
   }
 }
 

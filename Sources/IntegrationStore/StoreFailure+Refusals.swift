@@ -48,3 +48,12 @@ extension StoreFailure {
   public static let unavailable = StoreFailure(
     .unavailable, "STORE_CLOSED", "the store is closed; it is not known whether this was stored")
 }
+
+extension StoreFailure {
+  /// There is no such schedule.
+  public static func scheduleUnknown(_ name: String) -> StoreFailure {
+    StoreFailure(
+      .notFound, "SCHEDULE_UNKNOWN",
+      "no schedule is called \"\(name)\": `integrationctl schedules list`")
+  }
+}

@@ -75,6 +75,8 @@ enum CatalogRows {
       WHERE integration IN (SELECT id FROM integrations) ORDER BY id
       """)
     defer { rows.reset() }
+    let overrides = try ControlRows.overrides(database)
+    let pauses = try ControlRows.pauses(database)
     var found: [(Int64, StoredAction)] = []
     while try rows.step() {
       let retry = RetryRule(
@@ -91,9 +93,11 @@ enum CatalogRows {
         entityType: rows.text(5), canBeRequested: rows.integer(6) != 0,
         notifyOnFailure: rows.integer(7) != 0, inputSchema: rows.text(8),
         supportsCancel: rows.integer(9) != 0, policy: policy)
-      let stored = StoredAction(
+      var stored = StoredAction(
         integration: rows.integer(1), declaration: declaration,
         revision: UInt32(clamping: rows.integer(18)), isRetired: rows.integer(19) != 0)
+      stored.override = overrides[rows.integer(0)] ?? ActionOverride()
+      stored.pauseReason = pauses[rows.integer(0)]
       found.append((rows.integer(0), stored))
     }
     return found

@@ -14,9 +14,18 @@ struct IntegrationEntry {
 /// What the writer knows of an action.
 struct ActionEntry {
   var id: Int64
-  var stored: StoredAction
-  var policy: ActionPolicy { stored.declaration.policy }
+  var stored: StoredAction {
+    didSet { policy = stored.effective.policy }
+  }
+  /// The rules that hold.
+  private(set) var policy: ActionPolicy
   var type: String { stored.declaration.type }
+
+  init(id: Int64, stored: StoredAction) {
+    self.id = id
+    self.stored = stored
+    policy = stored.effective.policy
+  }
 }
 
 /// What the writer keeps in memory so that a report needs no look-up: integrations, actions, agents
@@ -28,7 +37,9 @@ struct Directory {
   static let maximumNames = 100_000
 
   var integrations: [IntegrationID: IntegrationEntry] = [:]
-  var actions: [Int64: ActionEntry] = [:]
+  private(set) var actions: [Int64: ActionEntry] = [:]
+  /// The rules that hold for each action, for reports, which need nothing else of it.
+  private(set) var policies: [Int64: ActionPolicy] = [:]
   var actionIDs = Interner()
   var agentIDs = Interner()
   private var names = Interner()
@@ -57,7 +68,9 @@ struct Directory {
   /// Adds or changes an action.
   mutating func insert(_ id: Int64, _ stored: StoredAction) {
     if actions[id] == nil { integrations[stored.integration]?.actions.append(id) }
-    actions[id] = ActionEntry(id: id, stored: stored)
+    let entry = ActionEntry(id: id, stored: stored)
+    actions[id] = entry
+    policies[id] = entry.policy
     actionIDs.insert(stored.declaration.type, scope: stored.integration, value: id)
   }
 

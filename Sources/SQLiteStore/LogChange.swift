@@ -93,6 +93,7 @@ extension Writer {
     count(action: change.row.action, from: before.status, to: change.row.status, at: now)
     if change.row.status.isFinal, before.isCancelWanted { try forgetCancelWish(change.row) }
     noteDue(change.row.due)
+    if change.row.status.isFinal { noteEnd(change.row, now: now) }
     if change.holdBefore != .none, change.request?.hold == LogState.Hold.none {
       leaseEnded(change.row.action, isClosed: change.row.status.isFinal)
     }
@@ -135,12 +136,12 @@ extension Writer {
   private func leaseEnded(_ action: Int64, isClosed: Bool) {
     guard let entry = directory.actions[action] else { return }
     if isClosed, entry.policy.maximumInFlight == 0 { return }
-    emit(.requestAvailable(entry.stored.integration, actionType: entry.type))
+    offer(entry)
   }
 
   /// An action's rules.
   func policy(_ action: Int64) -> ActionPolicy {
-    directory.actions[action]?.policy ?? ActionPolicy()
+    directory.policies[action] ?? ActionPolicy()
   }
 
   /// The number of an integration's own name as principal.

@@ -8,6 +8,8 @@ struct LogRow {
   enum Flag {
     static let cancelWanted: Int64 = 1
     static let request: Int64 = 2
+    /// It is a run of a schedule, or a retry of one.
+    static let scheduled: Int64 = 256
   }
 
   var integration: IntegrationID

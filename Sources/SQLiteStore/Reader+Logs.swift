@@ -24,6 +24,31 @@ extension Reader {
     return RequestPage(requests: requests, next: next)
   }
 
+  /// What an agent holds, by log id; it never holds more than a page.
+  func held(
+    _ integration: IntegrationID, agentID: String, limit: Int
+  ) throws -> [StoredRequest] {
+    let find = try database.statement(
+      """
+      SELECT id FROM requests
+      WHERE agent = (SELECT id FROM agents WHERE integration = ?1 AND agent_id = ?2)
+        AND hold IN (1, 2) ORDER BY id LIMIT ?3
+      """)
+    defer { find.reset() }
+    find.bind(1, integration)
+    find.bind(2, agentID)
+    find.bind(3, Int64(min(max(limit, 1), FieldRules.maximumItems)))
+    var requests: [StoredRequest] = []
+    while try find.step() {
+      guard let id = find.logID(0),
+        let row = try LogRow.find(database, integration: integration, id: id),
+        let request = try RequestRow.find(database, integration: integration, id: id)
+      else { continue }
+      requests.append(try names.stored(row, request))
+    }
+    return requests
+  }
+
   /// Rows of a page, and where the next begins.
   private func page(
     _ query: LogQuery, where filter: (SQLiteStatement) -> Bool = { _ in true }

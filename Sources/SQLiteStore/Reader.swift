@@ -23,6 +23,7 @@ final class Reader {
     catalog.tokens = try CatalogRows.tokens(database)
     catalog.actions = try CatalogRows.actions(database).map(\.1)
     catalog.agents = try CatalogRows.agents(database)
+    catalog.schedules = try ScheduleRows.all(database)
     catalog.cancelWishes = try cancelWishes()
     catalog.queuedActions = try queuedActions()
     catalog.nextDue = try database.rows("SELECT min(due) FROM logs WHERE due IS NOT NULL")

@@ -6,6 +6,8 @@ import SQLiteDatabase
 struct RequestRow {
   /// The values of the column `hold`: those of `LogState.Hold`, and this one when the log ended.
   static let closed: Int64 = 3
+  /// The time from which a request can be delivered that waits for another one's end.
+  static let held = Instant(milliseconds: 1 << 61)
 
   var hold: LogState.Hold = .none
   var isClosed = false

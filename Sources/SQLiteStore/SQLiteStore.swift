@@ -108,6 +108,13 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.openRequests(query) }
   }
 
+  /// What an agent holds.
+  public func held(
+    _ integration: IntegrationID, agentID: String, limit: Int
+  ) async throws(StoreError) -> [StoredRequest] {
+    try await readers.read { try $0.held(integration, agentID: agentID, limit: limit) }
+  }
+
   /// Counts of integrations.
   public func counts(
     _ integrations: [IntegrationID], now: Instant
@@ -118,6 +125,20 @@ public final class SQLiteStore: IntegrationStore {
   /// A page of the audit.
   public func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
     try await readers.read { try $0.audit(query) }
+  }
+
+  /// What a schedule made last.
+  public func scheduleRuns(
+    _ schedule: Int64, limit: Int
+  ) async throws(StoreError) -> [StoredLog] {
+    try await readers.read { try $0.scheduleRuns(schedule, limit: limit) }
+  }
+
+  /// Where logs stand.
+  public func statuses(
+    _ logs: [LogPosition]
+  ) async throws(StoreError) -> [LogPosition: Status] {
+    try await readers.read { try $0.statuses(logs) }
   }
 
   /// One agent.

@@ -50,6 +50,11 @@ public struct StoreLimits: Hashable, Sendable {
   ///
   /// Default 1,000; two of one name, so that one can be replaced without a break.
   public var maximumLiveTokens = 1_000
+
+  /// Schedules.
+  ///
+  /// Default 10,000: all of them are kept in memory.
+  public var maximumSchedules = 10_000
   /// Entity index entries that are collected before they are sorted into the index.
   ///
   /// Default 65,536.

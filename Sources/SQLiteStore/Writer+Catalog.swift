@@ -19,6 +19,9 @@ extension Writer {
     case .deleteIntegration(let id, let logs, let principal):
       try deleteIntegration(id, logs: logs, principal: principal, now: now)
     case .continueDeletion(let maximum): try continueDeletion(maximum: maximum)
+    case .pauseAction(let id, let type, let reason): try setPause(id, type, reason: reason)
+    case .resumeAction(let id, let type): try setPause(id, type, reason: nil)
+    case .overridePolicy(let command): try overridePolicy(command)
     case .createKey(let key): try createKey(key, now: now)
     case .revokeKey(let id): try revokeKey(id, now: now)
     case .rotateKey(let key, let expireOldAt):
@@ -36,6 +39,7 @@ extension Writer {
       try connectionRestored(integration, agentID: agentID)
     case .returnLease(let integration, let id, let token):
       try returnLease(integration, id, token, now: now)
+    case .schedule(let command): try perform(command, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
     }
   }
@@ -124,10 +128,7 @@ extension Writer {
   /// Says of every action with a queue that its requests can be leased.
   private func offerQueue(of integration: IntegrationID) throws {
     for number in directory.integrations[integration]?.actions ?? [] {
-      let waiting = try database.rows(
-        "SELECT 1 FROM requests WHERE action = ? AND hold = 0 LIMIT 1", .integer(number))
-      guard !waiting.isEmpty, let action = directory.actions[number] else { continue }
-      emit(.requestAvailable(integration, actionType: action.type))
+      try offerQueue(ofAction: number)
     }
   }
 
@@ -194,8 +195,8 @@ extension Writer {
     stored.isRetired = false
     if known.stored.declaration != declaration { stored.revision &+= 1 }
     try update(number, stored)
-    if known.stored.isRetired {
-      emit(.requestAvailable(integration, actionType: declaration.type))
+    if known.stored.isRetired || known.stored.effective.policy != stored.effective.policy {
+      try offerQueue(ofAction: number)
     }
     return (stored, true)
   }

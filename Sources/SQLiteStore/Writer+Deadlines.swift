@@ -26,7 +26,8 @@ extension Writer {
       }
       try expire(try LogChange(row, database), now: now)
     }
-    let next = try nextDue()
+    try offerOpened(now: now)
+    let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
     announced(next: next)
     return .expired(count: found.count, next: next)
   }
@@ -53,7 +54,7 @@ extension Writer {
     }
     if request.queueBy <= now { return try timeOut(change, .queueTimeoutPassed, now: now) }
     if request.available <= now, let action = directory.actions[change.row.action] {
-      emit(.requestAvailable(change.row.integration, actionType: action.type))
+      offer(action)
       return try setDue(request.queueBy, of: change.row)
     }
     try setDue(request.available, of: change.row)

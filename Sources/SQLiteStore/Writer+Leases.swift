@@ -9,6 +9,8 @@ extension Writer {
   private struct Candidate {
     var id: LogID
     var available: Int64
+    /// The action where its rate counts the delivery; nil: it has none.
+    var rated: Int64?
   }
 
   /// Gives requests to an agent, oldest first.
@@ -23,14 +25,19 @@ extension Writer {
     let wanted = try room(of: agent, wanted: command.maximumRequests)
     guard wanted > 0 else { return .leased(LeaseOutcome()) }
     var candidates: [Candidate] = []
+    var limited: [Int64] = []
     for action in actions(of: command, integration, batch) {
-      candidates += try self.candidates(action, limit: wanted + 1, now: now)
+      guard let entry = directory.actions[action], !entry.stored.isPaused else { continue }
+      candidates += try self.candidates(entry, limit: wanted + 1, &limited, now: now)
     }
+    // Whatever is delivered below, the rate opens when what was delivered is old enough.
+    defer { for action in limited { awaitRate(action) } }
     candidates.sort { ($0.available, $0.id) < ($1.available, $1.id) }
     guard !candidates.isEmpty else { return .leased(LeaseOutcome()) }
 
     var outcome = LeaseOutcome(hasMore: candidates.count > wanted)
     var bytes = 0
+    var rated: [Int64: Int] = [:]
     for candidate in candidates.prefix(wanted) {
       guard bytes < Self.maximumLeaseBytes else {
         outcome.hasMore = true
@@ -39,7 +46,9 @@ extension Writer {
       guard let leased = try lease(candidate.id, command, agent: agent, now: now) else { continue }
       bytes += leased.input.utf8.count + 512
       outcome.requests.append(leased)
+      if let action = candidate.rated { rated[action, default: 0] += 1 }
     }
+    for (action, count) in rated { try delivered(count, of: action, now: now) }
     return .leased(outcome)
   }
 
@@ -69,17 +78,39 @@ extension Writer {
     return numbers
   }
 
-  private func candidates(_ action: Int64, limit: Int, now: Instant) throws -> [Candidate] {
-    var limit = limit
-    let maximum = Int(policy(action).maximumInFlight)
-    if maximum > 0 {
-      let held = try database.statement(
-        "SELECT count(*) FROM requests WHERE action = ? AND hold IN (1, 2)")
-      defer { held.reset() }
-      held.bind(1, action)
-      limit = min(limit, max(0, maximum - (try held.step() ? Int(held.integer(0)) : 0)))
-    }
+  /// What an action may give out, the oldest first.
+  ///
+  /// Actions whose rate holds something back are added to `limited`.
+  private func candidates(
+    _ entry: ActionEntry, limit: Int, _ limited: inout [Int64], now: Instant
+  ) throws -> [Candidate] {
+    let limit = try limitInFlight(entry, limit)
     guard limit > 0 else { return [] }
+    guard !entry.policy.rate.isUnlimited else {
+      return try queued(entry.id, rated: nil, limit: limit, now: now)
+    }
+    let room = rateRoom(entry, now: now)
+    // One more than there is room for says whether the rate holds anything back.
+    let found = try queued(
+      entry.id, rated: entry.id, limit: min(limit, room == .max ? room : room + 1), now: now)
+    if found.count > room { limited.append(entry.id) }
+    return Array(found.prefix(room))
+  }
+
+  /// How many of `limit` may be leased beside what is leased already.
+  private func limitInFlight(_ entry: ActionEntry, _ limit: Int) throws -> Int {
+    let maximum = Int(entry.policy.maximumInFlight)
+    guard maximum > 0 else { return limit }
+    let held = try database.statement(
+      "SELECT count(*) FROM requests WHERE action = ? AND hold IN (1, 2)")
+    defer { held.reset() }
+    held.bind(1, entry.id)
+    return min(limit, max(0, maximum - (try held.step() ? Int(held.integer(0)) : 0)))
+  }
+
+  private func queued(
+    _ action: Int64, rated: Int64?, limit: Int, now: Instant
+  ) throws -> [Candidate] {
     let find = try database.statement(
       """
       SELECT id, available FROM requests WHERE action = ? AND hold = 0 AND available <= ?
@@ -92,7 +123,7 @@ extension Writer {
     var found: [Candidate] = []
     while try find.step() {
       guard let id = find.logID(0) else { continue }
-      found.append(Candidate(id: id, available: find.integer(1)))
+      found.append(Candidate(id: id, available: find.integer(1), rated: rated))
     }
     return found
   }

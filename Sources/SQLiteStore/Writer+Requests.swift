@@ -4,7 +4,11 @@ import SQLiteDatabase
 
 extension Writer {
   /// Makes a log that waits for an agent.
-  func createRequest(_ command: CreateRequest, now: Instant) throws -> CommandOutcome {
+  ///
+  /// One that is held waits until `release` lets it go.
+  func createRequest(
+    _ command: CreateRequest, isHeld: Bool = false, now: Instant
+  ) throws -> CommandOutcome {
     guard directory.integrations[command.integration] != nil else {
       throw StoreFailure.integrationUnknown("\(command.integration)")
     }
@@ -28,7 +32,10 @@ extension Writer {
     row.entityName = command.entity.displayName
     row.entityURL = command.entity.url
     row.requestedBy = try directory.name(command.principal, database)
-    let wait = Wait(notBefore: command.notBefore, now: now)
+    if command.trigger == .schedule { row.flags |= LogRow.Flag.scheduled }
+    var wait = Wait(notBefore: command.notBefore, now: now)
+    wait.expiresAt = command.expiresAt
+    wait.isHeld = isHeld
     try insert(&row, wait, input: command.input, key: command.idempotencyKey, now: now)
     return .requested(try stored(row), duplicate: false)
   }
@@ -37,6 +44,8 @@ extension Writer {
   private struct Wait {
     var available: Instant
     var notBefore: Instant?
+    var expiresAt: Instant?
+    var isHeld = false
 
     init(notBefore: Instant?, now: Instant) {
       available = max(notBefore ?? now, now)
@@ -47,14 +56,16 @@ extension Writer {
   private func insert(
     _ row: inout LogRow, _ wait: Wait, input: String, key: String, now: Instant
   ) throws {
-    let queueBy = Deadlines.queue(
+    let timeout = Deadlines.queue(
       available: wait.available, policy: policy(row.action), limits: limits.model)
-    var request = RequestRow(available: wait.available, queueBy: queueBy)
+    let queueBy = min(timeout, wait.expiresAt ?? timeout)
+    let available = wait.isHeld ? RequestRow.held : wait.available
+    var request = RequestRow(available: available, queueBy: queueBy)
     request.notBefore = wait.notBefore
     request.isOriginal = row.retryOf == nil
     request.idempotencyKey = key
     row.flags |= LogRow.Flag.request
-    row.due = wait.available > now ? wait.available : queueBy
+    row.due = wait.available > now ? min(wait.available, queueBy) : queueBy
     try row.insert(database)
     try digest(row, isNew: true)
     try request.insert(database, for: row, input: input)
@@ -63,8 +74,9 @@ extension Writer {
     if !row.entityID.isEmpty {
       index.add(row.entityID, integration: row.integration, id: row.id)
     }
-    if wait.available <= now, let entry = directory.actions[row.action] {
-      emit(.requestAvailable(row.integration, actionType: entry.type))
+    if row.retryOf != nil { try noteRetryOfRun(row) }
+    if available <= now, let entry = directory.actions[row.action] {
+      offer(entry)
     }
     try logChanged(row)
   }
@@ -79,10 +91,13 @@ extension Writer {
       throw StoreFailure(
         .failedPrecondition, "ACTION_RETIRED", "no agent declares action \(type) any more")
     }
-    guard action.stored.declaration.canBeRequested else {
+    guard action.stored.effective.canBeRequested else {
+      let why =
+        action.stored.override.canBeRequested == nil
+        ? "is declared without can_be_requested" : "may not be asked for: operators say so"
       throw StoreFailure(
         .failedPrecondition, "ACTION_NOT_REQUESTABLE",
-        "action \(type) is declared without can_be_requested; only its agent starts it")
+        "action \(type) \(why); only its agent starts it")
     }
     return action
   }
@@ -254,6 +269,7 @@ extension Writer {
     retry.attempt = row.attempt == .max ? .max : row.attempt + 1
     retry.retryOf = row.id
     retry.labels = row.labels
+    retry.flags = row.flags & LogRow.Flag.scheduled
     return retry
   }
 

@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var rates: DeliveryRates
   private var counts: CountDeltas
   private var order = BatchOrder()
   let hot: HotStatements
@@ -24,6 +25,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// Runs of schedules that ended and are not yet taken note of.
+  var endedRuns: [EndedRun] = []
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -31,6 +34,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    rates = try DeliveryRates(database)
     counts = CountDeltas()
     names = NameCache(database)
     hot = try HotStatements(database)
@@ -67,6 +71,7 @@ import SQLiteDatabase
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
     earliestDue = .distantFuture
+    endedRuns.removeAll()
   }
 
   private func performAll(
@@ -82,6 +87,7 @@ import SQLiteDatabase
       for position in order.positions {
         outcomes[position] = try perform(batch.entries[position], batch, mode: mode)
       }
+      try finishEndedRuns()
     }
   }
 
@@ -92,7 +98,7 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events) = (counts, events.count)
+      let (counts, events, rates, endedRuns) = (counts, events.count, rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -102,6 +108,8 @@ import SQLiteDatabase
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts
+        self.rates = rates
+        self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
@@ -130,6 +138,9 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    let waiting = rates
+    rates = try DeliveryRates(database)
+    rates.keepWaiting(of: waiting)
     counts = CountDeltas()
     names.removeAll()
   }

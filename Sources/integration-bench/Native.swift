@@ -25,9 +25,9 @@ struct RawLoadOutcome {
 }
 
 /// Tells a load on another thread that it may end.
-///
-/// Safe, because the place is owned and written once.
 @safe final class StopFlag: @unchecked Sendable {
+  // Safe: the place is owned, one whole number, and written once.
+
   fileprivate let place = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
   init() { unsafe place.initialize(to: 0) }

@@ -35,8 +35,8 @@ enum CommandTree {
   private static let status = StatusCommand.verb
   private static let nouns = [
     IntegrationCommands.noun, KeyCommands.noun, ActionCommands.noun, LogCommands.noun,
-    RequestCommands.noun, AgentCommands.noun, TokenCommands.noun, AuditCommands.noun,
-    ServerCommands.noun,
+    RequestCommands.noun, ScheduleCommands.noun, AgentCommands.noun, TokenCommands.noun,
+    AuditCommands.noun, ServerCommands.noun,
   ]
 
   /// The program's command with everything below it.

@@ -49,6 +49,7 @@ extension Failure {
     case "LOG_UNKNOWN": "See: integrationctl logs list"
     case "KEY_UNKNOWN": "See: integrationctl keys list"
     case "TOKEN_UNKNOWN": "See: integrationctl tokens list"
+    case "SCHEDULE_UNKNOWN": "See: integrationctl schedules list"
     case "AGENT_UNKNOWN": "See: integrationctl agents list"
     default: ""
     }

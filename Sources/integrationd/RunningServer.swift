@@ -70,6 +70,7 @@ struct RunningServer {
     var limits = StoreLimits()
     limits.model = ModelFlags.limits(arguments)
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
+    limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
     return limits
   }
 
@@ -81,6 +82,13 @@ struct RunningServer {
     return configuration
   }
 
+  /// Where `TZDIR` says that the system's time zones are; nil: in the usual place.
+  private static var zoneDirectory: String? {
+    guard let value = unsafe getenv("TZDIR") else { return nil }
+    let path = unsafe String(cString: value)
+    return path.isEmpty ? nil : path
+  }
+
   private static func configuration(
     _ arguments: Arguments, log: ServerLog
   ) throws(CredentialError) -> ServiceConfiguration {
@@ -90,6 +98,7 @@ struct RunningServer {
     configuration.model = ModelFlags.limits(arguments)
     configuration.version = ProductVersion.text
     configuration.dataDirectory = directory
+    if let zones = zoneDirectory { configuration.zoneDirectory = zones }
     configuration.otherLimits = WireFlags.described(arguments)
     configuration.sealingKey = try SealingKeyFile.loadOrCreate(directory: directory)
     configuration.log = { log.line($0) }

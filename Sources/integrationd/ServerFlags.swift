@@ -89,9 +89,13 @@ enum ServiceFlags {
     FlagName("maximum-tails", environment: "INTEGRATIOND_MAXIMUM_TAILS"),
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
+  static let maximumSchedules = Flag.value(
+    FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
+    .integer(1...1_000_000), default: defaults.maximumSchedules,
+    help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
 
   static let all: [any DeclaredFlag] = [
-    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails,
+    heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -100,6 +104,7 @@ enum ServiceFlags {
     limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
+    limits.maximumSchedules = arguments[maximumSchedules]
     return limits
   }
 }

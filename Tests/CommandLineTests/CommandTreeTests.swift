@@ -41,7 +41,7 @@ import Testing
 
   @Test(
     "What later versions bring is unknown now",
-    arguments: ["schedules", "completion", "integration"])
+    arguments: ["webhooks", "alerts", "integration"])
   func unknownNouns(noun: String) async {
     let outcome = await Desk().run(noun, "list")
     #expect(outcome.code == .usage)

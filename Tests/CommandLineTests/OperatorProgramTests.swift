@@ -300,6 +300,12 @@ import Testing
     var reply = ListActionsResponse()
     reply.actions = [Samples.action]
     desk.server.answer(OperatorServiceMethods.listActions, reply)
+    desk.server.refuse(
+      OperatorServiceMethods.getAction,
+      RPCError(.notFound, "no such action", reason: "ACTION_UNKNOWN"))
+    var known = GetActionResponse()
+    known.action = Samples.action
+    desk.server.answer(OperatorServiceMethods.getAction, known)
     let outcome = await desk.run("actions", "show", "customsoft", "exprot_quote")
     #expect(outcome.code == .notFound)
     #expect(outcome.errors.contains("did you mean export_quote?"))

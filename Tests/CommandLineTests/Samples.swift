@@ -100,6 +100,9 @@ enum Samples {
     action.integration = "customsoft"
     action.definition = definition
     action.queued = 2
+    action.override = PolicyOverride()
+    action.override?.fields = ["rate_limit"]
+    action.override?.rateLimit = 100
     action.lastLogAt = time(secondsAgo: 30)
     return action
   }

@@ -66,6 +66,11 @@ final class CountingStore: IntegrationStore {
   func openRequests(_ query: LogQuery) async throws(StoreError) -> RequestPage {
     try await store.openRequests(query)
   }
+  func held(
+    _ integration: IntegrationID, agentID: String, limit: Int
+  ) async throws(StoreError) -> [StoredRequest] {
+    try await store.held(integration, agentID: agentID, limit: limit)
+  }
   func counts(
     _ integrations: [IntegrationID], now: Instant
   ) async throws(StoreError) -> [IntegrationCounts] {
@@ -78,6 +83,12 @@ final class CountingStore: IntegrationStore {
   }
   func audit(_ query: AuditQuery) async throws(StoreError) -> AuditPage {
     try await store.audit(query)
+  }
+  func scheduleRuns(_ schedule: Int64, limit: Int) async throws(StoreError) -> [StoredLog] {
+    try await store.scheduleRuns(schedule, limit: limit)
+  }
+  func statuses(_ logs: [LogPosition]) async throws(StoreError) -> [LogPosition: Status] {
+    try await store.statuses(logs)
   }
   func close() async { await store.close() }
 }

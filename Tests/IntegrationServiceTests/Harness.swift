@@ -40,7 +40,8 @@ final class Harness: Sendable {
   /// data.
   init(
     limits: ServiceLimits = ServiceLimits(), model: ModelLimits = ModelLimits(),
-    directory: ScratchDirectory? = nil, maximumDatabaseBytes: Int64 = 0
+    directory: ScratchDirectory? = nil, maximumDatabaseBytes: Int64 = 0,
+    configure: (inout ServiceConfiguration) -> Void = { _ in }
   ) async throws {
     let directory = try directory ?? ScratchDirectory()
     let lines = LogLines()
@@ -56,6 +57,7 @@ final class Harness: Sendable {
     configuration.version = "test"
     configuration.log = { [lines] line in lines.append(line) }
     configuration.sealingKey = try SealingKey.generate()
+    configure(&configuration)
     service = IntegrationService(store: store, configuration: configuration)
     try await service.load()
     var router = ServiceRouter()

@@ -292,7 +292,7 @@ public struct Action: ProtobufMessage {
 
 /// Rules of an action that operators set instead of those that its agent declares.
 public struct PolicyOverride: ProtobufMessage {
-  /// which of the fields below hold: "queue_timeout_ms"
+  /// which of the fields below hold: "queue_timeout_ms", "rate_limit"
   public var fields: [String] = []
   /// `retry` of the schema.
   public var retry: RetryPolicy?
@@ -304,9 +304,9 @@ public struct PolicyOverride: ProtobufMessage {
   public var maximumInFlight: UInt32 = 0
   /// `one_open_per_entity` of the schema.
   public var oneOpenPerEntity: Bool = false
-  /// deliveries in each rate_period_ms; 0: unlimited
+  /// deliveries in any rate_period_ms; 0: unlimited
   public var rateLimit: UInt32 = 0
-  /// 0: one minute
+  /// belongs to rate_limit; 0: one minute; 1000 to 86400000
   public var ratePeriodMs: UInt32 = 0
   /// `can_be_requested` of the schema.
   public var canBeRequested: Bool = false

@@ -601,7 +601,7 @@ public struct PolicyOverrideView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__PolicyOverride> { unsafe reference.record() }
 
-  /// which of the fields below hold: "queue_timeout_ms"
+  /// which of the fields below hold: "queue_timeout_ms", "rate_limit"
   public var fields: RepeatedText {
     unsafe RepeatedText(record.pointee.fields, count: record.pointee.n_fields, of: reference)
   }
@@ -648,13 +648,13 @@ public struct PolicyOverrideView: ProtobufView {
     nonmutating set { unsafe record.pointee.one_open_per_entity = newValue ? 1 : 0 }
   }
 
-  /// deliveries in each rate_period_ms; 0: unlimited
+  /// deliveries in any rate_period_ms; 0: unlimited
   public var rateLimit: UInt32 {
     get { unsafe record.pointee.rate_limit }
     nonmutating set { unsafe record.pointee.rate_limit = newValue }
   }
 
-  /// 0: one minute
+  /// belongs to rate_limit; 0: one minute; 1000 to 86400000
   public var ratePeriodMs: UInt32 {
     get { unsafe record.pointee.rate_period_ms }
     nonmutating set { unsafe record.pointee.rate_period_ms = newValue }

@@ -303,12 +303,16 @@ public struct GetIntegrationRequest: ProtobufMessage {
 public struct GetIntegrationResponse: ProtobufMessage {
   /// `integration` of the schema.
   public var integration: Integration?
-  /// `agents` of the schema.
+  /// the first 500 by agent_id
   public var agents: [Agent] = []
-  /// `actions` of the schema.
+  /// by type, as many as fit beside them
   public var actions: [Action] = []
   /// `keys` of the schema.
   public var keys: [Key] = []
+  /// ListAgents gives them all
+  public var hasMoreAgents: Bool = false
+  /// ListActions gives them all
+  public var hasMoreActions: Bool = false
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -327,6 +331,8 @@ public struct GetIntegrationResponse: ProtobufMessage {
     try fields.encode(self.agents, "agents")
     try fields.encode(self.actions, "actions")
     try fields.encode(self.keys, "keys")
+    try fields.encode(self.hasMoreAgents, "hasMoreAgents")
+    try fields.encode(self.hasMoreActions, "hasMoreActions")
   }
 }
 
@@ -487,6 +493,10 @@ public struct ResumeIntegrationResponse: ProtobufMessage {
 public struct ListActionsRequest: ProtobufMessage {
   /// empty: all
   public var integration: String = ""
+  /// 0: as many as fit, at most 1000
+  public var pageSize: UInt32 = 0
+  /// `page_token` of the schema.
+  public var pageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -502,13 +512,17 @@ public struct ListActionsRequest: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.integration, "integration")
+    try fields.encode(self.pageSize, "pageSize")
+    try fields.encode(self.pageToken, "pageToken")
   }
 }
 
 /// `integrationmanager.v1.ListActionsResponse` of the schema.
 public struct ListActionsResponse: ProtobufMessage {
-  /// `actions` of the schema.
+  /// by integration and type; declared only where something is overridden
   public var actions: [Action] = []
+  /// empty: the end
+  public var nextPageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -524,6 +538,7 @@ public struct ListActionsResponse: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.actions, "actions")
+    try fields.encode(self.nextPageToken, "nextPageToken")
   }
 }
 
@@ -531,6 +546,10 @@ public struct ListActionsResponse: ProtobufMessage {
 public struct ListAgentsRequest: ProtobufMessage {
   /// empty: all
   public var integration: String = ""
+  /// 0: 1000, the most
+  public var pageSize: UInt32 = 0
+  /// `page_token` of the schema.
+  public var pageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -546,13 +565,17 @@ public struct ListAgentsRequest: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.integration, "integration")
+    try fields.encode(self.pageSize, "pageSize")
+    try fields.encode(self.pageToken, "pageToken")
   }
 }
 
 /// `integrationmanager.v1.ListAgentsResponse` of the schema.
 public struct ListAgentsResponse: ProtobufMessage {
-  /// `agents` of the schema.
+  /// by integration and agent_id
   public var agents: [Agent] = []
+  /// empty: the end
+  public var nextPageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -568,6 +591,7 @@ public struct ListAgentsResponse: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.agents, "agents")
+    try fields.encode(self.nextPageToken, "nextPageToken")
   }
 }
 
@@ -783,9 +807,9 @@ public struct UpdateActionRequest: ProtobufMessage {
   public var integration: String = ""
   /// `type` of the schema.
   public var type: String = ""
-  /// its fields are set, others stay as they are
+  /// what its field "fields" names is set, others stay as they are
   public var set: PolicyOverride?
-  /// what the agent declares holds again
+  /// of these fields, what the agent declares holds again
   public var clear: [String] = []
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()

@@ -766,7 +766,7 @@ public struct GetIntegrationResponseView: ProtobufView {
     return view
   }
 
-  /// `agents` of the schema.
+  /// the first 500 by agent_id
   public var agents: RepeatedView<AgentView> {
     unsafe RepeatedView<AgentView>(record.pointee.agents, count: record.pointee.n_agents, of: reference)
   }
@@ -778,7 +778,7 @@ public struct GetIntegrationResponseView: ProtobufView {
     return elements
   }
 
-  /// `actions` of the schema.
+  /// by type, as many as fit beside them
   public var actions: RepeatedView<ActionView> {
     unsafe RepeatedView<ActionView>(record.pointee.actions, count: record.pointee.n_actions, of: reference)
   }
@@ -802,6 +802,18 @@ public struct GetIntegrationResponseView: ProtobufView {
     return elements
   }
 
+  /// ListAgents gives them all
+  public var hasMoreAgents: Bool {
+    get { unsafe record.pointee.has_more_agents != 0 }
+    nonmutating set { unsafe record.pointee.has_more_agents = newValue ? 1 : 0 }
+  }
+
+  /// ListActions gives them all
+  public var hasMoreActions: Bool {
+    get { unsafe record.pointee.has_more_actions != 0 }
+    nonmutating set { unsafe record.pointee.has_more_actions = newValue ? 1 : 0 }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> GetIntegrationResponse {
     var message = GetIntegrationResponse()
@@ -809,6 +821,8 @@ public struct GetIntegrationResponseView: ProtobufView {
     message.agents = self.agents.messages()
     message.actions = self.actions.messages()
     message.keys = self.keys.messages()
+    message.hasMoreAgents = self.hasMoreAgents
+    message.hasMoreActions = self.hasMoreActions
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -820,6 +834,8 @@ public struct GetIntegrationResponseView: ProtobufView {
     makeAgents(count: message.agents.count).assign(message.agents)
     makeActions(count: message.actions.count).assign(message.actions)
     makeKeys(count: message.keys.count).assign(message.keys)
+    self.hasMoreAgents = message.hasMoreAgents
+    self.hasMoreActions = message.hasMoreActions
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1167,10 +1183,28 @@ public struct ListActionsRequestView: ProtobufView {
     unsafe record.pointee.integration = reference.text(newValue)
   }
 
+  /// 0: as many as fit, at most 1000
+  public var pageSize: UInt32 {
+    get { unsafe record.pointee.page_size }
+    nonmutating set { unsafe record.pointee.page_size = newValue }
+  }
+
+  /// `page_token` of the schema.
+  public var pageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.page_token) }
+    nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
+  }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListActionsRequest {
     var message = ListActionsRequest()
     message.integration = self.integration.string
+    message.pageSize = self.pageSize
+    message.pageToken = self.pageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -1178,6 +1212,8 @@ public struct ListActionsRequestView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListActionsRequest) {
     unsafe record.pointee.integration = reference.text(message.integration)
+    self.pageSize = message.pageSize
+    unsafe record.pointee.page_token = reference.text(message.pageToken)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1195,7 +1231,7 @@ public struct ListActionsResponseView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__ListActionsResponse> { unsafe reference.record() }
 
-  /// `actions` of the schema.
+  /// by integration and type; declared only where something is overridden
   public var actions: RepeatedView<ActionView> {
     unsafe RepeatedView<ActionView>(record.pointee.actions, count: record.pointee.n_actions, of: reference)
   }
@@ -1207,10 +1243,21 @@ public struct ListActionsResponseView: ProtobufView {
     return elements
   }
 
+  /// empty: the end
+  public var nextPageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.next_page_token) }
+    nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
+  }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListActionsResponse {
     var message = ListActionsResponse()
     message.actions = self.actions.messages()
+    message.nextPageToken = self.nextPageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -1218,6 +1265,7 @@ public struct ListActionsResponseView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListActionsResponse) {
     makeActions(count: message.actions.count).assign(message.actions)
+    unsafe record.pointee.next_page_token = reference.text(message.nextPageToken)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1245,10 +1293,28 @@ public struct ListAgentsRequestView: ProtobufView {
     unsafe record.pointee.integration = reference.text(newValue)
   }
 
+  /// 0: 1000, the most
+  public var pageSize: UInt32 {
+    get { unsafe record.pointee.page_size }
+    nonmutating set { unsafe record.pointee.page_size = newValue }
+  }
+
+  /// `page_token` of the schema.
+  public var pageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.page_token) }
+    nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
+  }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListAgentsRequest {
     var message = ListAgentsRequest()
     message.integration = self.integration.string
+    message.pageSize = self.pageSize
+    message.pageToken = self.pageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -1256,6 +1322,8 @@ public struct ListAgentsRequestView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListAgentsRequest) {
     unsafe record.pointee.integration = reference.text(message.integration)
+    self.pageSize = message.pageSize
+    unsafe record.pointee.page_token = reference.text(message.pageToken)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1273,7 +1341,7 @@ public struct ListAgentsResponseView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__ListAgentsResponse> { unsafe reference.record() }
 
-  /// `agents` of the schema.
+  /// by integration and agent_id
   public var agents: RepeatedView<AgentView> {
     unsafe RepeatedView<AgentView>(record.pointee.agents, count: record.pointee.n_agents, of: reference)
   }
@@ -1285,10 +1353,21 @@ public struct ListAgentsResponseView: ProtobufView {
     return elements
   }
 
+  /// empty: the end
+  public var nextPageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.next_page_token) }
+    nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
+  }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListAgentsResponse {
     var message = ListAgentsResponse()
     message.agents = self.agents.messages()
+    message.nextPageToken = self.nextPageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -1296,6 +1375,7 @@ public struct ListAgentsResponseView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListAgentsResponse) {
     makeAgents(count: message.agents.count).assign(message.agents)
+    unsafe record.pointee.next_page_token = reference.text(message.nextPageToken)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -1759,7 +1839,7 @@ public struct UpdateActionRequestView: ProtobufView {
     unsafe record.pointee.type = reference.text(newValue)
   }
 
-  /// its fields are set, others stay as they are
+  /// what its field "fields" names is set, others stay as they are
   public var set: PolicyOverrideView? {
     unsafe PolicyOverrideView(record.pointee.set, of: reference)
   }
@@ -1770,7 +1850,7 @@ public struct UpdateActionRequestView: ProtobufView {
     return view
   }
 
-  /// what the agent declares holds again
+  /// of these fields, what the agent declares holds again
   public var clear: RepeatedText {
     unsafe RepeatedText(record.pointee.clear, count: record.pointee.n_clear, of: reference)
   }

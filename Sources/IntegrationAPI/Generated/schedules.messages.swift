@@ -163,6 +163,10 @@ public struct Schedule: ProtobufMessage {
   public var createdBy: String = ""
   /// why the last time made no request
   public var lastError: String = ""
+  /// next_at and its jitter
+  public var firesAt: Timestamp?
+  /// times in a row that were refused
+  public var failures: UInt64 = 0
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -201,6 +205,8 @@ public struct Schedule: ProtobufMessage {
     try fields.encode(self.createdAt, "createdAt")
     try fields.encode(self.createdBy, "createdBy")
     try fields.encode(self.lastError, "lastError")
+    try fields.encode(self.firesAt, "firesAt")
+    try fields.encode(self.failures, "failures")
   }
 }
 
@@ -231,7 +237,7 @@ public struct PlannedTime: ProtobufMessage {
 
 /// `integrationmanager.v1.CreateScheduleRequest` of the schema.
 public struct CreateScheduleRequest: ProtobufMessage {
-  /// what the server sets is not read
+  /// what the server sets is not read; no name: one from the action
   public var schedule: Schedule?
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
@@ -324,6 +330,10 @@ public struct UpdateScheduleResponse: ProtobufMessage {
 public struct ListSchedulesRequest: ProtobufMessage {
   /// empty: all
   public var integration: String = ""
+  /// 0: 50; at most 1000
+  public var pageSize: UInt32 = 0
+  /// next_page_token of the page before
+  public var pageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -339,13 +349,17 @@ public struct ListSchedulesRequest: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.integration, "integration")
+    try fields.encode(self.pageSize, "pageSize")
+    try fields.encode(self.pageToken, "pageToken")
   }
 }
 
 /// `integrationmanager.v1.ListSchedulesResponse` of the schema.
 public struct ListSchedulesResponse: ProtobufMessage {
-  /// `schedules` of the schema.
+  /// by name
   public var schedules: [Schedule] = []
+  /// empty: this was the last
+  public var nextPageToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -361,6 +375,7 @@ public struct ListSchedulesResponse: ProtobufMessage {
   public func encode(to encoder: any Encoder) throws {
     var fields = JSONFields(encoder)
     try fields.encode(self.schedules, "schedules")
+    try fields.encode(self.nextPageToken, "nextPageToken")
   }
 }
 

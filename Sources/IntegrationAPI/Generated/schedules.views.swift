@@ -210,6 +210,18 @@ public struct ScheduleView: ProtobufView {
     unsafe record.pointee.last_error = reference.text(newValue)
   }
 
+  /// next_at and its jitter
+  public var firesAt: Timestamp? {
+    get { unsafe reference.timestamp(record.pointee.fires_at) }
+    nonmutating set { unsafe record.pointee.fires_at = reference.timestampRecord(newValue) }
+  }
+
+  /// times in a row that were refused
+  public var failures: UInt64 {
+    get { unsafe record.pointee.failures }
+    nonmutating set { unsafe record.pointee.failures = newValue }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> Schedule {
     var message = Schedule()
@@ -237,6 +249,8 @@ public struct ScheduleView: ProtobufView {
     message.createdAt = self.createdAt
     message.createdBy = self.createdBy.string
     message.lastError = self.lastError.string
+    message.firesAt = self.firesAt
+    message.failures = self.failures
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -268,6 +282,8 @@ public struct ScheduleView: ProtobufView {
     self.createdAt = message.createdAt
     unsafe record.pointee.created_by = reference.text(message.createdBy)
     unsafe record.pointee.last_error = reference.text(message.lastError)
+    self.firesAt = message.firesAt
+    self.failures = message.failures
     reference.unknownFields = message.unknownFields
   }
 }
@@ -331,7 +347,7 @@ public struct CreateScheduleRequestView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__CreateScheduleRequest> { unsafe reference.record() }
 
-  /// what the server sets is not read
+  /// what the server sets is not read; no name: one from the action
   public var schedule: ScheduleView? {
     unsafe ScheduleView(record.pointee.schedule, of: reference)
   }
@@ -515,10 +531,28 @@ public struct ListSchedulesRequestView: ProtobufView {
     unsafe record.pointee.integration = reference.text(newValue)
   }
 
+  /// 0: 50; at most 1000
+  public var pageSize: UInt32 {
+    get { unsafe record.pointee.page_size }
+    nonmutating set { unsafe record.pointee.page_size = newValue }
+  }
+
+  /// next_page_token of the page before
+  public var pageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.page_token) }
+    nonmutating set { unsafe record.pointee.page_token = reference.text(newValue) }
+  }
+  /// Sets `page_token`; the text is copied into the arena.
+  public func setPageToken(_ newValue: String) {
+    unsafe record.pointee.page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListSchedulesRequest {
     var message = ListSchedulesRequest()
     message.integration = self.integration.string
+    message.pageSize = self.pageSize
+    message.pageToken = self.pageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -526,6 +560,8 @@ public struct ListSchedulesRequestView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListSchedulesRequest) {
     unsafe record.pointee.integration = reference.text(message.integration)
+    self.pageSize = message.pageSize
+    unsafe record.pointee.page_token = reference.text(message.pageToken)
     reference.unknownFields = message.unknownFields
   }
 }
@@ -543,7 +579,7 @@ public struct ListSchedulesResponseView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__ListSchedulesResponse> { unsafe reference.record() }
 
-  /// `schedules` of the schema.
+  /// by name
   public var schedules: RepeatedView<ScheduleView> {
     unsafe RepeatedView<ScheduleView>(record.pointee.schedules, count: record.pointee.n_schedules, of: reference)
   }
@@ -555,10 +591,21 @@ public struct ListSchedulesResponseView: ProtobufView {
     return elements
   }
 
+  /// empty: this was the last
+  public var nextPageToken: ProtobufText {
+    get { unsafe ProtobufText(record.pointee.next_page_token) }
+    nonmutating set { unsafe record.pointee.next_page_token = reference.text(newValue) }
+  }
+  /// Sets `next_page_token`; the text is copied into the arena.
+  public func setNextPageToken(_ newValue: String) {
+    unsafe record.pointee.next_page_token = reference.text(newValue)
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ListSchedulesResponse {
     var message = ListSchedulesResponse()
     message.schedules = self.schedules.messages()
+    message.nextPageToken = self.nextPageToken.string
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -566,6 +613,7 @@ public struct ListSchedulesResponseView: ProtobufView {
   /// Sets every field from a value.
   public func assign(_ message: ListSchedulesResponse) {
     makeSchedules(count: message.schedules.count).assign(message.schedules)
+    unsafe record.pointee.next_page_token = reference.text(message.nextPageToken)
     reference.unknownFields = message.unknownFields
   }
 }

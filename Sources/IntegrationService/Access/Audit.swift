@@ -34,9 +34,8 @@ extension IntegrationService {
   /// of them is not told.
   func commit<Response: ProtobufMessage>(
     _ command: StoreCommand, for call: ServerCall<Response>,
-    with companions: [StoreCommand] = []
+    now: Instant = ServerClock.now, with companions: [StoreCommand] = []
   ) async throws(RPCError) -> CommandOutcome {
-    let now = ServerClock.now
     let outcome = await withCheckedContinuation { continuation in
       let taken = store.submit { batch in
         for companion in companions { batch.append(companion, now: now, origin: .none) }

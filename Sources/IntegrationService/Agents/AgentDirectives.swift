@@ -14,11 +14,15 @@ struct AgentDirectives {
     case drain(reason: String)
     /// For connections that this key has opened: another key goes on, this one ends.
     case rotateKey(keyID: String, expiresAt: Instant)
+    case pauseAction(type: String, reason: String)
+    case resumeAction(type: String)
   }
 
   /// The most wishes kept for an agent; beyond it the oldest cancel is dropped, which the store
   /// still knows and the agent's next lease renewal brings back.
-  static let maximumWishes = 1_000
+  ///
+  /// Twice what an integration may have of actions, each of which may be paused.
+  static let maximumWishes = 2_000
 
   private(set) var version: UInt64 = 0
   private var entries: [(version: UInt64, wish: Wish)] = []
@@ -38,8 +42,12 @@ struct AgentDirectives {
       entries.removeAll { $0.wish.isDrain }
     case .rotateKey(let keyID, _):
       entries.removeAll { $0.wish.endingKey == keyID }
+    case .pauseAction(let type, _), .resumeAction(let type):
+      entries.removeAll { $0.wish.controlledAction == type }
     }
-    if entries.count >= Self.maximumWishes { entries.removeFirst() }
+    if entries.count >= Self.maximumWishes {
+      entries.remove(at: entries.firstIndex { $0.wish.cancelledLog != nil } ?? 0)
+    }
     version += 1
     entries.append((version, wish))
     return version
@@ -80,7 +88,15 @@ extension AgentDirectives.Wish {
   var isPauseOrResume: Bool {
     switch self {
     case .pause, .resume: true
-    case .cancel, .drain, .rotateKey: false
+    case .cancel, .drain, .rotateKey, .pauseAction, .resumeAction: false
+    }
+  }
+
+  /// The action that is paused or resumed.
+  var controlledAction: String? {
+    switch self {
+    case .pauseAction(let type, _), .resumeAction(let type): type
+    case .cancel, .pause, .resume, .drain, .rotateKey: nil
     }
   }
 

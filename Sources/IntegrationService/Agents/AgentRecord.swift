@@ -48,6 +48,11 @@ final class AgentRecord: Sendable {
   ///
   /// A session that has seen it has nothing to send.
   let directiveVersion = Atomic<UInt64>(0)
+  /// Whether operators want it to finish and stop.
+  ///
+  /// Said again with each heartbeat until the agent says that it does: a reply with the wish may
+  /// have been lost with its call.
+  let isDrainWanted = Atomic<Bool>(false)
   let details: Mutex<AgentDetails>
   /// Which actions its last poll asked for; empty: any.
   let polledActions = Mutex<[String]>([])
@@ -105,7 +110,26 @@ final class AgentRecord: Sendable {
   func want(_ wish: AgentDirectives.Wish) {
     directives.withLock { directives in
       guard let version = directives.add(wish) else { return }
+      if wish.isDrain { isDrainWanted.store(true, ordering: .relaxed) }
       directiveVersion.store(version, ordering: .releasing)
+    }
+  }
+
+  /// Another process runs under the id: what the last one was asked to finish is over.
+  func instanceChanged() {
+    directives.withLock { directives in
+      directives.instanceChanged()
+      isDrainWanted.store(false, ordering: .relaxed)
+    }
+  }
+
+  /// The wish to drain, where the agent does not yet say that it heeds it.
+  var openDrain: AgentDirectives.Wish? {
+    guard isDrainWanted.load(ordering: .relaxed) else { return nil }
+    switch currentCondition {
+    case .draining, .stopped: return nil
+    case .running, .degraded:
+      return directives.withLock { $0.drainReason }.map { .drain(reason: $0) }
     }
   }
 }

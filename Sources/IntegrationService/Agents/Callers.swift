@@ -16,10 +16,11 @@ extension IntegrationService {
   /// The agent that makes a call; nil when the call has been failed.
   ///
   /// The first call of an agent on a connection makes it known; later ones find it without
-  /// allocating.
+  /// allocating. `firstCheck` is made before that; what it refuses leaves no agent behind.
   @inline(__always)
   func caller<Response>(
-    _ agentID: ProtobufText, _ call: ServerCall<Response>
+    _ agentID: ProtobufText, _ call: ServerCall<Response>,
+    firstCheck: (inout FieldChecks) -> Void = { _ in }
   ) -> Caller? {
     let principal = call.principal
     guard principal.kind == .agent else {
@@ -31,7 +32,7 @@ extension IntegrationService {
       found.record.lastFrameMs.update(call.now.instant.milliseconds)
       return Caller(session: session, record: found.record, hasWishes: found.hasWishes)
     }
-    return firstCall(of: agentID, in: session, call)
+    return firstCall(of: agentID, in: session, call, firstCheck)
   }
 
   /// The session of an agent's connection: it hangs on the connection's principal.
@@ -57,10 +58,12 @@ extension IntegrationService {
   }
 
   private func firstCall<Response>(
-    of agentID: ProtobufText, in session: AgentSession, _ call: ServerCall<Response>
+    of agentID: ProtobufText, in session: AgentSession, _ call: ServerCall<Response>,
+    _ firstCheck: (inout FieldChecks) -> Void
   ) -> Caller? {
     var checks = FieldChecks()
     checks.name(agentID, "agent_id")
+    firstCheck(&checks)
     guard checks.isEmpty else {
       call.fail(.invalid(checks.violations))
       return nil
@@ -84,13 +87,11 @@ extension IntegrationService {
     return Caller(session: session, record: record, hasWishes: hasWishes)
   }
 
-  /// An agent was heard for the first time: it is saved, and hears of a pause.
+  /// An agent was heard for the first time: it is saved, and hears of pauses.
   private func welcome(_ record: AgentRecord) {
     agents.markUnsaved(record)
-    if let integration = catalogue.integration(record.integration), integration.isPaused {
-      record.want(.pause(reason: integration.pauseReason))
-    }
     for wish in keyWishes(of: record.integration) { record.want(wish) }
+    for wish in catalogue.pauses(of: record.integration) { record.want(wish) }
   }
 
   /// An agent is back: its leases do not end after the grace time.

@@ -28,6 +28,15 @@ extension RepeatedView<DirectiveView> {
         var rotate = RotateKey()
         rotate.currentKeyExpiresAt = Timestamp(expiresAt)
         view.makeRotateKey().assign(rotate)
+      case .pauseAction(let type, let reason):
+        var pause = PauseAction()
+        pause.actionType = type
+        pause.reason = reason
+        view.makePauseAction().assign(pause)
+      case .resumeAction(let type):
+        var resume = ResumeAction()
+        resume.actionType = type
+        view.makeResumeAction().assign(resume)
       }
     }
   }

@@ -13,7 +13,10 @@ extension IntegrationService {
   public func heartbeat(
     _ request: HeartbeatRequestView, _ call: ServerCall<HeartbeatResponse>
   ) {
-    guard let caller = caller(request.agentID, call) else { return }
+    // One that is refused must not make an agent known.
+    guard let caller = caller(request.agentID, call, firstCheck: { $0.heartbeat(request) }) else {
+      return
+    }
     let record = caller.record
     let condition = request.state.model
     let isSame = record.details.withLock { $0.isSame(as: request) }
@@ -30,11 +33,21 @@ extension IntegrationService {
     let reply = HeartbeatResponseView(besides: request.reference)
     reply.serverTime = Timestamp(microseconds: call.now.wallMicroseconds)
     reply.nextHeartbeatMs = nextHeartbeatMs(record)
-    if caller.hasWishes {
-      let wishes = caller.session.takeWishes(of: record)
+    if caller.hasWishes || record.isDrainWanted.load(ordering: .relaxed) {
+      let wishes = Self.heartbeatWishes(of: record, caller.session)
       reply.makeDirectives(count: wishes.count).assign(wishes)
     }
     call.answer(reply)
+  }
+
+  /// What an agent is told with a heartbeat: what is new to its connection, and again that it is to
+  /// drain while it does not say that it does.
+  static func heartbeatWishes(
+    of record: AgentRecord, _ session: AgentSession
+  ) -> [AgentDirectives.Wish] {
+    var wishes = session.takeWishes(of: record)
+    if let drain = record.openDrain, !wishes.contains(where: \.isDrain) { wishes.append(drain) }
+    return wishes
   }
 
   /// Takes over clocks and state; writes only what differs.
@@ -81,7 +94,7 @@ extension IntegrationService {
       known = details
       return isNew
     }
-    if isNewInstance { record.directives.withLock { $0.instanceChanged() } }
+    if isNewInstance { record.instanceChanged() }
     agents.markUnsaved(record)
   }
 

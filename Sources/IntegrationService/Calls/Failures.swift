@@ -21,6 +21,9 @@ enum Reason {
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
   static let tooManyTails = "TOO_MANY_TAILS"
+  static let actionRetired = "ACTION_RETIRED"
+  static let actionNotRequestable = "ACTION_NOT_REQUESTABLE"
+  static let timeZonesMissing = "TIME_ZONES_MISSING"
   static let storageFull = "STORAGE_FULL"
 }
 

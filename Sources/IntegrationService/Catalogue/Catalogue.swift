@@ -24,7 +24,7 @@ final class Catalogue: Sendable {
   func load(_ stored: StoreCatalog) {
     for integration in stored.integrations { update(integration) }
     for key in stored.keys { update(key) }
-    update(stored.actions)
+    _ = update(stored.actions)
   }
 
   /// Takes over an integration that was made or changed.
@@ -76,12 +76,33 @@ final class Catalogue: Sendable {
     }
   }
 
-  /// Takes over actions that were declared, changed or retired.
-  func update(_ actions: [StoredAction]) {
+  /// Takes over actions that were declared, changed, paused or retired; what their agents are to be
+  /// told of that.
+  func update(_ actions: [StoredAction]) -> [AgentDirectives.Wish] {
     state.withLock { state in
+      var wishes: [AgentDirectives.Wish] = []
       for action in actions {
-        state.actions[action.integration, default: [:]][action.declaration.type] = action
+        let type = action.declaration.type
+        let before = state.actions[action.integration, default: [:]].updateValue(
+          action, forKey: type)
+        guard before?.isPaused ?? false != action.isPaused else { continue }
+        wishes.append(action.pauseWish ?? .resumeAction(type: type))
       }
+      return wishes
+    }
+  }
+
+  /// What an agent of an integration is told when it is met first: all pauses that hold.
+  func pauses(of integration: IntegrationID) -> [AgentDirectives.Wish] {
+    state.withLock { state in
+      var wishes: [AgentDirectives.Wish] = []
+      if let stored = state.integrations[integration], stored.isPaused {
+        wishes.append(.pause(reason: stored.pauseReason))
+      }
+      for action in (state.actions[integration] ?? [:]).values {
+        if let wish = action.pauseWish { wishes.append(wish) }
+      }
+      return wishes
     }
   }
 
@@ -130,5 +151,12 @@ final class Catalogue: Sendable {
       state.actions[integration].map { Array($0.values) } ?? []
     }
     return actions.sorted { $0.declaration.type < $1.declaration.type }
+  }
+}
+
+extension StoredAction {
+  /// What agents are told while the action is paused; nil: it is not.
+  fileprivate var pauseWish: AgentDirectives.Wish? {
+    pauseReason.map { .pauseAction(type: declaration.type, reason: $0) }
   }
 }

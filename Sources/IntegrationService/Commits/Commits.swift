@@ -92,9 +92,11 @@ extension IntegrationService: CommitObserver {
     case .dueChanged(let due): expect(due: due)
     case .integrationChanged(let integration): follow(integration)
     case .integrationRemoved(let id): forget(id)
-    case .actionsChanged(_, let actions): catalogue.update(actions)
+    case .actionsChanged(let integration, let actions): follow(actions, of: integration)
     case .keyChanged(let key): follow(key)
     case .tokenChanged(let token): follow(token)
+    case .scheduleChanged(let schedule): follow(schedule)
+    case .scheduleRemoved(let name): schedules.remove(name)
     }
   }
 
@@ -105,6 +107,12 @@ extension IntegrationService: CommitObserver {
     let wish: AgentDirectives.Wish =
       integration.isPaused ? .pause(reason: integration.pauseReason) : .resume
     for agent in agents.agents(of: integration.id) { tell(agent, wish) }
+  }
+
+  private func follow(_ actions: [StoredAction], of integration: IntegrationID) {
+    for wish in catalogue.update(actions) {
+      for agent in agents.agents(of: integration) { tell(agent, wish) }
+    }
   }
 
   private func answer(
@@ -125,8 +133,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .key, .rotated, .token, .deleted,
-      .deletionContinued, .expired, .done:
+    case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
+      .deleted, .deletionContinued, .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }
@@ -156,7 +164,8 @@ extension IntegrationService: CommitObserver {
   ) {
     let session = sessions.withLock { $0[token.connection] }
     let agent = session.flatMap { agents.find(integration: $0.integration, id: agentID) }
-    var wishes = agent.flatMap { session?.takeWishes(of: $0) } ?? []
+    var wishes: [AgentDirectives.Wish] = []
+    if let agent, let session { wishes = Self.heartbeatWishes(of: agent, session) }
     for logID in outcome.lost {
       agent?.directives.withLock { $0.logEnded(logID.description) }
     }

@@ -22,6 +22,9 @@ struct HealthBoard {
   let agents: [AgentView]
   let actions: [StoredAction]
   let now: Instant
+  /// Reasons of pauses by the action's type.
+  let pauses: [String: String]
+  private let takers: (any: Int, byType: [String: Int])
 
   /// A poll counts as open for so long after it ended: between two polls an agent takes work.
   static let pollPauseMs: Int64 = 2_000
@@ -34,10 +37,31 @@ struct HealthBoard {
     self.counts = counts
     self.actions = actions
     self.now = now
-    let oldest = counts.actions.compactMap(\.oldestQueuedAt).min()
-    self.agents = agents.map { record in
+    let pauses = Dictionary(
+      actions.compactMap { action in action.pauseReason.map { (action.declaration.type, $0) } },
+      uniquingKeysWith: { $1 })
+    // What is paused waits for an operator, not for an agent.
+    let oldest = counts.actions.filter { pauses[$0.actionType] == nil }
+      .compactMap(\.oldestQueuedAt).min()
+    let views = agents.map { record in
       Self.view(record, stored, counts.heldLeases[record.id] ?? 0, oldest, now)
     }
+    self.pauses = pauses
+    self.agents = views
+    takers = Self.takers(views)
+  }
+
+  private static func takers(_ views: [AgentView]) -> (any: Int, byType: [String: Int]) {
+    var any = 0
+    var byType: [String: Int] = [:]
+    for view in views where view.isPolling {
+      guard let takes = view.takes else {
+        any += 1
+        continue
+      }
+      for type in Set(takes) { byType[type, default: 0] += 1 }
+    }
+    return (any, byType)
   }
 
   private static func view(
@@ -83,7 +107,7 @@ struct HealthBoard {
 
   /// How many agents take an action now.
   func pollingAgents(_ type: String) -> Int {
-    agents.count { $0.isPolling && ($0.takes?.contains(type) ?? true) }
+    takers.any + (takers.byType[type] ?? 0)
   }
 
   /// The integration as operators see it.
@@ -99,14 +123,30 @@ struct HealthBoard {
     return shown
   }
 
-  /// The integration's actions with what waits and who serves them.
-  var shownActions: [Action] {
-    actions.map { stored in
+  /// What is shown of an action that operators left as it was declared.
+  enum Detail {
+    /// What holds, which is what was declared.
+    case brief
+    /// Also what was declared.
+    case full
+  }
+
+  /// Some of the integration's actions with what waits and who serves them.
+  func shown(_ actions: [StoredAction], _ detail: Detail) -> [Action] {
+    let counts = Dictionary(
+      counts.actions.map { ($0.actionType, $0) }, uniquingKeysWith: { $1 })
+    return actions.map { stored in
       var action = Action()
       action.integration = self.stored.name
-      action.definition = ActionDefinition(stored)
+      action.definition = ActionDefinition(effective: stored)
+      if detail == .full || !stored.override.isEmpty {
+        action.declared = ActionDefinition(stored)
+      }
+      if !stored.override.isEmpty { action.override = PolicyOverride(stored.override) }
+      action.paused = stored.isPaused
+      action.pauseReason = stored.pauseReason ?? ""
       action.pollingAgents = UInt32(clamping: pollingAgents(stored.declaration.type))
-      if let counts = counts.actions.first(where: { $0.actionType == stored.declaration.type }) {
+      if let counts = counts[stored.declaration.type] {
         action.queued = counts.queued
         action.inProgress = counts.inProgress
         action.lastLogAt = Timestamp(counts.lastLogAt)

@@ -12,6 +12,7 @@ enum Troubles {
     case notTakingWork = "NOT_TAKING_WORK"
     case agentDown = "AGENT_DOWN"
     case agentDegraded = "AGENT_DEGRADED"
+    case scheduleFailing = "SCHEDULE_FAILING"
     case failedLogs = "FAILED_LOGS"
     case keyExpiring = "KEY_EXPIRING"
     case pausedWithQueue = "PAUSED_WITH_QUEUE"
@@ -28,15 +29,34 @@ enum Troubles {
   static let maximumTroubles = 200
 
   /// All troubles, worst first, then by integration; with those that no board shows.
-  static func find(_ boards: [HealthBoard], with others: [(Kind, Trouble)] = []) -> [Trouble] {
+  static func find(
+    _ boards: [HealthBoard], failing: [StoredSchedule] = [], with others: [(Kind, Trouble)] = []
+  ) -> [Trouble] {
     var found = others
-    for board in boards { found += troubles(of: board) }
+    for board in boards {
+      found += troubles(of: board)
+      for schedule in failing where schedule.integration == board.stored.id {
+        found.append((.scheduleFailing, trouble(of: schedule, board)))
+      }
+    }
     let rank = Dictionary(
       uniqueKeysWithValues: Kind.allCases.enumerated().map { ($1, $0) })
     found.sort { left, right in
       (rank[left.0] ?? 0, left.1.integration) < (rank[right.0] ?? 0, right.1.integration)
     }
     return found.prefix(maximumTroubles).map(\.1)
+  }
+
+  private static func trouble(of schedule: StoredSchedule, _ board: HealthBoard) -> Trouble {
+    var trouble = Trouble()
+    trouble.kind = Kind.scheduleFailing.rawValue
+    trouble.integration = board.stored.name
+    let times = schedule.failures == 1 ? "time" : "\(schedule.failures) times"
+    let lead = schedule.failures == 0 ? "cannot run" : "made no request the last \(times)"
+    trouble.message = "Schedule \(schedule.name) \(lead): \(schedule.lastError)."
+    trouble.supportContact = board.stored.supportContact
+    trouble.nextStep = "integrationctl schedules show \(schedule.name)"
+    return trouble
   }
 
   private static func troubles(of board: HealthBoard) -> [(Kind, Trouble)] {
@@ -104,6 +124,8 @@ enum Troubles {
     }
   }
 
+  private static func reason(_ text: String) -> String { text.isEmpty ? "" : " (\(text))" }
+
   private static func requests(_ count: UInt64) -> String {
     count == 1 ? "1 request waits" : "\(count) requests wait"
   }
@@ -113,14 +135,21 @@ enum Troubles {
   ) {
     let name = board.stored.name
     let queued = board.counts.actions.reduce(0) { $0 + $1.queued }
-    if board.stored.isPaused {
-      guard queued > 0 else { return }
-      return add(
+    if board.stored.isPaused, queued > 0 {
+      add(
         .pausedWithQueue,
-        "Paused (\(board.stored.pauseReason)) while \(requests(queued)).",
+        "Paused\(reason(board.stored.pauseReason)) while \(requests(queued)).",
         "integrationctl integrations resume \(name)")
     }
-    for counts in board.counts.actions {
+    for counts in board.counts.actions where counts.queued > 0 {
+      guard let reason = board.pauses[counts.actionType] else { continue }
+      add(
+        .pausedWithQueue,
+        "\(counts.actionType) is paused\(Self.reason(reason)) while \(requests(counts.queued)).",
+        "integrationctl actions resume \(name) \(counts.actionType)")
+    }
+    guard !board.stored.isPaused else { return }
+    for counts in board.counts.actions where board.pauses[counts.actionType] == nil {
       guard let since = counts.oldestQueuedAt, counts.queued > 0 else { continue }
       let waitedMs = board.now.milliseconds(since: since)
       guard waitedMs > unservedMs, board.pollingAgents(counts.actionType) == 0 else { continue }

@@ -79,8 +79,9 @@ extension IntegrationService {
       var response = GetIntegrationResponse()
       if let board = boards.first {
         response.integration = board.integration
-        response.agents = board.agents.map(\.agent)
-        response.actions = board.shownActions
+        response.take(
+          board.agents.prefix(ServiceLimits.shownAgents).map(\.agent), of: board.agents.count,
+          board.shown(board.actions, .brief))
       }
       response.keys = catalogue.keys(of: stored.id).map {
         Key($0, integration: stored.name, now: now)
@@ -193,6 +194,17 @@ extension FieldChecks {
     bytes(author, "author", FieldRules.maximumShortTextBytes)
     bytes(supportContact, "support_contact", FieldRules.maximumShortTextBytes)
     bytes(description, "description", FieldRules.maximumMessageBytes)
+  }
+}
+
+extension GetIntegrationResponse {
+  /// As many agents and actions as fit into one reply; the lists have them all.
+  mutating func take(_ agents: [Agent], of count: Int, _ actions: [Action]) {
+    let half = PageBudget.maximumBytes / 2
+    self.agents = Array(agents.prefix(PageBudget.fitting(agents, within: half, \.textBytes)))
+    self.actions = Array(actions.prefix(PageBudget.fitting(actions, within: half, \.textBytes)))
+    hasMoreAgents = self.agents.count < count
+    hasMoreActions = self.actions.count < actions.count
   }
 }
 

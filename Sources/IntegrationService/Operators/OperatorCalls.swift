@@ -75,6 +75,14 @@ extension IntegrationService {
 
   /// How some integrations are now.
   func boards(_ integrations: [StoredIntegration]) async throws(RPCError) -> [HealthBoard] {
+    try await boards(integrations) { [agents] in agents.agents(of: $0.id) }
+  }
+
+  /// How some integrations are now, as far as some of their agents show.
+  func boards(
+    _ integrations: [StoredIntegration], _ records: (StoredIntegration) -> [AgentRecord]
+  ) async throws(RPCError) -> [HealthBoard] {
+    guard !integrations.isEmpty else { return [] }
     let now = ServerClock.now
     let counts: [IntegrationCounts]
     do {
@@ -86,7 +94,7 @@ extension IntegrationService {
     return integrations.map { stored in
       HealthBoard(
         stored, byID[stored.id] ?? IntegrationCounts(integration: stored.id),
-        agents: agents.agents(of: stored.id), actions: catalogue.actions(of: stored.id), now: now)
+        agents: records(stored), actions: catalogue.actions(of: stored.id), now: now)
     }
   }
 

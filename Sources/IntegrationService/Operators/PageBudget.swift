@@ -1,3 +1,4 @@
+import IntegrationAPI
 import IntegrationStore
 
 /// Keeps pages within a frame: a page of large logs is shorter than asked for, and says where the
@@ -9,11 +10,13 @@ enum PageBudget {
   static let maximumErrors = 200
 
   /// How many of the items fit, at least one.
-  static func fitting<Item>(_ items: [Item], _ bytes: (Item) -> Int) -> Int {
+  static func fitting<Item>(
+    _ items: [Item], within limit: Int = maximumBytes, _ bytes: (Item) -> Int
+  ) -> Int {
     var used = 0
     for (index, item) in items.enumerated() {
       used += bytes(item)
-      if used > maximumBytes { return max(1, index) }
+      if used > limit { return max(1, index) }
     }
     return items.count
   }
@@ -29,4 +32,25 @@ extension StoredLog {
 
   /// The place behind which a list goes on.
   var position: LogPosition { LogPosition(logID: id, integration: integration) }
+}
+
+extension Agent {
+  /// About how many bytes the agent takes in a reply.
+  var textBytes: Int {
+    let texts = [
+      integration, agentID, instanceID, healthReason, agentVersion, host, platform, targetSystem,
+      targetVersion, stateMessage,
+    ]
+    return texts.reduce(200) { $0 + $1.utf8.count }
+  }
+}
+
+extension Action {
+  /// About how many bytes the action takes in a reply.
+  var textBytes: Int {
+    [definition, declared].compactMap(\.self).reduce(400 + pauseReason.utf8.count) { bytes, shown in
+      bytes + 200 + shown.name.utf8.count + shown.description.utf8.count
+        + shown.inputSchema.utf8.count
+    }
+  }
 }

@@ -33,6 +33,34 @@ enum PageToken {
     return name
   }
 
+  /// What a list of things within integrations shows.
+  enum Listed: Character {
+    case agents = "g"
+    case actions = "a"
+  }
+
+  /// The place behind which a list of agents or actions goes on.
+  struct Place {
+    var integration: String
+    var name: String
+  }
+
+  /// The place behind which a list of things within integrations goes on.
+  static func text(_ listed: Listed, _ place: Place) -> String {
+    "\(listed.rawValue)\(place.integration)/\(place.name)"
+  }
+
+  /// Reads the place back; nil for an empty token.
+  static func place(_ token: String, in listed: Listed) throws(RPCError) -> Place? {
+    guard !token.isEmpty else { return nil }
+    let names = token.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+      .map(String.init)
+    guard token.first == listed.rawValue, names.count == 2,
+      names.allSatisfy({ FieldRules.complaint(name: $0) == nil })
+    else { throw invalid("page_token") }
+    return Place(integration: names[0], name: names[1])
+  }
+
   /// The number behind which a list of record errors goes on.
   static func text(number: Int64) -> String { "e\(number)" }
 

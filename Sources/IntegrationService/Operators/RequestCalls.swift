@@ -46,7 +46,7 @@ extension IntegrationService {
   }
 
   /// Checks an input against the action's schema.
-  private static func checkInput(
+  static func checkInput(
     _ input: String, _ action: ActionDeclaration
   ) throws(RPCError) {
     guard !action.inputSchema.isEmpty else {
@@ -144,7 +144,7 @@ extension FieldChecks {
   }
 
   /// A time that people can be shown: within what google.protobuf.Timestamp allows, after 1970.
-  private mutating func timestamp(_ time: Timestamp, _ field: String) {
+  mutating func timestamp(_ time: Timestamp, _ field: String) {
     // 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
     let isTime = (0...253_402_300_799).contains(time.seconds)
     guard isTime, (0...999_999_999).contains(time.nanos) else {

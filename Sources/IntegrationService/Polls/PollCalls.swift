@@ -10,7 +10,9 @@ extension IntegrationService {
   public func pollRequests(
     _ request: PollRequestsRequestView, _ call: ServerCall<PollRequestsResponse>
   ) {
-    guard let caller = caller(request.agentID, call) else { return }
+    guard let caller = caller(request.agentID, call, firstCheck: { $0.poll(request) }) else {
+      return
+    }
     var checks = FieldChecks()
     checks.poll(request)
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }

@@ -25,7 +25,7 @@ extension IntegrationService {
     perform(command, call) { outcome in
       guard case .registered(let stored, let unservable) = outcome else { return nil }
       var response = RegisterActionResponse()
-      response.actions = stored.map(ActionDefinition.init)
+      response.actions = stored.map { ActionDefinition($0) }
       response.unservableRequests = unservable
       return response
     }
@@ -94,24 +94,35 @@ extension FieldChecks {
     }
   }
 
-  private mutating func policy(_ retry: RetryPolicy, _ prefix: String) {
-    if retry.maximumAttempts > 1_000 {
-      note("\(prefix)maximum_attempts", "expected at most 1000; it is \(retry.maximumAttempts)")
-    }
-    if retry.multiplier != 0, !(retry.multiplier >= 1 && retry.multiplier <= 100) {
-      note("\(prefix)multiplier", "expected 0 or 1.0 to 100.0; it is \(retry.multiplier)")
-    }
+  /// What may be wrong with automatic retries, declared or set by an operator.
+  mutating func policy(_ retry: RetryPolicy, _ prefix: String) {
+    for issue in RetryRule(retry).issues { note(prefix + issue.field, issue.description) }
+  }
+}
+
+extension RetryRule {
+  /// Automatic retries as they come in a message.
+  init(_ policy: RetryPolicy) {
+    self.init(
+      maximumAttempts: policy.maximumAttempts, initialBackoffMs: policy.initialBackoffMs,
+      maximumBackoffMs: policy.maximumBackoffMs, multiplier: policy.multiplier)
+  }
+}
+
+extension RetryPolicy {
+  /// Automatic retries as they are shown.
+  init(_ rule: RetryRule) {
+    self.init()
+    maximumAttempts = rule.maximumAttempts
+    initialBackoffMs = rule.initialBackoffMs
+    maximumBackoffMs = rule.maximumBackoffMs
+    multiplier = rule.multiplier
   }
 }
 
 extension ActionDeclaration {
   /// A checked declaration as the store takes it.
   init(_ action: ActionDefinition) {
-    let retry = action.retry.map {
-      RetryRule(
-        maximumAttempts: $0.maximumAttempts, initialBackoffMs: $0.initialBackoffMs,
-        maximumBackoffMs: $0.maximumBackoffMs, multiplier: $0.multiplier)
-    }
     self.init(
       type: action.type, name: action.name.isEmpty ? action.type : action.name,
       description: action.description, entityType: action.entityType,
@@ -120,15 +131,19 @@ extension ActionDeclaration {
       policy: ActionPolicy(
         queueTimeoutMs: action.queueTimeoutMs, progressTimeoutMs: action.progressTimeoutMs,
         maximumInFlight: action.maximumInFlight, oneOpenPerEntity: action.oneOpenPerEntity,
-        retry: retry ?? RetryRule()))
+        retry: action.retry.map(RetryRule.init) ?? RetryRule()))
   }
 }
 
 extension ActionDefinition {
   /// A declaration as stored.
-  init(_ stored: StoredAction) {
+  init(_ stored: StoredAction) { self.init(stored, stored.declaration) }
+
+  /// What holds, which operators may have changed.
+  init(effective stored: StoredAction) { self.init(stored, stored.effective) }
+
+  private init(_ stored: StoredAction, _ declaration: ActionDeclaration) {
     self.init()
-    let declaration = stored.declaration
     type = declaration.type
     name = declaration.name
     description = declaration.description
@@ -142,12 +157,7 @@ extension ActionDefinition {
     maximumInFlight = declaration.policy.maximumInFlight
     oneOpenPerEntity = declaration.policy.oneOpenPerEntity
     if declaration.policy.retry != RetryRule() {
-      var policy = RetryPolicy()
-      policy.maximumAttempts = declaration.policy.retry.maximumAttempts
-      policy.initialBackoffMs = declaration.policy.retry.initialBackoffMs
-      policy.maximumBackoffMs = declaration.policy.retry.maximumBackoffMs
-      policy.multiplier = declaration.policy.retry.multiplier
-      retry = policy
+      retry = RetryPolicy(declaration.policy.retry)
     }
     revision = stored.revision
     retired = stored.isRetired

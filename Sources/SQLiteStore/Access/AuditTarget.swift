@@ -12,6 +12,7 @@ enum AuditTarget: Hashable {
   case token(String)
   case action(IntegrationID, type: String)
   case log(LogID)
+  case schedule(name: String)
 }
 
 /// What the audit shall say of a command.
@@ -44,8 +45,11 @@ extension CommandOutcome {
     case .key(let key): [.key(key.id)]
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
+    case .schedule(let stored): [.schedule(name: stored.name)]
+    case .action(let stored):
+      [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .deleted, .deletionContinued,
-      .expired, .done, .failed:
+      .expired, .scheduleFired, .done, .failed:
       []
     }
   }

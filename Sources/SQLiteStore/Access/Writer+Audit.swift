@@ -37,12 +37,22 @@ extension Writer {
     case .pauseIntegration(let id, let reason):
       AuditPlan(targets: [.integration(id)], reason: reason)
     case .resumeIntegration(let id): AuditPlan(targets: [.integration(id)])
+    case .pauseAction(let id, let type, let reason):
+      AuditPlan(targets: [.action(id, type: type)], reason: reason)
+    case .resumeAction(let id, let type): AuditPlan(targets: [.action(id, type: type)])
+    case .overridePolicy(let change):
+      AuditPlan(targets: [.action(change.integration, type: change.actionType)])
     case .rotateKey(let key, _):
       AuditPlan(targets: try keys(of: key.integration).filter { $0.revokedAt == nil }.targets)
     case .deleteIntegration(let id, _, _):
-      AuditPlan(targets: [.integration(id)] + (try keys(of: id).targets))
+      AuditPlan(
+        targets: [.integration(id)] + (try keys(of: id).targets)
+          + (try ScheduleRows.all(database).filter { $0.integration == id }.map {
+            .schedule(name: $0.name)
+          }))
     case .revokeKey(let id): AuditPlan(targets: [.key(id)])
     case .revokeToken(let id): AuditPlan(targets: [.token(id)])
+    case .schedule(let command): auditPlan(of: command)
     case .recordAudit(let record): AuditPlan(record: record)
     // What agents and the server itself do.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
@@ -54,6 +64,19 @@ extension Writer {
 
   private func keys(of integration: IntegrationID) throws -> [StoredKey] {
     try CatalogRows.keys(database).filter { $0.integration == integration }
+  }
+
+  private func auditPlan(of command: ScheduleCommand) -> AuditPlan {
+    switch command {
+    // A trigger changes no schedule; the log that it makes is entered.
+    case .create, .trigger: .nothing
+    case .update(let schedule, _, _): AuditPlan(targets: [.schedule(name: schedule.name)])
+    case .pause(let name, let reason, _):
+      AuditPlan(targets: [.schedule(name: name)], reason: reason)
+    case .resume(let name, _, _, _), .delete(let name, _):
+      AuditPlan(targets: [.schedule(name: name)])
+    case .fire: .nothing
+    }
   }
 
   private func enter(
@@ -101,6 +124,7 @@ extension Writer {
         $0.bind(1, integration)
         $0.bind(2, type)
       }
+    case .schedule(let name): try snapshot(AuditSQL.schedule) { $0.bind(1, name) }
     case .log(let id):
       try findAnywhere(id).flatMap { row in
         try snapshot(AuditSQL.log) {
@@ -155,9 +179,32 @@ private enum AuditSQL {
   static let action = """
     SELECT 'action/' || i.name || '/' || a.type, json_patch('{}', json_object(
       'name', nullif(a.name, ''), 'revision', a.revision,
-      'retired', json(iif(a.retired, 'true', 'false'))))
+      'retired', json(iif(a.retired, 'true', 'false')),
+      'paused', json(iif(p.reason IS NULL, 'false', 'true')), 'pauseReason', nullif(p.reason, ''),
+      'override', iif(o.action IS NULL, NULL, json_patch('{}', json_object(
+        'maximumAttempts', o.maximum_attempts, 'initialBackoffMs', o.initial_backoff_ms,
+        'maximumBackoffMs', o.maximum_backoff_ms, 'multiplier', o.multiplier,
+        'queueTimeoutMs', o.queue_timeout_ms, 'progressTimeoutMs', o.progress_timeout_ms,
+        'maximumInFlight', o.maximum_in_flight, 'oneOpenPerEntity', o.one_open_per_entity,
+        'rateLimit', o.rate_limit, 'ratePeriodMs', o.rate_period_ms,
+        'canBeRequested', o.can_be_requested)))))
     FROM actions a JOIN integrations i ON i.id = a.integration
+    LEFT JOIN action_pauses p ON p.action = a.id LEFT JOIN action_overrides o ON o.action = a.id
     WHERE a.integration = ? AND a.type = ?
+    """
+
+  /// What people set, not how far it is.
+  static let schedule = """
+    SELECT 'schedule/' || s.name, json_patch('{}', json_object(
+      'integration', i.name, 'actionType', s.action_type, 'entity', nullif(s.entity_id, ''),
+      'input', nullif(s.input, ''), 'cron', nullif(s.cron, ''),
+      'timeZone', nullif(s.time_zone, ''), 'intervalMs', nullif(s.interval_ms, 0),
+      'overlap', CASE s.overlap WHEN 1 THEN 'SKIP' WHEN 2 THEN 'QUEUE' ELSE 'CANCEL_RUNNING' END,
+      'catchUp', CASE s.catch_up WHEN 1 THEN 'NONE' WHEN 2 THEN 'LAST' ELSE 'ALL' END,
+      'catchUpWindowMs', nullif(s.catch_up_window_ms, 0), 'jitterMs', nullif(s.jitter_ms, 0),
+      'expiresMs', nullif(s.expires_ms, 0), 'paused', json(iif(s.paused, 'true', 'false')),
+      'pauseReason', nullif(s.pause_reason, '')))
+    FROM schedules s JOIN integrations i ON i.id = s.integration WHERE s.name = ?
     """
 
   static let log = """

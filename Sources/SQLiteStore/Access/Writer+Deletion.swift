@@ -9,7 +9,13 @@ extension Writer {
   /// A new table with rows of an integration is named here, and is emptied with the others.
   private static let ownedTables: [(name: String, key: [String])] = [
     ("record_errors", ["id", "n"]), ("timeline", ["id", "n"]), ("cancels", ["id"]),
-    ("requests", ["id"]), ("logs", ["id"]), ("log_digests", ["part", "last"]),
+    ("requests", ["id"]), ("schedule_logs", ["id"]), ("logs", ["id"]),
+    ("log_digests", ["part", "last"]),
+  ]
+
+  /// The tables that hold rows of an action.
+  private static let actionTables = [
+    "action_counts", "action_overrides", "action_pauses", "delivery_windows",
   ]
 
   /// Ends an integration: from here on nothing finds it, and its rows go step by step.
@@ -34,6 +40,7 @@ extension Writer {
     try database.run(
       "INSERT INTO deletions VALUES(?, ?, ?, ?, 0)", .integer(id), .text(record.name),
       .integer(now.milliseconds), .text(principal))
+    try removeSchedules(of: id, now: now)
     try database.run("DELETE FROM keys WHERE integration = ?", .integer(id))
     try database.run("DELETE FROM integrations WHERE id = ?", .integer(id))
     // What other logs of this batch have changed is written before memory is made anew.
@@ -71,6 +78,13 @@ extension Writer {
       left -= try removeRows(of: id, table.name, table.key, maximum: left)
       if left <= 0 { return .deletionContinued(isDone: false) }
     }
+    for table in Self.actionTables {
+      try database.run(
+        """
+        DELETE FROM \(table) WHERE action NOT IN (
+          SELECT id FROM actions WHERE integration IN (SELECT id FROM integrations))
+        """)
+    }
     // Numbers of actions and agents stand in memory of readers: they are not used again, so a row
     // with the number stays where it is the highest, and says nothing.
     for (table, blank) in [("agents", Self.blankAgent), ("actions", Self.blankAction)] {
@@ -83,8 +97,6 @@ extension Writer {
         """, .integer(id))
       try database.run("UPDATE \(table) SET \(blank) WHERE integration = ?", .integer(id))
     }
-    try database.run(
-      "DELETE FROM action_counts WHERE action NOT IN (SELECT id FROM actions)")
     try database.run(
       "UPDATE deletions SET name = '', done = 1 WHERE integration = ?", .integer(id))
     return .deletionContinued(isDone: false)

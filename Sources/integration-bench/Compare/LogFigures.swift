@@ -74,7 +74,7 @@ struct LogFigures {
   private func pages(_ session: Session) async throws -> [OwnFigure] {
     let client = try session.operatorClient()
     var figures: [OwnFigure] = []
-    for (filterName, makeFilter) in CommonFilters.all {
+    for (filterName, makeFilter) in UsualFilters.all {
       let histogram = Histogram()
       var empty = 0
       for number in 0..<Self.pages {

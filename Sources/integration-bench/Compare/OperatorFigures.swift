@@ -45,15 +45,15 @@ struct OperatorFigures {
 
   private func lists(from begin: Timestamp) -> [List] {
     let first = Timestamp(seconds: begin.seconds + 1)
-    let range = CommonFilters.filter {
+    let range = UsualFilters.filter {
       $0.since = begin
       $0.until = first
     }
-    var lists = CommonFilters.all.map { List(name: $0.0, order: .newestFirst, makeFilter: $0.1) }
+    var lists = UsualFilters.all.map { List(name: $0.0, order: .newestFirst, makeFilter: $0.1) }
     lists.append(List(name: "time range", order: .newestFirst, makeFilter: { _ in range }))
     lists.append(
       List(name: "status, oldest first", order: .oldestFirst) { _ in
-        CommonFilters.filter { $0.statuses = [.failed] }
+        UsualFilters.filter { $0.statuses = [.failed] }
       })
     lists += RareLogs.filters.map { name, filter, expected in
       List(name: name, order: .newestFirst, makeFilter: { _ in filter }, expected: expected)

@@ -50,15 +50,15 @@ enum RareLogs {
   /// Filters, and how many logs each leaves.
   static var filters: [(String, LogFilter, Int)] {
     return [
-      ("rare text", CommonFilters.filter { $0.text = "customs OFFICER" }, 2 * count),
-      ("rare number", CommonFilters.filter { $0.text = "90317" }, 2 * count),
-      ("a text that no log has", CommonFilters.filter { $0.text = "CustomSoft as SO-318204" }, 0),
-      ("rare agent", CommonFilters.filter { $0.agentIds = [agent] }, count),
-      ("rare action", CommonFilters.filter { $0.actionTypes = [action] }, count),
-      ("label", CommonFilters.filter { $0.labels = label }, count),
+      ("rare text", UsualFilters.filter { $0.text = "customs OFFICER" }, 2 * count),
+      ("rare number", UsualFilters.filter { $0.text = "90317" }, 2 * count),
+      ("a text that no log has", UsualFilters.filter { $0.text = "CustomSoft as SO-318204" }, 0),
+      ("rare agent", UsualFilters.filter { $0.agentIds = [agent] }, count),
+      ("rare action", UsualFilters.filter { $0.actionTypes = [action] }, count),
+      ("label", UsualFilters.filter { $0.labels = label }, count),
       (
         "status, action and rare text",
-        CommonFilters.filter {
+        UsualFilters.filter {
           $0.statuses = [.failed]
           $0.actionTypes = ["bench_export"]
           $0.text = "customs officer"

@@ -17,7 +17,8 @@ enum AgentCommands {
 
   static let list = Verb(
     Command(
-      "list", "agents with their three clocks", flags: [IntegrationScope.flag],
+      "list", "agents with their three clocks",
+      flags: [IntegrationScope.flag] + IntegrationScope.paging,
       positionals: [IntegrationScope.positional]
     ).withExamples([
       CommandExample("integrationctl agents list", "all agents"),
@@ -26,25 +27,50 @@ enum AgentCommands {
       "CONNECTED is the last sign of life (lost: the connection is gone), POLLED the last time it "
         + "asked for work, PROGRESSED the last report on work that it held."), .list
   ) { invocation in
-    let agents = try await agents(try IntegrationScope.name(invocation), invocation)
-    try invocation.write(Page(rows: agents), as: listing)
+    let name = try IntegrationScope.name(invocation)
+    let client = try await invocation.client()
+    let page = try await Page<Agent>.fetch(invocation.arguments) { size, token throws(Failure) in
+      var request = ListAgentsRequest()
+      request.integration = name
+      request.pageSize = size
+      request.pageToken = token
+      let sent = request
+      let reply = try await invocation.call(client) { client throws(RPCError) in
+        try await client.listAgents(sent)
+      }
+      return Page(rows: reply.agents, nextToken: reply.nextPageToken)
+    }
+    try invocation.write(page, as: listing)
   }
 
   static let show = Verb(
-    Command("show", "one agent", positionals: [integration, agent]).withExamples([
+    Command(
+      "show", "one agent, what it holds, and whom to call", positionals: [integration, agent]
+    ).withExamples([
       CommandExample("integrationctl agents show customsoft crm-1", "everything about one")
     ])
   ) { invocation in
-    let name = invocation.arguments[integration]
-    let id = invocation.arguments[agent]
-    let agents = try await agents(name, invocation)
-    guard let agent = agents.first(where: { $0.agentID == id }) else {
-      let near = Suggestions.nearest(to: id, among: agents.map(\.agentID))
-      throw Failure(
-        .notFound, "\(name) has no agent \(id)" + (near.map { "; did you mean \($0)?" } ?? ""),
-        reason: "AGENT_UNKNOWN", next: "See: integrationctl agents list \(name)")
+    var request = GetAgentRequest()
+    request.integration = invocation.arguments[integration]
+    request.agentID = invocation.arguments[agent]
+    let sent = request
+    let client = try await invocation.client()
+    let reply = try await invocation.nearest(
+      to: sent.agentID, noun: "agent", reason: "AGENT_UNKNOWN",
+      list: "integrationctl agents list \(sent.integration)"
+    ) { () async throws(Failure) in
+      try await invocation.call(client) { client throws(RPCError) in
+        try await client.getAgent(sent)
+      }
+    } names: { () async throws(Failure) in
+      var request = ListAgentsRequest()
+      request.integration = sent.integration
+      let all = request
+      return try await invocation.call(client) { client throws(RPCError) in
+        try await client.listAgents(all)
+      }.agents.map(\.agentID)
     }
-    try invocation.write(agent) { text(agent, $0) }
+    try invocation.write(reply) { text(reply, $0) }
   }
 
   static let drain = Verb(
@@ -61,7 +87,8 @@ enum AgentCommands {
     request.agentID = invocation.arguments[agent]
     request.reason = invocation.arguments[GlobalFlags.reason]
     let sent = request
-    try invocation.confirm("Drain agent \(sent.agentID) of \(sent.integration)? It will stop.")
+    try invocation.confirm(
+      "Drain agent \(sent.agentID) of \(sent.integration)? It finishes what it holds and stops.")
     let reply = try await invocation.call { client throws(RPCError) in
       try await client.drainAgent(sent)
     }
@@ -101,8 +128,9 @@ enum AgentCommands {
     ],
     empty: "No agent has ever phoned home. Start one with a key of its integration.")
 
-  static func text(_ agent: Agent, _ presentation: Presentation) -> String {
+  static func text(_ reply: GetAgentResponse, _ presentation: Presentation) -> String {
     let now = presentation.now
+    let agent = reply.agent ?? Agent()
     var document = Document(presentation)
     document.line(
       Cell(agent.agentID, .heading), Cell("of \(agent.integration)"), .health(agent.health))
@@ -130,6 +158,18 @@ enum AgentCommands {
       ("Clock", Cell(skewWords(agent.clockSkewMs))),
       ("First seen", .moment(agent.firstSeenAt, now)),
     ])
+    if let integration = reply.integration {
+      document.fields([
+        ("Whom to call", Cell(integration.supportContact)), ("Author", Cell(integration.author)),
+        (
+          "Paused",
+          integration.paused ? Cell(IntegrationView.pauseWords(integration), .warning) : ""
+        ),
+      ])
+    }
+    if !reply.held.isEmpty {
+      document.table("Holds", RequestCommands.listing.table, reply.held, empty: "nothing")
+    }
     return document.text
   }
 
@@ -137,17 +177,6 @@ enum AgentCommands {
     guard milliseconds.magnitude >= 1000 else { return "right" }
     let span = TimeText.span(milliseconds: Int64(clamping: milliseconds.magnitude))
     return milliseconds > 0 ? "\(span) ahead of the server's" : "\(span) behind the server's"
-  }
-
-  private static func agents(
-    _ integration: String, _ invocation: Invocation
-  ) async throws -> [Agent] {
-    var request = ListAgentsRequest()
-    request.integration = integration
-    let sent = request
-    return try await invocation.call { client throws(RPCError) in
-      try await client.listAgents(sent)
-    }.agents
   }
 }
 

@@ -9,6 +9,12 @@ enum IntegrationView {
       "Agents", AgentCommands.table, reply.agents, empty: "none has ever phoned home")
     document.table(
       "Actions", ActionCommands.table, reply.actions, empty: "no agent has declared any")
+    if reply.hasMoreAgents || reply.hasMoreActions {
+      let name = reply.integration?.name ?? ""
+      let nouns = [reply.hasMoreAgents ? "agents" : "", reply.hasMoreActions ? "actions" : ""]
+      let commands = nouns.filter { !$0.isEmpty }.map { "integrationctl \($0) list \(name)" }
+      document.line(Cell("There are more: \(commands.joined(separator: ", "))", .warning))
+    }
     document.table("Keys", KeyCommands.table, reply.keys, empty: "none: no agent can connect")
     return document.text
   }
@@ -34,7 +40,7 @@ enum IntegrationView {
     ])
   }
 
-  private static func pauseWords(_ integration: Integration) -> String {
+  static func pauseWords(_ integration: Integration) -> String {
     integration.pauseReason.isEmpty ? "yes" : integration.pauseReason
   }
 

@@ -175,7 +175,7 @@ struct  Integrationmanager__V1__PolicyOverride
 {
   ProtobufCMessage base;
   /*
-   * which of the fields below hold: "queue_timeout_ms"
+   * which of the fields below hold: "queue_timeout_ms", "rate_limit"
    */
   size_t n_fields;
   char **fields;
@@ -185,11 +185,11 @@ struct  Integrationmanager__V1__PolicyOverride
   uint32_t maximum_in_flight;
   protobuf_c_boolean one_open_per_entity;
   /*
-   * deliveries in each rate_period_ms; 0: unlimited
+   * deliveries in any rate_period_ms; 0: unlimited
    */
   uint32_t rate_limit;
   /*
-   * 0: one minute
+   * belongs to rate_limit; 0: one minute; 1000 to 86400000
    */
   uint32_t rate_period_ms;
   protobuf_c_boolean can_be_requested;

@@ -2374,7 +2374,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_integration_request
   (ProtobufCMessageInit) integrationmanager__v1__get_integration_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__get_integration_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__get_integration_response__field_descriptors[6] =
 {
   {
     "integration",
@@ -2424,17 +2424,43 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__get_integration_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "has_more_agents",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetIntegrationResponse, has_more_agents),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_more_actions",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__GetIntegrationResponse, has_more_actions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__get_integration_response__field_indices_by_name[] = {
   2,   /* field[2] = actions */
   1,   /* field[1] = agents */
+  5,   /* field[5] = has_more_actions */
+  4,   /* field[4] = has_more_agents */
   0,   /* field[0] = integration */
   3,   /* field[3] = keys */
 };
 static const ProtobufCIntRange integrationmanager__v1__get_integration_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__get_integration_response__descriptor =
 {
@@ -2444,7 +2470,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__get_integration_respons
   "Integrationmanager__V1__GetIntegrationResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__GetIntegrationResponse),
-  4,
+  6,
   integrationmanager__v1__get_integration_response__field_descriptors,
   integrationmanager__v1__get_integration_response__field_indices_by_name,
   1,  integrationmanager__v1__get_integration_response__number_ranges,
@@ -2770,7 +2796,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__resume_integration_resp
   (ProtobufCMessageInit) integrationmanager__v1__resume_integration_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_request__field_descriptors[3] =
 {
   {
     "integration",
@@ -2784,14 +2810,40 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListActionsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListActionsRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_actions_request__field_indices_by_name[] = {
   0,   /* field[0] = integration */
+  1,   /* field[1] = page_size */
+  2,   /* field[2] = page_token */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_actions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_request__descriptor =
 {
@@ -2801,14 +2853,14 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_request__d
   "Integrationmanager__V1__ListActionsRequest",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListActionsRequest),
-  1,
+  3,
   integrationmanager__v1__list_actions_request__field_descriptors,
   integrationmanager__v1__list_actions_request__field_indices_by_name,
   1,  integrationmanager__v1__list_actions_request__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__list_actions_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_response__field_descriptors[2] =
 {
   {
     "actions",
@@ -2822,14 +2874,27 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_actions_respo
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListActionsResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_actions_response__field_indices_by_name[] = {
   0,   /* field[0] = actions */
+  1,   /* field[1] = next_page_token */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_actions_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_response__descriptor =
 {
@@ -2839,14 +2904,14 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_actions_response__
   "Integrationmanager__V1__ListActionsResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListActionsResponse),
-  1,
+  2,
   integrationmanager__v1__list_actions_response__field_descriptors,
   integrationmanager__v1__list_actions_response__field_indices_by_name,
   1,  integrationmanager__v1__list_actions_response__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__list_actions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_request__field_descriptors[3] =
 {
   {
     "integration",
@@ -2860,14 +2925,40 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_reques
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListAgentsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListAgentsRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_agents_request__field_indices_by_name[] = {
   0,   /* field[0] = integration */
+  1,   /* field[1] = page_size */
+  2,   /* field[2] = page_token */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_agents_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_request__descriptor =
 {
@@ -2877,14 +2968,14 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_request__de
   "Integrationmanager__V1__ListAgentsRequest",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListAgentsRequest),
-  1,
+  3,
   integrationmanager__v1__list_agents_request__field_descriptors,
   integrationmanager__v1__list_agents_request__field_indices_by_name,
   1,  integrationmanager__v1__list_agents_request__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__list_agents_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_response__field_descriptors[2] =
 {
   {
     "agents",
@@ -2898,14 +2989,27 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_agents_respon
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListAgentsResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_agents_response__field_indices_by_name[] = {
   0,   /* field[0] = agents */
+  1,   /* field[1] = next_page_token */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_agents_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_response__descriptor =
 {
@@ -2915,7 +3019,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_agents_response__d
   "Integrationmanager__V1__ListAgentsResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListAgentsResponse),
-  1,
+  2,
   integrationmanager__v1__list_agents_response__field_descriptors,
   integrationmanager__v1__list_agents_response__field_indices_by_name,
   1,  integrationmanager__v1__list_agents_response__number_ranges,

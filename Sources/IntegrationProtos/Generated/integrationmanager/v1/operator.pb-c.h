@@ -258,16 +258,30 @@ struct  Integrationmanager__V1__GetIntegrationResponse
 {
   ProtobufCMessage base;
   Integrationmanager__V1__Integration *integration;
+  /*
+   * the first 500 by agent_id
+   */
   size_t n_agents;
   Integrationmanager__V1__Agent **agents;
+  /*
+   * by type, as many as fit beside them
+   */
   size_t n_actions;
   Integrationmanager__V1__Action **actions;
   size_t n_keys;
   Integrationmanager__V1__Key **keys;
+  /*
+   * ListAgents gives them all
+   */
+  protobuf_c_boolean has_more_agents;
+  /*
+   * ListActions gives them all
+   */
+  protobuf_c_boolean has_more_actions;
 };
 #define INTEGRATIONMANAGER__V1__GET_INTEGRATION_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__get_integration_response__descriptor) \
-    , NULL, 0,NULL, 0,NULL, 0,NULL }
+    , NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0 }
 
 
 struct  Integrationmanager__V1__UpdateIntegrationRequest
@@ -348,21 +362,33 @@ struct  Integrationmanager__V1__ListActionsRequest
    * empty: all
    */
   char *integration;
+  /*
+   * 0: as many as fit, at most 1000
+   */
+  uint32_t page_size;
+  char *page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_ACTIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_actions_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__ListActionsResponse
 {
   ProtobufCMessage base;
+  /*
+   * by integration and type; declared only where something is overridden
+   */
   size_t n_actions;
   Integrationmanager__V1__Action **actions;
+  /*
+   * empty: the end
+   */
+  char *next_page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_ACTIONS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_actions_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__ListAgentsRequest
@@ -372,21 +398,33 @@ struct  Integrationmanager__V1__ListAgentsRequest
    * empty: all
    */
   char *integration;
+  /*
+   * 0: 1000, the most
+   */
+  uint32_t page_size;
+  char *page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_AGENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_agents_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__ListAgentsResponse
 {
   ProtobufCMessage base;
+  /*
+   * by integration and agent_id
+   */
   size_t n_agents;
   Integrationmanager__V1__Agent **agents;
+  /*
+   * empty: the end
+   */
+  char *next_page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_AGENTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_agents_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__DrainAgentRequest
@@ -499,11 +537,11 @@ struct  Integrationmanager__V1__UpdateActionRequest
   char *integration;
   char *type;
   /*
-   * its fields are set, others stay as they are
+   * what its field "fields" names is set, others stay as they are
    */
   Integrationmanager__V1__PolicyOverride *set;
   /*
-   * what the agent declares holds again
+   * of these fields, what the agent declares holds again
    */
   size_t n_clear;
   char **clear;

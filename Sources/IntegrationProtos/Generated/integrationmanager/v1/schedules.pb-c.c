@@ -907,7 +907,7 @@ void   integrationmanager__v1__preview_schedule_response__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__preview_schedule_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor integrationmanager__v1__schedule__field_descriptors[24] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__schedule__field_descriptors[26] =
 {
   {
     "name",
@@ -1197,6 +1197,30 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__schedule__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fires_at",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__Schedule, fires_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failures",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__Schedule, failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__schedule__field_indices_by_name[] = {
   2,   /* field[2] = action_type */
@@ -1207,6 +1231,8 @@ static const unsigned integrationmanager__v1__schedule__field_indices_by_name[] 
   5,   /* field[5] = cron */
   3,   /* field[3] = entity */
   12,   /* field[12] = expires_ms */
+  25,   /* field[25] = failures */
+  24,   /* field[24] = fires_at */
   4,   /* field[4] = input */
   1,   /* field[1] = integration */
   7,   /* field[7] = interval_ms */
@@ -1227,7 +1253,7 @@ static const unsigned integrationmanager__v1__schedule__field_indices_by_name[] 
 static const ProtobufCIntRange integrationmanager__v1__schedule__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__schedule__descriptor =
 {
@@ -1237,7 +1263,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__schedule__descriptor =
   "Integrationmanager__V1__Schedule",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__Schedule),
-  24,
+  26,
   integrationmanager__v1__schedule__field_descriptors,
   integrationmanager__v1__schedule__field_indices_by_name,
   1,  integrationmanager__v1__schedule__number_ranges,
@@ -1460,7 +1486,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__update_schedule_respons
   (ProtobufCMessageInit) integrationmanager__v1__update_schedule_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_request__field_descriptors[3] =
 {
   {
     "integration",
@@ -1474,14 +1500,40 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_req
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListSchedulesRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListSchedulesRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_schedules_request__field_indices_by_name[] = {
   0,   /* field[0] = integration */
+  1,   /* field[1] = page_size */
+  2,   /* field[2] = page_token */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_schedules_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_schedules_request__descriptor =
 {
@@ -1491,14 +1543,14 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_schedules_request_
   "Integrationmanager__V1__ListSchedulesRequest",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListSchedulesRequest),
-  1,
+  3,
   integrationmanager__v1__list_schedules_request__field_descriptors,
   integrationmanager__v1__list_schedules_request__field_indices_by_name,
   1,  integrationmanager__v1__list_schedules_request__number_ranges,
   (ProtobufCMessageInit) integrationmanager__v1__list_schedules_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_response__field_descriptors[2] =
 {
   {
     "schedules",
@@ -1512,14 +1564,27 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__list_schedules_res
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ListSchedulesResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__list_schedules_response__field_indices_by_name[] = {
+  1,   /* field[1] = next_page_token */
   0,   /* field[0] = schedules */
 };
 static const ProtobufCIntRange integrationmanager__v1__list_schedules_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__list_schedules_response__descriptor =
 {
@@ -1529,7 +1594,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__list_schedules_response
   "Integrationmanager__V1__ListSchedulesResponse",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ListSchedulesResponse),
-  1,
+  2,
   integrationmanager__v1__list_schedules_response__field_descriptors,
   integrationmanager__v1__list_schedules_response__field_indices_by_name,
   1,  integrationmanager__v1__list_schedules_response__number_ranges,

@@ -139,10 +139,18 @@ struct  Integrationmanager__V1__Schedule
    * why the last time made no request
    */
   char *last_error;
+  /*
+   * next_at and its jitter
+   */
+  Google__Protobuf__Timestamp *fires_at;
+  /*
+   * times in a row that were refused
+   */
+  uint64_t failures;
 };
 #define INTEGRATIONMANAGER__V1__SCHEDULE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__schedule__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, INTEGRATIONMANAGER__V1__OVERLAP__OVERLAP_UNSPECIFIED, INTEGRATIONMANAGER__V1__CATCH_UP__CATCH_UP_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, NULL, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, 0, 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, INTEGRATIONMANAGER__V1__OVERLAP__OVERLAP_UNSPECIFIED, INTEGRATIONMANAGER__V1__CATCH_UP__CATCH_UP_UNSPECIFIED, 0, 0, 0, 0, (char *)protobuf_c_empty_string, NULL, NULL, (char *)protobuf_c_empty_string, INTEGRATIONMANAGER__V1__LOG_STATUS__LOG_STATUS_UNSPECIFIED, 0, 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 /*
@@ -166,7 +174,7 @@ struct  Integrationmanager__V1__CreateScheduleRequest
 {
   ProtobufCMessage base;
   /*
-   * what the server sets is not read
+   * what the server sets is not read; no name: one from the action
    */
   Integrationmanager__V1__Schedule *schedule;
 };
@@ -217,21 +225,36 @@ struct  Integrationmanager__V1__ListSchedulesRequest
    * empty: all
    */
   char *integration;
+  /*
+   * 0: 50; at most 1000
+   */
+  uint32_t page_size;
+  /*
+   * next_page_token of the page before
+   */
+  char *page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_SCHEDULES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_schedules_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__ListSchedulesResponse
 {
   ProtobufCMessage base;
+  /*
+   * by name
+   */
   size_t n_schedules;
   Integrationmanager__V1__Schedule **schedules;
+  /*
+   * empty: this was the last
+   */
+  char *next_page_token;
 };
 #define INTEGRATIONMANAGER__V1__LIST_SCHEDULES_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__list_schedules_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Integrationmanager__V1__GetScheduleRequest

@@ -2,7 +2,7 @@ import IntegrationAPI
 import ProtobufRuntime
 
 /// The filters of lists, each as a person uses it, over logs that are many.
-enum CommonFilters {
+enum UsualFilters {
   /// Names, and what makes the filter of the n-th page.
   static var all: [(String, (Int) -> LogFilter)] {
     [
