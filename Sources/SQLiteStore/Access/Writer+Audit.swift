@@ -51,7 +51,11 @@ extension Writer {
     case .rotateKey(let key, _):
       AuditPlan(targets: try keys(of: key.integration).filter { $0.revokedAt == nil }.targets)
     case .deleteIntegration(let id, _, _):
-      AuditPlan(targets: [.integration(id)] + (try keys(of: id).targets))
+      AuditPlan(
+        targets: [.integration(id)] + (try keys(of: id).targets)
+          + (try ScheduleRows.all(database).filter { $0.integration == id }.map {
+            .schedule(name: $0.name)
+          }))
     case .revokeKey(let id): AuditPlan(targets: [.key(id)])
     case .revokeToken(let id): AuditPlan(targets: [.token(id)])
     case .schedule(let command): auditPlan(of: command)

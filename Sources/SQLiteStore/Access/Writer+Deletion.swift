@@ -9,7 +9,13 @@ extension Writer {
   /// A new table with rows of an integration is named here, and is emptied with the others.
   private static let ownedTables: [(name: String, key: [String])] = [
     ("record_errors", ["id", "n"]), ("timeline", ["id", "n"]), ("cancels", ["id"]),
-    ("requests", ["id"]), ("logs", ["id"]), ("log_digests", ["part", "last"]),
+    ("requests", ["id"]), ("schedule_logs", ["id"]), ("logs", ["id"]),
+    ("log_digests", ["part", "last"]),
+  ]
+
+  /// The tables that hold rows of an action.
+  private static let actionTables = [
+    "action_counts", "action_overrides", "action_pauses", "delivery_windows",
   ]
 
   /// Ends an integration: from here on nothing finds it, and its rows go step by step.
@@ -72,10 +78,12 @@ extension Writer {
       left -= try removeRows(of: id, table.name, table.key, maximum: left)
       if left <= 0 { return .deletionContinued(isDone: false) }
     }
-    for table in ["action_overrides", "action_pauses", "delivery_windows"] {
+    for table in Self.actionTables {
       try database.run(
-        "DELETE FROM \(table) WHERE action IN (SELECT id FROM actions WHERE integration = ?)",
-        .integer(id))
+        """
+        DELETE FROM \(table) WHERE action NOT IN (
+          SELECT id FROM actions WHERE integration IN (SELECT id FROM integrations))
+        """)
     }
     // Numbers of actions and agents stand in memory of readers: they are not used again, so a row
     // with the number stays where it is the highest, and says nothing.
@@ -89,8 +97,6 @@ extension Writer {
         """, .integer(id))
       try database.run("UPDATE \(table) SET \(blank) WHERE integration = ?", .integer(id))
     }
-    try database.run(
-      "DELETE FROM action_counts WHERE action NOT IN (SELECT id FROM actions)")
     try database.run(
       "UPDATE deletions SET name = '', done = 1 WHERE integration = ?", .integer(id))
     return .deletionContinued(isDone: false)
