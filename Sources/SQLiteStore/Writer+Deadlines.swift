@@ -66,7 +66,7 @@ extension Writer {
       offer(action)
       return try setDue(request.queueBy, of: change.row)
     }
-    try setDue(request.available, of: change.row)
+    try setDue(min(request.available, request.queueBy), of: change.row)
   }
 
   /// A heartbeat that names own work moves `due` and nothing else; so the time it was heard shows.

@@ -269,8 +269,10 @@ extension Writer {
     } else {
       if wasAccepted {
         let policy = policy(change.row.action)
-        change.request?.queueBy = Deadlines.queue(
-          available: now, policy: policy, limits: limits.model)
+        let timeout = Deadlines.queue(available: now, policy: policy, limits: limits.model)
+        // What nobody was to take after a time is not taken again after it either.
+        let expires = change.request?.expires ?? timeout
+        change.request?.queueBy = min(timeout, expires)
       }
       change.row.due = change.request?.queueBy
     }

@@ -9,13 +9,14 @@ extension Writer {
   /// A new table with rows of an integration is named here, and is emptied with the others.
   private static let ownedTables: [(name: String, key: [String])] = [
     ("record_errors", ["id", "n"]), ("timeline", ["id", "n"]), ("cancels", ["id"]),
-    ("requests", ["id"]), ("schedule_logs", ["id"]), ("logs", ["id"]),
-    ("log_digests", ["part", "last"]),
+    // Logs go before their requests, whose inputs count among what a log takes.
+    ("handled_failures", ["id"]), ("schedule_logs", ["id"]), ("logs", ["id"]),
+    ("requests", ["id"]), ("log_digests", ["part", "last"]), ("prune_positions", ["status"]),
   ]
 
   /// The tables that hold rows of an action.
   private static let actionTables = [
-    "action_counts", "action_overrides", "action_pauses", "delivery_windows",
+    "action_counts", "action_hours", "action_overrides", "action_pauses", "delivery_windows",
   ]
 
   /// Ends an integration: from here on nothing finds it, and its rows go step by step.
@@ -121,14 +122,33 @@ extension Writer {
       LIMIT 1 OFFSET ?
       """, .integer(integration), .integer(Int64(maximum)))
     guard let bound = bounds.first else {
+      if table == "logs" { try takeSizes(of: integration, where: "", []) }
       try database.run("DELETE FROM \(table) WHERE integration = ?", .integer(integration))
       return Int(try database.rows("SELECT changes()").first?.first?.integer ?? 0)
     }
     let marks = key.map { _ in "?" }.joined(separator: ", ")
+    if table == "logs" { try takeSizes(of: integration, where: "AND id < ?", bound) }
     let remove = try database.statement(
       "DELETE FROM \(table) WHERE integration = ? AND (\(columns)) < (\(marks))")
     try remove.bind([.integer(integration)] + bound)
     try remove.run()
     return maximum
+  }
+
+  /// Takes away what some logs of an integration, which go now, count among those of their status.
+  private func takeSizes(
+    of integration: IntegrationID, where condition: String, _ bound: [SQLiteValue]
+  ) throws {
+    let sizes = try database.statement(
+      """
+      SELECT status, count(*), sum(\(Schema.keptBytes)) FROM logs
+      WHERE integration = ? AND status > 2 \(condition) GROUP BY status
+      """)
+    defer { sizes.reset() }
+    try sizes.bind([.integer(integration)] + bound)
+    while try sizes.step() {
+      guard let status = Status(rawValue: UInt8(clamping: sizes.integer(0))) else { continue }
+      self.sizes.add(-sizes.integer(1), -sizes.integer(2), to: status)
+    }
   }
 }
