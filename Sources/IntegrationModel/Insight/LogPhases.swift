@@ -70,7 +70,8 @@ extension LogMoment {
 extension LogPhase {
   /// The phases of a log, first to last, from its transitions in their order.
   ///
-  /// Late reports are no transitions and must be left out; notes are passed over. A log that one report told
+  /// Late reports are no transitions and must be left out; notes are passed over. A log that one
+  /// report told
   /// whole has no phases: nobody saw it between. Deliveries are counted as leases are: one that was
   /// not accepted in time keeps its number for the next.
   public static func phases(of moments: [LogMoment]) -> [LogPhase] {
