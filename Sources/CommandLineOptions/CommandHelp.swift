@@ -42,6 +42,7 @@ struct CommandHelp {
       switch positional.arity {
       case .one: parts.append(positional.placeholder)
       case .oneOrNone: parts.append("[\(positional.placeholder)]")
+      case .any: parts.append("[\(positional.placeholder)...]")
       case .oneOrMore: parts.append("\(positional.placeholder)...")
       }
     }

@@ -209,11 +209,15 @@ struct CommandLineParser {
     var rest = words[...]
     for positional in command.positionals.map(\.declaration) {
       guard !rest.isEmpty else {
-        guard positional.arity == .oneOrNone else { throw missing(positional) }
+        switch positional.arity {
+        case .one, .oneOrMore: throw missing(positional)
+        case .oneOrNone, .any: break
+        }
         arguments.positionalValues[positional.placeholder] = positional.defaultValue
         continue
       }
-      let taken = positional.arity == .oneOrMore ? Array(rest) : [rest[rest.startIndex]]
+      let takesAll = positional.arity == .oneOrMore || positional.arity == .any
+      let taken = takesAll ? Array(rest) : [rest[rest.startIndex]]
       rest = rest.dropFirst(taken.count)
       do {
         arguments.positionalValues[positional.placeholder] = try positional.decode(taken)

@@ -8,6 +8,8 @@ public struct PositionalDeclaration: Sendable {
     case oneOrNone
     /// All that are left, at least one.
     case oneOrMore
+    /// All that are left, also none.
+    case any
   }
 
   /// What stands for it in help: `INTEGRATION`.
@@ -55,13 +57,26 @@ public struct Positional<Value: Sendable>: DeclaredPositional {
         decode: { words throws(ValueProblem) in Wrapped?.some(try form.parse(words[0])) }))
   }
 
+  /// Any number of words, also none; only as a command's last argument.
+  public static func anyNumber<Element: Sendable>(
+    _ form: ValueForm<Element>, help: String
+  ) -> Positional where Value == [Element] {
+    list(form, arity: .any, help: help)
+  }
+
   /// One or more words; only as a command's last argument.
   public static func list<Element: Sendable>(
     _ form: ValueForm<Element>, help: String
   ) -> Positional where Value == [Element] {
+    list(form, arity: .oneOrMore, help: help)
+  }
+
+  private static func list<Element: Sendable>(
+    _ form: ValueForm<Element>, arity: PositionalDeclaration.Arity, help: String
+  ) -> Positional where Value == [Element] {
     Positional(
       declaration: PositionalDeclaration(
-        placeholder: form.placeholder, help: help, arity: .oneOrMore, choices: form.choices,
+        placeholder: form.placeholder, help: help, arity: arity, choices: form.choices,
         defaultValue: [Element](),
         decode: { words throws(ValueProblem) in
           var values: [Element] = []

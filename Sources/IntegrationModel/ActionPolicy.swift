@@ -124,6 +124,10 @@ public struct ModelLimits: Hashable, Sendable {
   ///
   /// Default 100,000; further ones are counted only.
   public var maximumRecordErrors: UInt64 = 100_000
+  /// How many notes and marks of people one log keeps.
+  ///
+  /// Default 100; more are refused with TOO_MANY_NOTES.
+  public var maximumNotes: UInt32 = 100
 
   /// Makes the default limits.
   public init() {}

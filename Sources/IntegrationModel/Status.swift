@@ -74,6 +74,12 @@ public enum TransitionCause: UInt8, Sendable, CaseIterable {
   case retry = 11
   /// Delivered as often as allowed, and lost each time.
   case deliveriesSpent = 12
+  /// A person wrote something down.
+  case note = 13
+  /// A person put it right elsewhere.
+  case handled = 14
+  /// That was taken back.
+  case reopened = 15
 }
 
 /// What an agent says of itself; the raw values are those of `AgentState` in the schema.

@@ -34,6 +34,8 @@ public final class IntegrationService: Sendable {
   let addresses = Mutex<[String]>([])
   /// When the timer lets the store handle its deadlines; `max`: it is not set.
   let storeDueMs = Mutex<Int64>(.max)
+  /// When the store was last asked to keep its journal of changes.
+  let journalKeptAt = Mutex(Instant.epoch)
   /// When the timer looks for keys and tokens that have ended; `max`: it is not set.
   let credentialsDueMs = Mutex<Int64>(.max)
   /// When the timer looks at the schedules; `max`: it is not set.

@@ -20,6 +20,14 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 10,000: all of them are kept in memory.
   public var maximumSchedules = 10_000
+  /// How long changes are kept for a tail that was cut off to go on.
+  ///
+  /// Default 10 minutes; the store's limit, which the service keeps up while somebody tails.
+  public var tailJournal: Duration = .seconds(600)
+  /// How many changes are kept for that; the store's limit.
+  ///
+  /// Default 1,000,000.
+  public var tailJournalChanges: Int64 = 1_000_000
   /// How often changed agents are written to the store.
   ///
   /// Default 5 s; what an agent last said about itself is repeated with its next heartbeat, so that
@@ -43,6 +51,8 @@ extension ServiceLimits {
   static let maximumReports = 1_000
   /// The most items on one page, and the newest logs with which a tail may begin.
   static let maximumPageSize: UInt32 = 1_000
+  /// The step over many that names no size.
+  static let defaultBulkSize = 100
   /// The most agents that are shown with their integration; their list has all.
   static let shownAgents = 500
   /// The page of a list that names no size.
@@ -60,6 +70,8 @@ extension ServiceLimits {
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
       "maximum-schedules": "\(maximumSchedules)",
+      "tail-journal": tailJournal.flagText,
+      "tail-journal-changes": "\(tailJournalChanges)",
     ]
   }
 }

@@ -40,6 +40,9 @@ public protocol IntegrationStore: Sendable {
   func loadCatalog() async throws(StoreError) -> StoreCatalog
   /// A page of logs.
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage
+  /// Logs that changed behind a place of the journal, as they stand now; nil: the journal does not
+  /// reach back so far.
+  func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage?
   /// One log; nil: there is none. `errorsAfter` 0: from the first error.
   func log(_ id: LogID, errorsAfter: Int64, errorLimit: Int) async throws(StoreError) -> LogDetail?
   /// A page of open requests, oldest first. The query's statuses narrow it; its order is not used.

@@ -26,6 +26,8 @@ public struct LogSelection: Hashable, Sendable {
   public var text = ""
   /// Each of these labels.
   public var labels: [String: String] = [:]
+  /// Whether people say that they put it right elsewhere; nil: either.
+  public var isHandled: Bool?
 
   /// Makes a selection of all logs.
   public init() {}
@@ -85,11 +87,14 @@ public struct LogPage: Sendable {
   public var logs: [StoredLog]
   /// Where the next page begins; nil: this was the last.
   public var next: LogPosition?
+  /// The last commit of the journal that the page has seen; 0: none is kept.
+  public var commit: Int64
 
   /// Makes a page.
-  public init(logs: [StoredLog], next: LogPosition?) {
+  public init(logs: [StoredLog], next: LogPosition?, commit: Int64 = 0) {
     self.logs = logs
     self.next = next
+    self.commit = commit
   }
 }
 

@@ -46,6 +46,8 @@ public struct StoredLog: Hashable, Sendable {
   public var finishedAt: Instant?
   /// Whether an operator wants it stopped.
   public var isCancelWanted: Bool
+  /// Whether people say that they put this failure right elsewhere.
+  public var isHandled: Bool
 
   /// Makes a record with what every log has.
   public init(
@@ -71,6 +73,7 @@ public struct StoredLog: Hashable, Sendable {
     result = ""
     sequence = 0
     isCancelWanted = false
+    isHandled = false
   }
 }
 
@@ -147,11 +150,13 @@ public struct StoredRequest: Hashable, Sendable {
   public var leaseExpiresAt: Instant?
   /// Not delivered before; nil: at once.
   public var notBefore: Instant?
+  /// TIMED_OUT when no agent has it by then; nil: by the action's queue timeout alone.
+  public var expiresAt: Instant?
 
   /// Makes a record.
   public init(
     log: StoredLog, input: String, idempotencyKey: String, delivery: UInt32, holder: String,
-    isAccepted: Bool, leaseExpiresAt: Instant?, notBefore: Instant?
+    isAccepted: Bool, leaseExpiresAt: Instant?, notBefore: Instant?, expiresAt: Instant? = nil
   ) {
     self.log = log
     self.input = input
@@ -161,6 +166,7 @@ public struct StoredRequest: Hashable, Sendable {
     self.isAccepted = isAccepted
     self.leaseExpiresAt = leaseExpiresAt
     self.notBefore = notBefore
+    self.expiresAt = expiresAt
   }
 }
 

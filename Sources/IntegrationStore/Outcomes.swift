@@ -14,6 +14,12 @@ public enum CommandOutcome: Sendable {
   case requested(StoredLog, duplicate: Bool)
   /// Of a cancellation; `askedAgent`: it runs, the agent decides how it ends.
   case cancelled(StoredLog, askedAgent: Bool)
+  /// Of a command about many, in the order of its items.
+  case many([CommandOutcome])
+  /// Of a note or a mark.
+  case log(StoredLog)
+  /// Of the wish for a journal: everything up to here is committed and told, or in the journal.
+  case journal(ChangePlace)
   /// Of a change of an integration, and the key made with it.
   case integration(StoredIntegration, key: StoredKey?)
   /// Of a deletion: how many logs go, and how many requests were open.
@@ -139,8 +145,9 @@ public enum StoreEvent: Sendable {
   case requestAvailable(IntegrationID, actionType: String)
   /// An operator wants a running log stopped.
   case cancelWanted(CancelWish)
-  /// A log was made or changed; only while the observer wants these.
-  case logChanged(StoredLog)
+  /// A log was made or changed; only while the observer wants these. The place is behind the
+  /// change; nil: no journal is kept.
+  case logChanged(StoredLog, ChangePlace?)
   /// The next deadline is now earlier than said before.
   case dueChanged(Instant)
   /// An integration was made or changed.

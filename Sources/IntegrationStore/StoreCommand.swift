@@ -10,9 +10,28 @@ public enum StoreCommand: Sendable {
   /// Withdraws or asks the agent to stop. Outcome: `cancelled`. Failures: LOG_UNKNOWN,
   /// REQUEST_NOT_OPEN.
   case cancelRequest(logID: LogID, reason: String, principal: String)
-  /// A new log for the same work. Outcome: `requested`. Failures: LOG_UNKNOWN,
-  /// RETRY_NOT_POSSIBLE, ACTION_RETIRED, REQUEST_OPEN_FOR_ENTITY.
-  case retryLog(logID: LogID, newID: LogID, principal: String)
+  /// A new log for the same work; `input` nil: the old one's. The reason is its first message.
+  /// Outcome: `requested`. Failures: LOG_UNKNOWN, RETRY_NOT_POSSIBLE, ACTION_RETIRED,
+  /// REQUEST_OPEN_FOR_ENTITY.
+  case retryLog(
+    logID: LogID, newID: LogID, principal: String, input: String? = nil, reason: String = "")
+  /// New logs for the work of many. Outcome: `many`, for each log `requested`, `failed`, or `done`
+  /// where it was skipped, because it was retried before, is marked as handled, or is gone.
+  case retryLogs(RetryLogs)
+  /// Withdraws many requests or asks their agents to stop. Outcome: `many`, for each log
+  /// `cancelled`, `failed`, or `done` where it has ended or is to be stopped already.
+  case cancelRequests([LogPosition], reason: String, principal: String)
+  /// Many wishes. Outcome: `many`, for each `requested` or `failed`.
+  case createRequests([CreateRequest])
+  /// A sentence of a person in a log's timeline. Outcome: `log`. Failures: LOG_UNKNOWN,
+  /// TOO_MANY_NOTES.
+  case addNote(logID: LogID, note: String, principal: String)
+  /// Says that a failure was put right elsewhere, or takes that back; what is so already stays as
+  /// it is. Outcome: `log`. Failures: LOG_UNKNOWN, NOT_A_FAILURE, TOO_MANY_NOTES.
+  case markHandled(logID: LogID, isHandled: Bool, note: String, principal: String)
+  /// Changed logs are kept in a journal from here on, until `StoreLimits` says that nobody asks
+  /// any more. Outcome: `journal`.
+  case keepJournal
   /// Creates an integration with its first key. The record's `id` is ignored, the key's
   /// `integration` too. Outcome: `integration`. Failure: INTEGRATION_EXISTS.
   case createIntegration(StoredIntegration, firstKey: StoredKey?)
@@ -134,7 +153,7 @@ public struct CreateRequest: Sendable {
   public var idempotencyKey: String
   /// Not delivered before; nil: at once.
   public var notBefore: Instant?
-  /// TIMED_OUT when nobody holds it by then; nil: the action's queue timeout alone decides.
+  /// TIMED_OUT when no agent has it by then; nil: by the action's queue timeout alone.
   public var expiresAt: Instant?
   /// Who asks.
   public var principal: String
@@ -144,8 +163,8 @@ public struct CreateRequest: Sendable {
   /// Makes the command.
   public init(
     integration: IntegrationID, actionType: String, logID: LogID, entity: EntityReference,
-    input: String, idempotencyKey: String, notBefore: Instant?, principal: String,
-    trigger: LogTrigger = .request, expiresAt: Instant? = nil
+    input: String, idempotencyKey: String, notBefore: Instant?, expiresAt: Instant? = nil,
+    principal: String, trigger: LogTrigger = .request
   ) {
     self.integration = integration
     self.actionType = actionType
@@ -154,9 +173,40 @@ public struct CreateRequest: Sendable {
     self.input = input
     self.idempotencyKey = idempotencyKey
     self.notBefore = notBefore
+    self.expiresAt = expiresAt
     self.principal = principal
     self.trigger = trigger
-    self.expiresAt = expiresAt
+  }
+}
+
+/// Retries of many logs in one commit.
+public struct RetryLogs: Sendable {
+  /// One of them.
+  public struct Item: Sendable {
+    /// The log.
+    public var log: LogPosition
+    /// The id of the log that its retry makes.
+    public var newID: LogID
+
+    /// Makes an item.
+    public init(log: LogPosition, newID: LogID) {
+      self.log = log
+      self.newID = newID
+    }
+  }
+
+  /// The logs in the order in which they are done.
+  public var items: [Item]
+  /// The first message of each new log; empty: none.
+  public var reason: String
+  /// Who asks.
+  public var principal: String
+
+  /// Makes the command.
+  public init(items: [Item], reason: String, principal: String) {
+    self.items = items
+    self.reason = reason
+    self.principal = principal
   }
 }
 

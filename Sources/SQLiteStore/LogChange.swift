@@ -100,11 +100,25 @@ extension Writer {
     try logChanged(change.row)
   }
 
-  /// Adds an entry, and before the second one the first, which was not stored until now.
+  /// Stores what a person wrote down about a log; it is no activity of the integration.
+  func store(note entry: TimelineRow, _ change: inout LogChange, now: Instant) throws {
+    change.row.updated = now
+    try insert(entry, to: &change)
+    try change.row.update(database)
+    try digest(change.row, isNew: false)
+    try logChanged(change.row)
+  }
+
+  /// Adds an entry, unless it tells of progress and there are many of them.
   private func append(_ entry: TimelineRow, to change: inout LogChange) throws {
     let isProgress = entry.from == entry.to && !entry.isLate
     let isFull = change.row.entries >= Int64(limits.model.maximumProgressEntries)
     if isFull, !entry.isLate, isProgress || !entry.to.isFinal { return }
+    try insert(entry, to: &change)
+  }
+
+  /// Adds an entry, and before the second one the first, which was not stored until now.
+  private func insert(_ entry: TimelineRow, to change: inout LogChange) throws {
     if change.row.entries == 0 {
       let first = change.before.firstEntry(
         integrationPrincipal: principal(of: change.row.integration))

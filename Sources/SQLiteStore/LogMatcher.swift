@@ -14,6 +14,7 @@ struct LogMatcher {
   private var entityIDs: Set<String>
   private let text: TextSearch?
   private let labels: [String: String]
+  private let isHandled: Bool?
   /// Whether a name is unknown, so that nothing matches.
   private(set) var isImpossible = false
 
@@ -21,6 +22,7 @@ struct LogMatcher {
     entityIDs = Set(selection.entityIDs)
     text = selection.text.isEmpty ? nil : TextSearch(selection.text)
     labels = selection.labels
+    isHandled = selection.isHandled
     if !selection.statuses.isEmpty { statuses = Set(selection.statuses.map { Int64($0.rawValue) }) }
     if !selection.triggers.isEmpty { triggers = Set(selection.triggers.map { Int64($0.rawValue) }) }
     if !selection.actionTypes.isEmpty {
@@ -87,6 +89,7 @@ struct LogMatcher {
     if let actions, !actions.contains(row.integer(2)) { return false }
     if let agents, !agents.contains(row.integer(4)) { return false }
     if let entityType, row.integer(5) != entityType { return false }
+    if let isHandled, (row.integer(23) & LogRow.Flag.handled != 0) != isHandled { return false }
     if let triggers, !triggers.contains(row.integer(8)) { return false }
     if !entityIDs.isEmpty, !entityIDs.contains(row.text(6)) { return false }
     if !labels.isEmpty {

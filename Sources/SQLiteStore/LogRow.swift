@@ -8,6 +8,7 @@ struct LogRow {
   enum Flag {
     static let cancelWanted: Int64 = 1
     static let request: Int64 = 2
+    static let handled: Int64 = 4
     /// It is a run of a schedule, or a retry of one.
     static let scheduled: Int64 = 256
   }
@@ -46,6 +47,10 @@ struct LogRow {
   var isCancelWanted: Bool {
     get { flags & Flag.cancelWanted != 0 }
     set { flags = newValue ? flags | Flag.cancelWanted : flags & ~Flag.cancelWanted }
+  }
+  var isHandled: Bool {
+    get { flags & Flag.handled != 0 }
+    set { flags = newValue ? flags | Flag.handled : flags & ~Flag.handled }
   }
   var isRequest: Bool { flags & Flag.request != 0 }
 

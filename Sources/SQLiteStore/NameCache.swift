@@ -74,6 +74,7 @@ final class NameCache {
     log.updatedAt = row.updated
     log.finishedAt = row.finished
     log.isCancelWanted = row.isCancelWanted
+    log.isHandled = row.isHandled
     return log
   }
 
@@ -85,6 +86,7 @@ final class NameCache {
       idempotencyKey: request.idempotencyKey.isEmpty ? "\(row.id)" : request.idempotencyKey,
       delivery: request.delivery, holder: try agent(request.agent),
       isAccepted: !request.isClosed && request.hold == .accepted,
-      leaseExpiresAt: request.leaseExpires, notBefore: request.notBefore)
+      leaseExpiresAt: request.leaseExpires, notBefore: request.notBefore,
+      expiresAt: request.expires)
   }
 }

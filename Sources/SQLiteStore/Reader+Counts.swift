@@ -50,16 +50,28 @@ extension Reader {
     return found
   }
 
+  /// Failures that nobody has marked as handled: all, without those in the table of marks.
   private func failed(_ integration: IntegrationID, since: Instant) throws -> UInt64 {
-    let rows = try database.statement(
+    let handled = try count(
+      "SELECT 1 FROM handled_failures WHERE integration = ?1 AND id >= ?2 LIMIT ?3", integration,
+      since: since, maximum: Self.maximumCounted)
+    let failed = try count(
       """
-      SELECT count(*) FROM (SELECT 1 FROM logs INDEXED BY logs_failed
-        WHERE integration = ? AND id >= ? AND status IN (4, 6) LIMIT \(Self.maximumCounted))
-      """)
-    defer { rows.reset() }
-    rows.bind(1, integration)
-    rows.bind(2, LogID(lowerBoundAt: since))
-    return try rows.step() ? UInt64(clamping: rows.integer(0)) : 0
+      SELECT 1 FROM logs INDEXED BY logs_failed
+      WHERE integration = ?1 AND id >= ?2 AND status IN (4, 6) LIMIT ?3
+      """, integration, since: since, maximum: Self.maximumCounted + handled)
+    return UInt64(max(0, failed - handled))
+  }
+
+  private func count(
+    _ rows: String, _ integration: IntegrationID, since: Instant, maximum: Int
+  ) throws -> Int {
+    let count = try database.statement("SELECT count(*) FROM (\(rows))")
+    defer { count.reset() }
+    count.bind(1, integration)
+    count.bind(2, LogID(lowerBoundAt: since))
+    count.bind(3, Int64(maximum))
+    return try count.step() ? Int(count.integer(0)) : 0
   }
 
   private func heldLeases(_ integration: IntegrationID) throws -> [String: UInt32] {

@@ -5,7 +5,9 @@ import SQLiteDatabase
 extension Reader {
   func logs(_ query: LogQuery) throws -> LogPage {
     let (rows, next) = try page(query)
-    return LogPage(logs: try rows.map { try names.stored($0) }, next: next)
+    return LogPage(
+      logs: try rows.map { try names.stored($0) }, next: next,
+      commit: try JournalState(database).last)
   }
 
   func openRequests(_ query: LogQuery) throws -> RequestPage {

@@ -24,6 +24,8 @@ struct RequestRow {
   var gone: Instant?
   /// When it times out unless somebody holds it.
   var queueBy: Instant
+  /// When it times out whatever its action's queue timeout; nil: never.
+  var expires: Instant?
   /// Whether it is no retry, so that its idempotency key is its own.
   var isOriginal = true
   var idempotencyKey = ""
@@ -37,7 +39,7 @@ struct RequestRow {
 
   static let columns = """
     hold, available, not_before, agent, delivery, nonce, lost, lease_ms, lease_expires, accept_by,
-    gone, original, idempotency_key, queue_by
+    gone, original, idempotency_key, queue_by, expires
     """
 
   /// Reads the current row of a statement that selects `columns` from column `first` on.
@@ -58,6 +60,7 @@ struct RequestRow {
     isOriginal = row.integer(first + 11) != 0
     idempotencyKey = row.text(first + 12)
     queueBy = Instant(milliseconds: row.integer(first + 13))
+    expires = row.instant(first + 14)
   }
 
   /// Reads one row; nil: the log does not come from a request.
@@ -89,8 +92,9 @@ struct RequestRow {
     let insert = try database.statement(
       """
       INSERT INTO requests(integration, id, action, hold, available, not_before, delivery, nonce,
-        lost, lease_ms, original, idempotency_key, entity_type, entity_id, input, queue_by)
-      VALUES(?, ?, ?, 0, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?)
+        lost, lease_ms, original, idempotency_key, entity_type, entity_id, input, queue_by,
+        expires)
+      VALUES(?, ?, ?, 0, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?)
       """)
     insert.bind(1, log.integration)
     insert.bind(2, log.id)
@@ -103,6 +107,7 @@ struct RequestRow {
     insert.bindText(9, log.entityID)
     insert.bindText(10, input)
     insert.bind(11, queueBy)
+    insert.bind(12, expires)
     try insert.run()
   }
 

@@ -96,6 +96,11 @@ public final class SQLiteStore: IntegrationStore {
     try await readers.read { try $0.logs(query) }
   }
 
+  /// Logs that changed behind a place of the journal.
+  public func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
+    try await readers.read { try $0.changes(query) }
+  }
+
   /// One log.
   public func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int

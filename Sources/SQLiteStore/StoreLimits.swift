@@ -70,6 +70,15 @@ public struct StoreLimits: Hashable, Sendable {
   /// database when there are enough of their logs.
   public var digestBufferBytes = 33_554_432
 
+  /// How long changed logs are kept for a tail that was cut off to go on, in milliseconds.
+  ///
+  /// Default 10 minutes. So long after the last tail the journal ends.
+  public var tailJournalMs: Int64 = 600_000
+  /// How many changes are kept for that, 40 bytes each.
+  ///
+  /// Default 1,000,000.
+  public var tailJournalChanges: Int64 = 1_000_000
+
   /// Makes the default limits.
   public init() {}
 }

@@ -10,8 +10,18 @@ extension Writer {
     case .createRequest(let request): try createRequest(request, now: now)
     case .cancelRequest(let id, let reason, let principal):
       try cancelRequest(id, reason: reason, principal: principal, now: now)
-    case .retryLog(let id, let newID, let principal):
-      try retryLog(id, newID: newID, principal: principal, now: now)
+    case .retryLog(let id, let newID, let principal, let input, let reason):
+      try retryLog(
+        id, newID: newID, RetryWish(input: input, reason: reason, principal: principal), now: now)
+    case .retryLogs(let retries): try retryLogs(retries, now: now)
+    case .cancelRequests(let logs, let reason, let principal):
+      try cancelRequests(logs, reason: reason, principal: principal, now: now)
+    case .createRequests(let requests): try createRequests(requests, now: now)
+    case .addNote(let id, let note, let principal):
+      try addNote(id, note, principal: principal, now: now)
+    case .markHandled(let id, let isHandled, let note, let principal):
+      try markHandled(id, isHandled, note: note, principal: principal, now: now)
+    case .keepJournal: .journal(try journal.keep(database, now: now))
     case .createIntegration(let record, let key): try createIntegration(record, firstKey: key)
     case .updateIntegration(let change): try updateIntegration(change)
     case .pauseIntegration(let id, let reason): try setPause(id, isPaused: true, reason: reason)

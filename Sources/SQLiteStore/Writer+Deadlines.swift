@@ -46,13 +46,22 @@ extension Writer {
       let end = Deadlines.progress(
         heard: heard, policy: policy(change.row.action), limits: limits.model)
       if end > now { return try setDue(end, of: change.row) }
-      return try timeOut(change, .progressTimeoutPassed, now: now)
+      return try timeOut(
+        change, .progressTimeoutPassed, "Nothing was heard of it within the progress timeout.",
+        now: now)
     }
     if let end = request.leaseEnd(limits: limits.model) {
       if end.at > now { return try setDue(end.at, of: change.row) }
       return try endLease(change, cause: end.cause, now: now)
     }
-    if request.queueBy <= now { return try timeOut(change, .queueTimeoutPassed, now: now) }
+    if request.queueBy <= now {
+      let hasExpired = request.expires == request.queueBy
+      return try timeOut(
+        change, .queueTimeoutPassed,
+        hasExpired
+          ? "It expired: nobody took it before the time that its request names."
+          : "Nobody took it within the queue timeout.", now: now)
+    }
     if request.available <= now, let action = directory.actions[change.row.action] {
       offer(action)
       return try setDue(request.queueBy, of: change.row)
@@ -78,15 +87,13 @@ extension Writer {
     noteDue(due)
   }
 
-  private func timeOut(_ change: LogChange, _ event: LogEvent, now: Instant) throws {
+  private func timeOut(
+    _ change: LogChange, _ event: LogEvent, _ message: String, now: Instant
+  ) throws {
     var change = change
     guard case .move(let next, let cause) = change.state.apply(event, limits: limits.model) else {
       return
     }
-    let message =
-      cause == .queueTimeout
-      ? "Nobody took it within the queue timeout."
-      : "Nothing was heard of it within the progress timeout."
     change.apply(next)
     change.row.message = message
     change.row.finished = now

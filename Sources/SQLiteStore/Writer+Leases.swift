@@ -293,7 +293,9 @@ extension Writer {
     case .operatorAction: "An operator wanted it stopped, and agent \(agent) lost it."
     case .deliveriesSpent:
       "Delivered \(next.lostDeliveries + 1) times and lost each time, last by agent \(agent)."
-    case .report, .request, .queueTimeout, .progressTimeout, .leased, .retry: ""
+    case .report, .request, .queueTimeout, .progressTimeout, .leased, .retry, .note, .handled,
+      .reopened:
+      ""
     }
   }
 }

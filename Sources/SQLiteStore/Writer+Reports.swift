@@ -55,7 +55,11 @@ extension Writer {
     try digest(report, action: action, agent: agent, entityType: entityType, status: status)
     if report.recordErrorCount > 0 { try insertErrors(of: report, batch, after: 0) }
     if status == .failed, report.isRetryable { try retryNew(report, now: now) }
-    try logChanged(newRow(report))
+    try logChanged(
+      JournalEntry(
+        integration: report.integration, id: report.logID, updated: now,
+        sequence: report.sequence, status: status),
+      row: { try newRow(report) })
     return .reported(
       ReportOutcome(
         status: status, sequence: report.sequence, isDuplicate: false, isCancelWanted: false))

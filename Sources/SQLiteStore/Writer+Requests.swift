@@ -33,8 +33,7 @@ extension Writer {
     row.entityURL = command.entity.url
     row.requestedBy = try directory.name(command.principal, database)
     if command.trigger == .schedule { row.flags |= LogRow.Flag.scheduled }
-    var wait = Wait(notBefore: command.notBefore, now: now)
-    wait.expiresAt = command.expiresAt
+    var wait = Wait(notBefore: command.notBefore, expiresAt: command.expiresAt, now: now)
     wait.isHeld = isHeld
     try insert(&row, wait, input: command.input, key: command.idempotencyKey, now: now)
     return .requested(try stored(row), duplicate: false)
@@ -47,9 +46,10 @@ extension Writer {
     var expiresAt: Instant?
     var isHeld = false
 
-    init(notBefore: Instant?, now: Instant) {
+    init(notBefore: Instant?, expiresAt: Instant? = nil, now: Instant) {
       available = max(notBefore ?? now, now)
       self.notBefore = notBefore
+      self.expiresAt = expiresAt
     }
   }
 
@@ -62,6 +62,7 @@ extension Writer {
     let available = wait.isHeld ? RequestRow.held : wait.available
     var request = RequestRow(available: available, queueBy: queueBy)
     request.notBefore = wait.notBefore
+    request.expires = wait.expiresAt
     request.isOriginal = row.retryOf == nil
     request.idempotencyKey = key
     row.flags |= LogRow.Flag.request
@@ -154,6 +155,14 @@ extension Writer {
     _ id: LogID, reason: String, principal: String, now: Instant
   ) throws -> CommandOutcome {
     guard let row = try findAnywhere(id) else { throw StoreFailure.logUnknown(id) }
+    return try cancel(row, reason: reason, principal: principal, now: now)
+  }
+
+  /// Withdraws a request at once, or asks the agent that works on it to stop.
+  func cancel(
+    _ row: LogRow, reason: String, principal: String, now: Instant
+  ) throws -> CommandOutcome {
+    let id = row.id
     var change = try LogChange(row, database)
     let by = try directory.name(principal, database)
     let message = reason.isEmpty ? "Cancelled by \(principal)." : reason
@@ -215,11 +224,27 @@ extension Writer {
 
   // MARK: - Retry
 
+  /// What an operator says about a retry.
+  struct RetryWish {
+    /// Instead of the old one's; nil: that.
+    var input: String?
+    var reason: String
+    var principal: String
+  }
+
   /// Makes a new log for the same work because an operator says so.
   func retryLog(
-    _ id: LogID, newID: LogID, principal: String, now: Instant
+    _ id: LogID, newID: LogID, _ wish: RetryWish, now: Instant
   ) throws -> CommandOutcome {
     guard let row = try findAnywhere(id) else { throw StoreFailure.logUnknown(id) }
+    return try retry(row, newID: newID, wish, now: now)
+  }
+
+  /// Makes a new log for the work of another.
+  func retry(
+    _ row: LogRow, newID: LogID, _ wish: RetryWish, now: Instant
+  ) throws -> CommandOutcome {
+    let id = row.id
     switch row.status {
     case .failed, .cancelled, .timedOut: break
     case .queued, .inProgress, .completed:
@@ -234,9 +259,11 @@ extension Writer {
     try checkOneOpen(action, entityType: row.entityType, entityID: row.entityID)
     let request = try RequestRow.find(database, integration: row.integration, id: id)
     var retry = retryRow(row, newID: newID, now: now)
-    retry.requestedBy = try directory.name(principal, database)
+    retry.requestedBy = try directory.name(wish.principal, database)
+    retry.message = wish.reason
     let wait = Wait(notBefore: nil, now: now)
-    let input = try RequestRow.input(database, integration: row.integration, id: id)
+    let input =
+      try wish.input ?? RequestRow.input(database, integration: row.integration, id: id)
     try insert(&retry, wait, input: input, key: key(of: row, request), now: now)
     return .requested(try stored(retry), duplicate: false)
   }

@@ -11,6 +11,7 @@ import SQLiteDatabase
   var directory: Directory
   var index: EntityIndex
   var digests: LogDigests
+  var journal: ChangeJournal
   var rates: DeliveryRates
   private var counts: CountDeltas
   private var order = BatchOrder()
@@ -34,6 +35,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     rates = try DeliveryRates(database)
     counts = CountDeltas()
     names = NameCache(database)
@@ -58,6 +60,7 @@ import SQLiteDatabase
       try counts.flush(to: database)
       try index.flush(to: database)
       try digests.flush(to: database)
+      try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
@@ -70,6 +73,7 @@ import SQLiteDatabase
   private func begin(wantsLogEvents: Bool) {
     events.removeAll(keepingCapacity: true)
     self.wantsLogEvents = wantsLogEvents
+    journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
     endedRuns.removeAll()
   }
@@ -98,7 +102,8 @@ import SQLiteDatabase
     case .together:
       return try outcome(entry, batch)
     case .oneByOne:
-      let (counts, events, rates, endedRuns) = (counts, events.count, rates, endedRuns)
+      let (counts, events, changes) = (counts, events.count, journal.mark)
+      let (rates, endedRuns) = (rates, endedRuns)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -111,6 +116,7 @@ import SQLiteDatabase
         self.rates = rates
         self.endedRuns = endedRuns
         self.events.removeSubrange(events...)
+        journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
       }
     }
@@ -138,6 +144,7 @@ import SQLiteDatabase
     directory = try Directory(database)
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
+    journal = try ChangeJournal(database, limits)
     let waiting = rates
     rates = try DeliveryRates(database)
     rates.keepWaiting(of: waiting)
@@ -163,9 +170,18 @@ import SQLiteDatabase
 
   func emit(_ event: StoreEvent) { events.append(event) }
 
-  /// Remembers that the observer wants to hear of a log; it is read again after its command.
-  func logChanged(_ row: @autoclosure () throws -> LogRow) throws {
-    if wantsLogEvents { events.append(.logChanged(try stored(row()))) }
+  /// A log was made or changed: the journal and whoever tails hear of it.
+  func logChanged(_ row: LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(JournalEntry(row))
+    if wantsLogEvents { events.append(.logChanged(try stored(row), place)) }
+  }
+
+  /// A log was made by a report; its row is read only for those who tail.
+  func logChanged(_ entry: @autoclosure () -> JournalEntry, row: () throws -> LogRow) throws {
+    guard journal.isRecording else { return }
+    let place = journal.append(entry())
+    if wantsLogEvents { events.append(.logChanged(try stored(row()), place)) }
   }
 
   /// Counts a log that moved from one status to another; nil: it was made, or is gone.

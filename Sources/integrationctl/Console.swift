@@ -14,6 +14,10 @@ struct Console: Sendable {
   var hasColour: Bool
   /// The clock that relative times start from.
   var now: @Sendable () -> WallTime
+  /// How long work hears of Ctrl-C.
+  var interrupts = Interrupts.never
+  /// Shows how far long work is, in place of what it showed before; nil where nobody looks.
+  var progress: (@Sendable (String) -> Void)?
 
   /// How text for people looks now.
   var presentation: Presentation {
@@ -31,7 +35,9 @@ struct Console: Sendable {
       ask: isatty(STDIN_FILENO) == 1 && StandardStream.error.isTerminal ? askOnTerminal : nil,
       width: TerminalWidth.columns(of: .output, environment: environment),
       hasColour: hasColour,
-      now: { .now })
+      now: { .now },
+      interrupts: .process,
+      progress: StandardStream.error.isTerminal ? showProgress : nil)
   }
 
   @Sendable private static func writeToOutput(_ text: String) throws(Failure) {
@@ -43,6 +49,11 @@ struct Console: Sendable {
         .refused, "standard output cannot be written: \(Failure.systemMessage(code))",
         next: "Free some space or send the output elsewhere.")
     }
+  }
+
+  @Sendable private static func showProgress(_ text: String) {
+    // Back to the beginning of the line, and away with what stands there.
+    StandardStream.error.write("\r\u{1B}[2K" + text)
   }
 
   @Sendable private static func askOnTerminal(_ question: String) -> Bool {

@@ -26,6 +26,10 @@ enum FilterFlags {
   static let label = Flag.list(
     FlagName("label", short: "l"), .label, help: "with this label; all of them when repeated")
 
+  static let handling = Flag.optional(
+    "handling", ValueForm<Handling>.apiChoice("HANDLING"),
+    help: "failures that nobody has put right elsewhere, or those that somebody has")
+
   static let limit = Flag.value(
     FlagName("limit", short: "n"), .integer(1...100_000), default: UInt32(50),
     help: "how many at most")
@@ -36,6 +40,7 @@ enum FilterFlags {
 
   static let filter: [any DeclaredFlag] = [
     integration, action, status, entityType, entity, agent, trigger, since, until, text, label,
+    handling,
   ]
   static let paging: [any DeclaredFlag] = [limit, pageToken]
 
@@ -59,6 +64,7 @@ enum FilterFlags {
     filter.until = arguments[until]?.timestamp
     filter.text = arguments[text] ?? ""
     filter.labels = try labels(of: arguments)
+    filter.handling = arguments[handling] ?? .unspecified
     return filter
   }
 
@@ -73,6 +79,48 @@ enum FilterFlags {
       }
     }
     return labels
+  }
+}
+
+extension FilterFlags {
+  /// The flags that describe a filter, with absolute times, as a shell reads them.
+  static func line(_ filter: LogFilter) -> String {
+    var words: [String] = []
+    func add(_ flag: any DeclaredFlag, _ value: String) {
+      if !value.isEmpty { words += ["--\(flag.declaration.name.long)", ShellWord.quoted(value)] }
+    }
+    add(integration, filter.integrations.joined(separator: ","))
+    add(action, filter.actionTypes.joined(separator: ","))
+    add(status, filter.statuses.map(\.jsonName).joined(separator: ","))
+    add(entityType, filter.entityType)
+    for id in filter.entityIds { add(entity, id) }
+    add(agent, filter.agentIds.joined(separator: ","))
+    add(trigger, filter.triggers.map(\.jsonName).joined(separator: ","))
+    add(since, filter.since.map { TimeText.rfc3339(WallTime($0)) } ?? "")
+    add(until, filter.until.map { TimeText.rfc3339(WallTime($0)) } ?? "")
+    add(text, filter.text)
+    for (key, value) in filter.labels.sorted(by: { $0.key < $1.key }) {
+      add(label, "\(key)=\(value)")
+    }
+    if filter.handling != .unspecified { add(handling, filter.handling.jsonName) }
+    return words.joined(separator: " ")
+  }
+}
+
+/// Words of a command line to copy.
+enum ShellWord {
+  /// The word as it is where a shell takes it so, else in quotes.
+  static func quoted(_ word: String) -> String {
+    let isPlain =
+      !word.isEmpty
+      && word.utf8.allSatisfy { byte in
+        (97...122).contains(byte) || (65...90).contains(byte) || (48...57).contains(byte)
+          || "_.-,:/=@+".utf8.contains(byte)
+      }
+    if isPlain { return word }
+    return "'"
+      + word.split(separator: "'", omittingEmptySubsequences: false).joined(
+        separator: "'\\''") + "'"
   }
 }
 
@@ -91,6 +139,11 @@ enum ListOrder: String, CaseIterable, Sendable {
 
 extension LogStatus: NamedChoice {
   static var choices: [LogStatus] { allKnown.filter { $0 != .unspecified } }
+  var choiceName: String { jsonName }
+}
+
+extension Handling: NamedChoice {
+  static var choices: [Handling] { allKnown.filter { $0 != .unspecified } }
   var choiceName: String { jsonName }
 }
 

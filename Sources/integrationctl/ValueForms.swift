@@ -100,6 +100,23 @@ extension ValueForm where Value == WallTime {
   }
 }
 
+extension ValueForm where Value == WallTime {
+  /// A moment to come: RFC 3339, a date, or a span from now on.
+  static func timeToCome(now: @escaping @Sendable () -> WallTime = { .now }) -> ValueForm {
+    ValueForm("TIME") { text throws(ValueProblem) in
+      let start = now()
+      if let span = TimeText.milliseconds(ofSpan: text), span <= 366 * 86_400_000 {
+        return WallTime(milliseconds: start.milliseconds + span)
+      }
+      guard let time = TimeText.parse(text, now: start), time > start else {
+        throw ValueProblem(
+          expected: "a time to come such as 2026-11-24T18:00:00Z, or how long from now: 15m, 2d")
+      }
+      return time
+    }
+  }
+}
+
 /// A label to look for or to set.
 struct Label: Sendable, Equatable {
   let key: String

@@ -71,6 +71,8 @@ struct RunningServer {
     limits.model = ModelFlags.limits(arguments)
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
     limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]
+    limits.tailJournalMs = Int64(arguments[ServiceFlags.tailJournal] / .milliseconds(1))
+    limits.tailJournalChanges = arguments[ServiceFlags.tailJournalChanges]
     return limits
   }
 

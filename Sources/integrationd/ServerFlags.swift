@@ -3,6 +3,7 @@ import IntegrationModel
 import IntegrationService
 import RPCServer
 import RPCWire
+import SQLiteStore
 
 /// The server's flags, each with its environment variable and default.
 enum ServerFlags {
@@ -49,9 +50,13 @@ enum ModelFlags {
     FlagName("maximum-deliveries", environment: "INTEGRATIOND_MAXIMUM_DELIVERIES"),
     .integer(1...1_000), default: defaults.maximumDeliveries,
     help: "how often a request is delivered before it fails")
+  static let maximumNotes = Flag.value(
+    FlagName("maximum-notes", environment: "INTEGRATIOND_MAXIMUM_NOTES"),
+    .integer(1...10_000), default: defaults.maximumNotes,
+    help: "how many notes and marks of people a log keeps; more get TOO_MANY_NOTES")
 
   static let all: [any DeclaredFlag] = [
-    acceptTimeout, graceTime, queueTimeout, progressTimeout, maximumDeliveries,
+    acceptTimeout, graceTime, queueTimeout, progressTimeout, maximumDeliveries, maximumNotes,
   ]
 
   static func limits(_ arguments: Arguments) -> ModelLimits {
@@ -61,6 +66,7 @@ enum ModelFlags {
     limits.queueTimeoutMs = milliseconds(arguments[queueTimeout])
     limits.progressTimeoutMs = milliseconds(arguments[progressTimeout])
     limits.maximumDeliveries = arguments[maximumDeliveries]
+    limits.maximumNotes = arguments[maximumNotes]
     return limits
   }
 
@@ -93,9 +99,18 @@ enum ServiceFlags {
     FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
     .integer(1...1_000_000), default: defaults.maximumSchedules,
     help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
+  static let tailJournal = Flag.value(
+    FlagName("tail-journal", environment: "INTEGRATIOND_TAIL_JOURNAL"),
+    .duration(.seconds(60)...(.seconds(86_400))), default: defaults.tailJournal,
+    help: "how long after it was cut off a tail can go on; later it gets TAIL_TOO_OLD")
+  static let tailJournalChanges = Flag.value(
+    FlagName("tail-journal-changes", environment: "INTEGRATIOND_TAIL_JOURNAL_CHANGES"),
+    .integer(1_000...100_000_000), default: StoreLimits().tailJournalChanges,
+    help: "how many changes are kept for that, 40 bytes each")
 
   static let all: [any DeclaredFlag] = [
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
+    tailJournal, tailJournalChanges,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -105,6 +120,8 @@ enum ServiceFlags {
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
     limits.maximumSchedules = arguments[maximumSchedules]
+    limits.tailJournal = arguments[tailJournal]
+    limits.tailJournalChanges = arguments[tailJournalChanges]
     return limits
   }
 }

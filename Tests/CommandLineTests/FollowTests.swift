@@ -2,6 +2,7 @@ import CommandLineOptions
 import IntegrationAPI
 import RPCServer
 import RPCWire
+import Synchronization
 import TestSupport
 import Testing
 
@@ -76,6 +77,67 @@ import Testing
     #expect(outcome.output.hasSuffix("\n"))
     #expect(outcome.errors.contains("trying again in"))
     #expect(outcome.errors.contains("not any more [OPERATOR_ONLY]"))
+  }
+
+  /// A server whose second tail is refused as too old; the third tail's refusal ends the run.
+  private func agedServer(_ missed: ActionLog) -> ServiceRouter {
+    var router = ServiceRouter()
+    let tails = TailCount()
+    router.register(OperatorServiceMethods.tailLogs) { call in
+      let stream = ServerStream<TailLogsResponse>(call)
+      switch tails.next() {
+      case 1:
+        stream.onReady {
+          var response = TailLogsResponse()
+          response.log = Samples.log(.inProgress)
+          response.resumeToken = "t1.1.1"
+          _ = stream.send(response)
+          stream.fail(RPCError(.unavailable, "going away", reason: "SHUTTING_DOWN"))
+        }
+        _ = stream.send(TailLogsResponse())
+      case 2: stream.fail(RPCError(.failedPrecondition, "too old", reason: "TAIL_TOO_OLD"))
+      default: stream.fail(RPCError(.permissionDenied, "no more", reason: "OPERATOR_ONLY"))
+      }
+    }
+    router.register(OperatorServiceMethods.listLogs) { call in
+      var response = ListLogsResponse()
+      response.logs = [Samples.log(.inProgress), missed]
+      ServerCall<ListLogsResponse>(call).handle.reply(bytes: response.serializedBytes())
+    }
+    return router
+  }
+
+  final class TailCount: Sendable {
+    private let count = Mutex(0)
+
+    func next() -> Int {
+      count.withLock { count in
+        count += 1
+        return count
+      }
+    }
+  }
+
+  @Test("A tail whose place is too old says so, lists what was made since, and begins anew")
+  func tooOld() async throws {
+    let scratch = try ScratchDirectory()
+    let path = scratch.file("server.sock")
+    let missed = Samples.log(.completed, id: "01938c3e-0000-7000-8000-000000000009")
+    let server = RPCServer(
+      configuration: RPCServerConfiguration(), router: agedServer(missed),
+      authenticator: Operators(), observer: Silence())
+    try server.start()
+    defer { server.stopNow() }
+    _ = try server.listen(on: [.unix(path: path)])
+    let texts = Texts()
+    let program = OperatorProgram(environment: Environment([:]), console: Self.console(texts))
+    let code = await program.run(["logs", "tail", "-f", "-o", "jsonl", "--server", "unix:\(path)"])
+    let outcome = texts.outcome(code)
+    #expect(outcome.code == .notAllowed)
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.last?.contains(missed.id) == true)
+    #expect(outcome.errors.contains("longer than the server keeps changes"))
   }
 
   @Test("A tail that never reaches its server ends at once")

@@ -60,7 +60,9 @@ final class ScriptedServer: RPCChannel {
   func stream(
     _ method: MethodDescriptor, payload: [UInt8], options: CallOptions
   ) -> RawStream {
-    fatalError("no streams here")
+    RawStream { () throws(RPCError) in
+      throw RPCError(.unimplemented, "no answer to \(method.name)", reason: "METHOD_UNKNOWN")
+    }
   }
 }
 

@@ -58,6 +58,9 @@ final class CountingStore: IntegrationStore {
   func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { store.submit(fill) }
   func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }
+  func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {
+    try await store.changes(query)
+  }
   func log(
     _ id: LogID, errorsAfter: Int64, errorLimit: Int
   ) async throws(StoreError) -> LogDetail? {

@@ -78,8 +78,75 @@ struct InputSchemaTests {
     #expect(schema.violations(of: input).count == InputSchema.maximumViolations)
   }
 
-  @Test("A schema that is no schema is refused", arguments: ["", "3", "[]", "{"])
-  func noSchema(text: String) {
-    #expect(throws: JSONFault.self) { try InputSchema(text) }
+  @Test(
+    "Forms, references, bounds and unique items are checked",
+    arguments: [
+      ("{\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"null\"}]}", "3", "input"),
+      ("{\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"null\"}]}", "null", ""),
+      ("{\"oneOf\": [{\"minimum\": 1}, {\"maximum\": 9}]}", "5", "input"),
+      ("{\"oneOf\": [{\"minimum\": 6}, {\"maximum\": 4}]}", "3", ""),
+      ("{\"allOf\": [{\"required\": [\"a\"]}, {\"required\": [\"b\"]}]}", "{\"a\":1}", "input.b"),
+      ("{\"not\": {\"type\": \"array\"}}", "[]", "input"),
+      ("{\"exclusiveMinimum\": 0}", "0", "input"), ("{\"exclusiveMaximum\": 9}", "9", "input"),
+      ("{\"multipleOf\": 0.5}", "1.25", "input"), ("{\"multipleOf\": 5}", "15", ""),
+      ("{\"uniqueItems\": true}", "[1,{\"a\":2},{\"a\":2}]", "input[2]"),
+      ("{\"minProperties\": 1}", "{}", "input"),
+      (
+        "{\"items\": {\"$ref\": \"#/$defs/a~1b\"}, \"$defs\": {\"a/b\": {\"const\": 1}}}", "[1,2]",
+        "input[1]"
+      ),
+      (
+        "{\"properties\": {\"next\": {\"$ref\": \"#\"}, \"n\": {\"type\": \"integer\"}}}",
+        "{\"next\":{\"next\":{\"n\":\"x\"}}}", "input.next.next.n"
+      ),
+      ("{\"format\": \"date\", \"pattern\": \"^a\"}", "\"b\"", ""),
+    ])
+  func keywords(schema: String, input: String, path: String) throws {
+    let found = try InputSchema(schema).violations(of: input)
+    #expect(found.map(\.path) == (path.isEmpty ? [] : [path]))
+  }
+
+  @Test("What is nearest to a form is named")
+  func nearest() throws {
+    let schema = """
+      {"anyOf": [{"required": ["a"], "properties": {"a": {"type": "string"}}},
+        {"type": "array"}]}
+      """
+    let found = try InputSchema(schema).violations(of: "{\"a\":1}")
+    #expect(found.first?.description.contains("input.a: expected string, got integer") == true)
+  }
+
+  @Test(
+    "No schema makes an input expensive",
+    arguments: [
+      "{\"$ref\": \"#\"}", "{\"allOf\": [{\"$ref\": \"#\"}, {\"$ref\": \"#\"}]}",
+      "{\"anyOf\": [{\"$ref\": \"#/$defs/a\"}, {\"$ref\": \"#/$defs/a\"}], \"$defs\": {\"a\": "
+        + "{\"anyOf\": [{\"$ref\": \"#\"}, {\"$ref\": \"#\"}]}}}",
+    ])
+  func bounds(schema: String) throws {
+    #expect(!(try InputSchema(schema).violations(of: "{}").isEmpty))
+  }
+
+  @Test(
+    "A schema that is no schema is refused at its place",
+    arguments: [
+      ("", "#"), ("3", "#"), ("[]", "#"), ("{", "#"), ("{\"type\": \"text\"}", "#/type"),
+      ("{\"type\": []}", "#/type"), ("{\"properties\": []}", "#/properties"),
+      ("{\"properties\": {\"a/b\": 3}}", "#/properties/a~1b"),
+      ("{\"items\": \"string\"}", "#/items"), ("{\"required\": \"a\"}", "#/required"),
+      ("{\"required\": [1]}", "#/required"), ("{\"enum\": {}}", "#/enum"),
+      ("{\"minimum\": \"1\"}", "#/minimum"), ("{\"maxLength\": -1}", "#/maxLength"),
+      ("{\"minItems\": 1.5}", "#/minItems"), ("{\"anyOf\": []}", "#/anyOf"),
+      ("{\"oneOf\": [{}, {\"type\": 1}]}", "#/oneOf/1/type"),
+      ("{\"uniqueItems\": 1}", "#/uniqueItems"),
+      ("{\"$ref\": \"#/$defs/none\"}", "#/$ref"),
+      ("{\"$ref\": \"https://example.com/x\"}", "#/$ref"), ("{\"multipleOf\": 0}", "#/multipleOf"),
+    ])
+  func noSchema(text: String, place: String) {
+    #expect {
+      try InputSchema(text)
+    } throws: {
+      ($0 as? SchemaFault)?.place == place
+    }
   }
 }

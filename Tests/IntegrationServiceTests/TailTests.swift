@@ -19,6 +19,10 @@ struct TailTests {
     var tail = harness.operators.tailLogs(request).makeAsyncIterator()
     var seen = [try await tail.next()?.log?.id, try await tail.next()?.log?.id]
     #expect(seen == earlier.sorted().suffix(2))
+    // The place from which it follows.
+    let place = try await tail.next()
+    #expect(place?.log == nil)
+    #expect(place?.resumeToken.isEmpty == false)
     let next = try await agent.report { $0.status = .inProgress }
     _ = try await agent.report {
       $0.logID = next.logID; $0.sequence = 2
@@ -38,13 +42,76 @@ struct TailTests {
     request.filter?.statuses = [.failed]
     let filter = request
     let reader = Task { () -> String? in
-      for try await item in harness.operators.tailLogs(filter) { return item.log?.id }
+      for try await item in harness.operators.tailLogs(filter) {
+        if let log = item.log { return log.id }
+      }
       return nil
     }
     try await eventually("the tail is watched") { harness.service.tails.isWatched ? true : nil }
     _ = try await agent.report { _ in }
     let failed = try await agent.report { $0.status = .failed }
     #expect(try await reader.value == failed.logID)
+  }
+
+  /// A tail until it has shown some logs, and where it stands then.
+  private func read(
+    _ harness: Harness, _ count: Int, from token: String = "", recent: UInt32 = 0,
+    began: () async throws -> Void = {}
+  ) async throws -> (logs: [ActionLog], token: String) {
+    var request = TailLogsRequest()
+    request.resumeToken = token
+    request.recent = recent
+    var logs: [ActionLog] = []
+    var last = token
+    for try await item in harness.operators.tailLogs(request) {
+      if !item.resumeToken.isEmpty { last = item.resumeToken }
+      if let log = item.log {
+        logs.append(log)
+      } else if logs.isEmpty {
+        try await began()
+      }
+      if logs.count >= count, !last.isEmpty { break }
+    }
+    return (logs, last)
+  }
+
+  @Test("A tail that was cut off goes on without a gap and without a repeat, also after a restart")
+  func resumes() async throws {
+    var harness = try await Harness()
+    var agent = try await harness.agent()
+    let (first, token) = try await read(harness, 1) { _ = try await agent.report { _ in } }
+    #expect(first.count == 1)
+    let running = try await agent.report { $0.status = .inProgress }.logID
+    _ = try await agent.report {
+      $0.logID = running
+      $0.sequence = 2
+    }
+    let directory = await harness.stop()
+    harness = try await Harness(directory: directory)
+    agent = TestAgent(id: "agent-1", channel: try harness.connection())
+    let last = try await agent.report { _ in }.logID
+    let (rest, place) = try await read(harness, 2, from: token)
+    #expect(rest.map(\.id) == [running, last])
+    #expect(rest.map(\.status) == [.completed, .completed])
+    let next = try await agent.report { _ in }.logID
+    #expect(try await read(harness, 1, from: place).logs.map(\.id) == [next])
+  }
+
+  @Test("A place that is forged, foreign or too old is refused")
+  func badPlaces() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    let (_, token) = try await read(harness, 1) { _ = try await agent.report { _ in } }
+    for wrong in ["x", "t1.2", "t1.2.-3", "l\(token)", String(repeating: "t", count: 100)] {
+      let refused = try await failure { try await read(harness, 1, from: wrong) }
+      #expect(refused.reason == "PAGE_TOKEN_INVALID", "\(wrong)")
+    }
+    let parts = token.dropFirst().split(separator: ".").map(String.init)
+    for old in ["t1.1.0", "t\(parts[0]).1.0", "t\(parts[0]).zzzzzzzz.0"] {
+      let refused = try await failure { try await read(harness, 1, from: old) }
+      #expect(refused.code == .failedPrecondition)
+      #expect(refused.reason == "TAIL_TOO_OLD", "\(old)")
+    }
   }
 
   @Test("A tail whose caller is gone is forgotten")
@@ -82,7 +149,7 @@ struct TailTests {
     let reader = Task { () -> Set<String> in
       var ids: Set<String> = []
       for try await item in harness.operators.tailLogs(TailLogsRequest()) {
-        ids.insert(item.log?.id ?? "")
+        if let log = item.log { ids.insert(log.id) }
         if ids.count == 1_000 { break }
       }
       return ids

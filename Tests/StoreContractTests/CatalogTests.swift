@@ -156,7 +156,7 @@ import Testing
     try await harness.report(id, .inProgress, sequence: 1)
     try await harness.report(id, .completed, sequence: 2)
     let changed = harness.recorder.takeEvents().compactMap { event in
-      if case .logChanged(let log) = event { log } else { nil }
+      if case .logChanged(let log, _) = event { log } else { nil }
     }
     #expect(changed.map(\.status) == (isWanted ? [.inProgress, .completed] : []))
     #expect(changed.allSatisfy { $0.id == id })

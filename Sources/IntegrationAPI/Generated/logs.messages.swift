@@ -382,6 +382,8 @@ public struct ActionRequest: ProtobufMessage {
   public var cancelWanted: Bool = false
   /// `not_before` of the schema.
   public var notBefore: Timestamp?
+  /// not taken by an agent until then: TIMED_OUT
+  public var expiresAt: Timestamp?
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
 
@@ -405,6 +407,7 @@ public struct ActionRequest: ProtobufMessage {
     try fields.encode(self.leaseExpiresAt, "leaseExpiresAt")
     try fields.encode(self.cancelWanted, "cancelWanted")
     try fields.encode(self.notBefore, "notBefore")
+    try fields.encode(self.expiresAt, "expiresAt")
   }
 }
 
@@ -676,7 +679,7 @@ public struct TailLogsRequest: ProtobufMessage {
   public var filter: LogFilter?
   /// begin with this many of the newest; at most 1000
   public var recent: UInt32 = 0
-  /// go on behind this message instead, without a gap or a repeat
+  /// go on behind that message instead, without a gap or a repeat
   public var resumeToken: String = ""
   /// Fields that this program's schema does not know.
   public var unknownFields = UnknownFields()
@@ -700,7 +703,7 @@ public struct TailLogsRequest: ProtobufMessage {
 
 /// `integrationmanager.v1.TailLogsResponse` of the schema.
 public struct TailLogsResponse: ProtobufMessage {
-  /// `log` of the schema.
+  /// unset: no news, only where to go on
   public var log: ActionLog?
   /// where to go on after this message
   public var resumeToken: String = ""
@@ -1486,7 +1489,7 @@ public struct CreateRequestsResponse: ProtobufMessage {
 
 /// `integrationmanager.v1.RequestOutcome` of the schema.
 public struct RequestOutcome: ProtobufMessage {
-  /// unset: refused
+  /// unset: refused; without message, result, labels and url
   public var log: ActionLog?
   /// `duplicate` of the schema.
   public var duplicate: Bool = false

@@ -92,6 +92,12 @@ public struct ActionRequestView: ProtobufView {
     nonmutating set { unsafe record.pointee.not_before = reference.timestampRecord(newValue) }
   }
 
+  /// not taken by an agent until then: TIMED_OUT
+  public var expiresAt: Timestamp? {
+    get { unsafe reference.timestamp(record.pointee.expires_at) }
+    nonmutating set { unsafe record.pointee.expires_at = reference.timestampRecord(newValue) }
+  }
+
   /// A copy that stays.
   public func makeMessage() -> ActionRequest {
     var message = ActionRequest()
@@ -104,6 +110,7 @@ public struct ActionRequestView: ProtobufView {
     message.leaseExpiresAt = self.leaseExpiresAt
     message.cancelWanted = self.cancelWanted
     message.notBefore = self.notBefore
+    message.expiresAt = self.expiresAt
     message.unknownFields = reference.unknownFields
     return message
   }
@@ -120,6 +127,7 @@ public struct ActionRequestView: ProtobufView {
     self.leaseExpiresAt = message.leaseExpiresAt
     self.cancelWanted = message.cancelWanted
     self.notBefore = message.notBefore
+    self.expiresAt = message.expiresAt
     reference.unknownFields = message.unknownFields
   }
 }
@@ -869,7 +877,7 @@ public struct TailLogsRequestView: ProtobufView {
     nonmutating set { unsafe record.pointee.recent = newValue }
   }
 
-  /// go on behind this message instead, without a gap or a repeat
+  /// go on behind that message instead, without a gap or a repeat
   public var resumeToken: ProtobufText {
     get { unsafe ProtobufText(record.pointee.resume_token) }
     nonmutating set { unsafe record.pointee.resume_token = reference.text(newValue) }
@@ -912,7 +920,7 @@ public struct TailLogsResponseView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__TailLogsResponse> { unsafe reference.record() }
 
-  /// `log` of the schema.
+  /// unset: no news, only where to go on
   public var log: ActionLogView? {
     unsafe ActionLogView(record.pointee.log, of: reference)
   }
@@ -2581,7 +2589,7 @@ public struct RequestOutcomeView: ProtobufView {
 
   private var record: UnsafeMutablePointer<Integrationmanager__V1__RequestOutcome> { unsafe reference.record() }
 
-  /// unset: refused
+  /// unset: refused; without message, result, labels and url
   public var log: ActionLogView? {
     unsafe ActionLogView(record.pointee.log, of: reference)
   }

@@ -24,6 +24,8 @@ enum Reason {
   static let actionRetired = "ACTION_RETIRED"
   static let actionNotRequestable = "ACTION_NOT_REQUESTABLE"
   static let timeZonesMissing = "TIME_ZONES_MISSING"
+  static let tailTooOld = "TAIL_TOO_OLD"
+  static let filterEmpty = "FILTER_EMPTY"
   static let storageFull = "STORAGE_FULL"
 }
 

@@ -133,8 +133,8 @@ extension IntegrationService: CommitObserver {
     case .failed(let failure):
       if entry.kind == .lease { polls.remove(token) }
       replies.fail(token, RPCError(failure))
-    case .registered, .requested, .cancelled, .integration, .action, .key, .rotated, .token,
-      .deleted, .deletionContinued, .schedule, .scheduleFired, .expired, .done:
+    case .registered, .requested, .cancelled, .many, .log, .journal, .integration, .action, .key,
+      .rotated, .token, .deleted, .deletionContinued, .schedule, .scheduleFired, .expired, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

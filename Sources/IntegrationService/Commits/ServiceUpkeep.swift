@@ -12,6 +12,9 @@ extension IntegrationService {
   /// How many agents one command writes.
   static let maximumSaved = 500
 
+  /// How often the journal of changes is renewed while somebody tails.
+  private static let journalRenewalMs: Int64 = 30_000
+
   /// The store's next deadline is at a time.
   func expect(due: Instant) {
     let wait = max(0, due.milliseconds(since: ServerClock.now))
@@ -67,9 +70,23 @@ extension IntegrationService {
     Task {
       while await saveAgents() {}
       await saveUses()
+      tendTails()
       let wait = configuration.limits.agentSaveInterval.wholeMilliseconds
       schedule(.save, atMs: ServiceTimer<Deadline>.nowMs + wait)
     }
+  }
+
+  /// While somebody tails, the journal goes on, and quiet tails hear how far they are.
+  private func tendTails() {
+    guard tails.isWatched else { return }
+    let now = ServerClock.now
+    let isDue = journalKeptAt.withLock { last in
+      guard now.milliseconds(since: last) >= Self.journalRenewalMs else { return false }
+      last = now
+      return true
+    }
+    if isDue { _ = store.submit { $0.append(.keepJournal, now: now, origin: .none) } }
+    tails.tellPlace()
   }
 
   /// Writes some changed agents; false when there were none or the store takes nothing.

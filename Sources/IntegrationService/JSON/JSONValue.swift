@@ -1,5 +1,5 @@
 /// A JSON text (RFC 8259) in memory: what an action's input and its schema are.
-indirect enum JSONValue: Equatable, Sendable {
+indirect enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   case number(Double)

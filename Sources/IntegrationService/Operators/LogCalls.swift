@@ -54,19 +54,41 @@ extension IntegrationService {
 
   /// A new log for the same work, linked by retry_of.
   public func retryLog(_ request: RetryLogRequestView, _ call: ServerCall<RetryLogResponse>) {
-    let text = request.id.string
+    let fields = request.makeMessage()
     let principal = call.principal.name
-    change(
-      call,
-      { () throws(RPCError) in
-        .retryLog(logID: try Self.logID(text), newID: Self.newLogID(), principal: principal)
-      },
-      { [catalogue] outcome in
+    changeAfterReading(call) { [self] () async throws(RPCError) in
+      var checks = FieldChecks()
+      checks.bytes(fields.reason, "reason", FieldRules.maximumMessageBytes)
+      checks.bytes(fields.input, "input", FieldRules.maximumDocumentBytes)
+      if !fields.replaceInput, !fields.input.isEmpty {
+        checks.note("replace_input", "expected true beside an input; it is false")
+      }
+      guard checks.isEmpty else { throw .invalid(checks.violations) }
+      let id = try Self.logID(fields.id)
+      if fields.replaceInput { try await checkInput(fields.input, ofRetry: id) }
+      let command = StoreCommand.retryLog(
+        logID: id, newID: Self.newLogID(), principal: principal,
+        input: fields.replaceInput ? fields.input : nil, reason: fields.reason)
+      return .command(command) { [catalogue] outcome in
         guard case .requested(let log, _) = outcome else { return nil }
         var response = RetryLogResponse()
         response.log = ActionLog(log, catalogue)
         return response
-      })
+      }
+    }
+  }
+
+  /// Checks the input that a retry of a log is to have.
+  private func checkInput(_ input: String, ofRetry id: LogID) async throws(RPCError) {
+    let detail: LogDetail?
+    do throws(StoreError) {
+      detail = try await store.log(id, errorsAfter: 0, errorLimit: 1)
+    } catch {
+      throw refusal(error)
+    }
+    guard let log = detail?.log else { throw .unknownLog(id) }
+    guard let action = catalogue.action(log.integration, log.actionType) else { return }
+    try InputCheck(action.declaration).check(input)
   }
 
   /// The store's form of a list's filter, order and page; nil: nothing can match.
@@ -105,6 +127,7 @@ extension IntegrationService {
     selection.until = filter.until?.instant
     selection.text = filter.text
     selection.labels = filter.labels
+    selection.isHandled = filter.handling.model
     return selection
   }
 }
@@ -130,9 +153,23 @@ extension FieldChecks {
     for trigger in filter.triggers where trigger.model == nil {
       note("filter.triggers", "expected 1 to 4; \(trigger.rawValue) is another")
     }
+    if case .unrecognized(let number) = filter.handling {
+      note("filter.handling", "expected 0 to 2; it is \(number)")
+    }
     bytes(filter.text, "filter.text", FieldRules.maximumShortTextBytes)
     if let since = filter.since, let until = filter.until, until <= since {
       note("filter.until", "expected a time after since")
+    }
+  }
+}
+
+extension Handling {
+  /// Whether logs are to be handled; nil: either.
+  fileprivate var model: Bool? {
+    switch self {
+    case .open: false
+    case .handled: true
+    case .unspecified, .unrecognized: nil
     }
   }
 }

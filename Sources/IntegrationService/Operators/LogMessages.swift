@@ -30,6 +30,7 @@ extension ActionLog {
     startedAt = Timestamp(log.startedAt)
     updatedAt = Timestamp(log.updatedAt)
     finishedAt = Timestamp(log.finishedAt)
+    handled = log.isHandled
   }
 }
 
@@ -46,6 +47,7 @@ extension ActionRequest {
     leaseExpiresAt = Timestamp(request.leaseExpiresAt)
     cancelWanted = request.log.isCancelWanted
     notBefore = Timestamp(request.notBefore)
+    expiresAt = Timestamp(request.expiresAt)
   }
 }
 

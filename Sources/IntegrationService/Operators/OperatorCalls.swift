@@ -54,6 +54,24 @@ extension IntegrationService {
     }
   }
 
+  /// Answers an operator's call with a command that can only be made after a look into the store.
+  func changeAfterReading<Response: ProtobufMessage>(
+    _ call: ServerCall<Response>,
+    _ prepare: @escaping @Sendable () async throws(RPCError) -> PreparedChange<Response>
+  ) {
+    guard isOperator(call.handle) else { return }
+    Task {
+      do throws(RPCError) {
+        switch try await prepare() {
+        case .answer(let response): call.answer(response)
+        case .command(let command, let makeResponse): perform(command, call, makeResponse)
+        }
+      } catch {
+        call.fail(error)
+      }
+    }
+  }
+
   /// Turns a failed read into what the caller may know, and says the rest in the log.
   func refusal(_ error: StoreError) -> RPCError {
     if error.code != .closed { configuration.log("level=error event=read_failed \(error)") }
@@ -115,17 +133,27 @@ extension IntegrationService {
     return id
   }
 
-  /// A new id for a log that the server makes, after all that it made before: requests of one
-  /// millisecond are listed and delivered in their order.
-  static func newLogID() -> LogID {
+  /// A new id for a log that the server makes, after all that it made before; its time is not
+  /// before `earliest`.
+  ///
+  /// Requests of one millisecond are listed and delivered in their order.
+  static func newLogID(from earliest: Instant = .epoch) -> LogID {
     lastLogID.withLock { last in
       var generator = SystemRandomNumberGenerator()
       let random: (UInt64, UInt64) = (generator.next(), generator.next())
-      last = LogID(at: ServerClock.now, random: random, after: last)
+      last = LogID(at: max(ServerClock.now, earliest), random: random, after: last)
       return last
     }
   }
 
   /// The id that this process made last.
   private static let lastLogID = Mutex(LogID.lowest)
+}
+
+/// What a look into the store has led to.
+enum PreparedChange<Response: Sendable>: Sendable {
+  /// There is nothing to change.
+  case answer(Response)
+  /// A command, and how its outcome is answered.
+  case command(StoreCommand, @Sendable (CommandOutcome) -> Response?)
 }

@@ -20,6 +20,23 @@ enum PageToken {
     return LogPosition(logID: logID, integration: integration)
   }
 
+  /// The place behind which a tail goes on.
+  static func text(_ place: ChangePlace) -> String {
+    let numbers = [place.journal, place.commit, place.entry]
+    return "t" + numbers.map { String($0, radix: 36) }.joined(separator: ".")
+  }
+
+  /// Reads the place back; nil for an empty token.
+  static func place(_ token: String) throws(RPCError) -> ChangePlace? {
+    guard !token.isEmpty else { return nil }
+    let parts = token.dropFirst().split(separator: ".", omittingEmptySubsequences: false)
+    let numbers = parts.compactMap { Int64($0, radix: 36) }.filter { $0 >= 0 }
+    guard token.utf8.count <= 64, token.first == "t", parts.count == 3, numbers.count == 3 else {
+      throw invalid("resume_token")
+    }
+    return ChangePlace(journal: numbers[0], commit: numbers[1], entry: numbers[2])
+  }
+
   /// The name behind which a list of integrations goes on.
   static func text(name: String) -> String { "n\(name)" }
 
@@ -87,7 +104,7 @@ enum PageToken {
     return number
   }
 
-  private static func invalid(_ field: String) -> RPCError {
+  static func invalid(_ field: String) -> RPCError {
     RPCError(
       .invalidArgument,
       "the page token is not one that this list gave: begin again without one",

@@ -62,9 +62,8 @@ extension ScheduleTiming {
 
 extension StoredSchedule {
   /// What it asks for, in the form of a request, so that the same is checked.
-  var asked: CreateRequestRequest {
-    var asked = CreateRequestRequest()
-    asked.actionType = actionType
+  var asked: RequestItem {
+    var asked = RequestItem()
     asked.input = input
     return asked
   }

@@ -32,6 +32,7 @@ extension IntegrationService {
       "queue-timeout": Duration.milliseconds(model.queueTimeoutMs).flagText,
       "progress-timeout": Duration.milliseconds(model.progressTimeoutMs).flagText,
       "maximum-deliveries": "\(model.maximumDeliveries)",
+      "maximum-notes": "\(model.maximumNotes)",
     ]) { $1 }
   }
 

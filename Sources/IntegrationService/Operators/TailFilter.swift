@@ -12,6 +12,7 @@ extension LogSelection {
       entityIDs.isEmpty || entityIDs.contains(log.entity.id),
       agentIDs.isEmpty || agentIDs.contains(log.agentID)
     else { return false }
+    if let isHandled, log.isHandled != isHandled { return false }
     if let since, log.createdAt < since { return false }
     if let until, log.createdAt >= until { return false }
     guard labels.allSatisfy({ log.labels[$0.key] == $0.value }) else { return false }

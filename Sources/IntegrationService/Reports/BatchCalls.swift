@@ -139,8 +139,9 @@ extension ReportOutcomeView {
       setReason(error.reason)
       let issues = error.violations.map { "\($0.field): \($0.description)" }
       setMessage(issues.isEmpty ? error.message : issues.joined(separator: "; "))
-    case .renewed, .leased, .registered, .requested, .cancelled, .integration, .action, .key,
-      .rotated, .token, .deleted, .deletionContinued, .schedule, .scheduleFired, .expired, .done:
+    case .renewed, .leased, .registered, .requested, .cancelled, .many, .log, .journal,
+      .integration, .action, .key, .rotated, .token, .deleted, .deletionContinued, .schedule,
+      .scheduleFired, .expired, .done:
       preconditionFailure("a report's outcome is that of a report")
     }
   }

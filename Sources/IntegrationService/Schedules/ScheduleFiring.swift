@@ -107,17 +107,18 @@ extension IntegrationService {
         .failedPrecondition, "no agent declares action \(schedule.actionType) any more",
         reason: Reason.actionRetired)
     }
-    guard action.declaration.canBeRequested else {
+    guard action.effective.canBeRequested else {
       return RPCError(
         .failedPrecondition,
-        "action \(schedule.actionType) is declared without can_be_requested; only its agent "
-          + "starts it", reason: Reason.actionNotRequestable)
+        "action \(schedule.actionType) cannot be requested; only its agent starts it, unless "
+          + "an operator allows it: `integrationctl actions update`",
+        reason: Reason.actionNotRequestable)
     }
     var checks = FieldChecks()
     checks.request(schedule.asked, schedule.entity, action.declaration)
     guard checks.isEmpty else { return .invalid(checks.violations) }
     do throws(RPCError) {
-      try Self.checkInput(schedule.input, action.declaration)
+      try InputCheck(action.declaration).check(schedule.input)
       return nil
     } catch {
       return error

@@ -7,10 +7,19 @@ import Synchronization
 
 /// One operator who tails: sends what changes within the caller's credit, keeps a bounded rest.
 ///
-///     reading (the newest logs are on their way; changes are kept) -> following -> ended
+///     reading (what came before is on its way; changes are held) -> following -> ended
 final class Tail: Sendable {
   /// How many bytes of logs are kept for a caller that gives no credit; then the tail ends.
   static let maximumPendingBytes = 16 << 20
+  /// While what came before is read, no more is read than so many bytes ahead of the caller.
+  static let readAheadBytes = 2 << 20
+
+  /// A change that came while earlier ones were read.
+  private struct Held {
+    let log: LogPosition
+    let place: ChangePlace?
+    let bytes: [UInt8]
+  }
 
   private enum Phase {
     case reading
@@ -24,10 +33,17 @@ final class Tail: Sendable {
     var pending: [[UInt8]] = []
     /// How many of them have been sent.
     var sent = 0
-    /// How many bytes the others have.
+    /// How many bytes the others have, and what is held.
     var pendingBytes = 0
-    /// What the first page showed, so that the same state is not shown twice.
-    var shown: [LogID: StoredLog] = [:]
+    var held: [Held] = []
+    /// Changes before this place are read, not sent as they come; nil: all are sent.
+    var start: ChangePlace?
+    /// Logs that were read after `start`, with the last commit that they show.
+    var shown: [LogPosition: Int64] = [:]
+    /// The last place that the caller knows.
+    var told: ChangePlace?
+    /// Called once when there is room to read on, or the tail is over.
+    var whenRoom: CheckedContinuation<Void, Never>?
   }
 
   let selection: LogSelection
@@ -46,32 +62,106 @@ final class Tail: Sendable {
     stream.onReady { [weak self] in self?.creditReturned() }
   }
 
-  /// Sends the newest logs, oldest first, then what changed meanwhile, then follows.
-  func begin(with logs: [(StoredLog, [UInt8])]) {
+  // MARK: - What came before
+
+  /// Sends messages that were read; what is held and lies in the commits that they show is dropped.
+  ///
+  /// Returns when there is room for more; false: the tail is over.
+  func send(read messages: [[UInt8]], through commit: Int64) async -> Bool {
+    let goesOn = state.withLock { state in
+      guard state.phase == .reading else { return false }
+      state.pending += messages
+      state.pendingBytes += messages.reduce(0) { $0 + $1.count }
+      drop(&state) { ($0.place?.commit ?? 0) <= commit }
+      flush(&state)
+      return state.phase == .reading
+    }
+    guard goesOn else { return false }
+    await withCheckedContinuation { continuation in
+      let hasRoom = state.withLock { state in
+        guard state.phase == .reading, state.pendingBytes > Self.readAheadBytes else {
+          return true
+        }
+        state.whenRoom = continuation
+        return false
+      }
+      if hasRoom { continuation.resume() }
+    }
+    return state.withLock { $0.phase == .reading }
+  }
+
+  /// Follows from a place on, nil: from the first change that is held; `shown` are logs that were
+  /// read later than at that place, each with the last commit that it shows.
+  func follow(from start: ChangePlace?, shown: [LogPosition: Int64] = [:], _ place: ChangePlace) {
     state.withLock { state in
       guard state.phase == .reading else { return }
       state.phase = .following
-      state.pending = logs.map(\.1) + state.pending
-      state.pendingBytes += logs.reduce(0) { $0 + $1.1.count }
-      for (log, _) in logs { state.shown[log.id] = log }
+      state.start = start
+      state.shown = shown
+      let message = TailLogsResponse(place).serializedBytes()
+      state.pending.append(message)
+      state.pendingBytes += message.count
+      state.told = place
+      let before = state
+      drop(&state) { !Self.isNews($0.log, $0.place, before) }
+      state.pending += state.held.map(\.bytes)
+      state.told = state.held.last?.place ?? state.told
+      state.held = []
       flush(&state)
     }
   }
 
+  private func drop(_ state: inout State, _ isOld: (Held) -> Bool) {
+    let dropped = state.held.filter(isOld)
+    guard !dropped.isEmpty else { return }
+    state.held.removeAll(where: isOld)
+    state.pendingBytes -= dropped.reduce(0) { $0 + $1.bytes.count }
+  }
+
+  // MARK: - What comes
+
   /// Sends a log that changed, or keeps it; false: the tail is over.
-  func send(_ log: StoredLog, _ bytes: [UInt8]) -> Bool {
+  func send(_ log: StoredLog, _ place: ChangePlace?, _ bytes: [UInt8]) -> Bool {
     state.withLock { state in
-      guard state.phase != .ended else { return false }
-      if let shown = state.shown.removeValue(forKey: log.id), shown == log { return true }
-      state.pending.append(bytes)
+      switch state.phase {
+      case .ended: return false
+      case .reading:
+        state.held.append(Held(log: log.position, place: place, bytes: bytes))
+      case .following:
+        guard Self.isNews(log.position, place, state) else { return true }
+        state.pending.append(bytes)
+        state.told = place ?? state.told
+      }
       state.pendingBytes += bytes.count
       flush(&state)
       guard state.pendingBytes > Self.maximumPendingBytes else {
         return state.phase != .ended
       }
-      state.phase = .ended
+      end(&state)
       stream.fail(.slowTail)
       return false
+    }
+  }
+
+  /// Whether a change was not among what was read.
+  private static func isNews(_ log: LogPosition, _ place: ChangePlace?, _ state: State) -> Bool {
+    guard let start = state.start else { return true }
+    // Without a place it came before the journal began, unless the tail follows already.
+    guard let place else { return state.phase == .following && state.held.isEmpty }
+    guard place.journal == start.journal else { return place.journal > start.journal }
+    if place.commit < start.commit { return false }
+    return state.shown[log].map { place.commit > $0 } ?? true
+  }
+
+  /// Says how far a tail is that has shown nothing for a while, so that it can go on from there.
+  func tell(_ place: ChangePlace) {
+    state.withLock { state in
+      guard state.phase == .following, state.pending.isEmpty, state.told.map({ $0 < place }) ?? true
+      else { return }
+      state.told = place
+      state.pending.append(TailLogsResponse(place).serializedBytes())
+      state.pendingBytes += state.pending[0].count
+      flush(&state)
     }
   }
 
@@ -79,20 +169,28 @@ final class Tail: Sendable {
   func end() {
     state.withLock { state in
       guard state.phase != .ended else { return }
-      state.phase = .ended
+      end(&state)
       stream.fail(.goingAway)
     }
   }
 
+  /// The call is over.
+  func stop() { state.withLock { end(&$0) } }
+
+  private func end(_ state: inout State) {
+    state.phase = .ended
+    state.pending = []
+    state.held = []
+    state.whenRoom?.resume()
+    state.whenRoom = nil
+  }
+
   private func creditReturned() {
-    state.withLock { state in
-      guard state.phase == .following else { return }
-      flush(&state)
-    }
+    state.withLock { flush(&$0) }
   }
 
   private func flush(_ state: inout State) {
-    guard state.phase == .following else { return }
+    guard state.phase != .ended else { return }
     while state.sent < state.pending.count {
       switch stream.send(bytes: state.pending[state.sent]) {
       case .sent:
@@ -103,15 +201,20 @@ final class Tail: Sendable {
           state.pending.removeFirst(state.sent)
           state.sent = 0
         }
-        return
+        return makeRoom(&state)
       case .ended:
-        state.phase = .ended
-        state.pending = []
-        return
+        return end(&state)
       }
     }
     state.pending.removeAll(keepingCapacity: true)
     state.sent = 0
+    makeRoom(&state)
+  }
+
+  private func makeRoom(_ state: inout State) {
+    guard state.pendingBytes <= Self.readAheadBytes else { return }
+    state.whenRoom?.resume()
+    state.whenRoom = nil
   }
 }
 
@@ -124,6 +227,12 @@ extension RPCError {
 
   static let goingAway = RPCError(
     .unavailable, "the server is going away; tail again", reason: WireReason.shuttingDown)
+
+  static let tailTooOld = RPCError(
+    .failedPrecondition,
+    "what changed since this place of a tail is not kept any more: tail again without a "
+      + "resume_token, and list what changed meanwhile",
+    reason: Reason.tailTooOld)
 
   static func tooManyTails(maximum: Int) -> RPCError {
     RPCError(

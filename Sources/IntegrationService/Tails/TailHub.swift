@@ -10,6 +10,8 @@ final class TailHub: Sendable {
   private let tails = Mutex<[CallToken: Tail]>([:])
   /// Kept beside the table, because every commit asks.
   private let watchers = Atomic<Int>(0)
+  /// Behind the last change that all tails were given.
+  private let place = Mutex<ChangePlace?>(nil)
 
   init(maximum: Int) { self.maximum = maximum }
 
@@ -31,10 +33,12 @@ final class TailHub: Sendable {
   /// The call is over; nothing happens when it is no tail.
   func remove(_ token: CallToken) {
     guard isWatched else { return }
-    tails.withLock { tails in
-      tails[token] = nil
+    let tail = tails.withLock { tails in
+      let tail = tails.removeValue(forKey: token)
       watchers.store(tails.count, ordering: .releasing)
+      return tail
     }
+    tail?.stop()
   }
 
   /// Logs were made or changed.
@@ -42,14 +46,24 @@ final class TailHub: Sendable {
     guard isWatched else { return }
     let current = tails.withLock { Array($0.values) }
     for event in events {
-      guard case .logChanged(let log) = event else { continue }
+      guard case .logChanged(let log, let place) = event else { continue }
       var encoded: [UInt8]?
       for tail in current where tail.selection.contains(log) {
-        let bytes = encoded ?? TailLogsResponse(log, catalogue).serializedBytes()
+        let bytes = encoded ?? TailLogsResponse(log, place, catalogue).serializedBytes()
         encoded = bytes
-        if !tail.send(log, bytes) { remove(tail.token) }
+        if !tail.send(log, place, bytes) { remove(tail.token) }
       }
+      if let place { self.place.withLock { $0 = place } }
     }
+  }
+
+  /// Tells quiet tails how far they are.
+  func tellPlace() {
+    // Read first: every tail that is told was given all that lies before it.
+    guard var place = place.withLock({ $0 }) else { return }
+    place.commit += 1
+    place.entry = 0
+    for tail in tails.withLock({ Array($0.values) }) { tail.tell(place) }
   }
 
   /// The server goes away: every tail ends, so that its client follows elsewhere or comes back.
@@ -66,8 +80,15 @@ final class TailHub: Sendable {
 
 extension TailLogsResponse {
   /// One log of a tail.
-  init(_ log: StoredLog, _ catalogue: Catalogue) {
+  init(_ log: StoredLog, _ place: ChangePlace?, _ catalogue: Catalogue) {
     self.init()
     self.log = ActionLog(log, catalogue)
+    if let place { resumeToken = PageToken.text(place) }
+  }
+
+  /// Only where to go on.
+  init(_ place: ChangePlace) {
+    self.init()
+    resumeToken = PageToken.text(place)
   }
 }

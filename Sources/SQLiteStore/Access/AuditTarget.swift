@@ -45,11 +45,12 @@ extension CommandOutcome {
     case .key(let key): [.key(key.id)]
     case .rotated(let key, _): [.key(key.id)]
     case .token(let token): [.token(token.id)]
+    case .many(let outcomes): outcomes.flatMap(\.auditTargets)
     case .schedule(let stored): [.schedule(name: stored.name)]
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
-    case .reported, .renewed, .leased, .registered, .cancelled, .deleted, .deletionContinued,
-      .expired, .scheduleFired, .done, .failed:
+    case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .deleted,
+      .deletionContinued, .expired, .scheduleFired, .done, .failed:
       []
     }
   }

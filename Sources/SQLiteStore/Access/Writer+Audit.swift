@@ -31,7 +31,13 @@ extension Writer {
   /// What a command makes is found in its outcome; see `CommandOutcome.auditTargets`.
   private func auditPlan(of command: StoreCommand) throws -> AuditPlan {
     switch command {
-    case .createRequest, .createIntegration, .createKey, .createToken, .retryLog: .nothing
+    case .createRequest, .createRequests, .createIntegration, .createKey, .createToken: .nothing
+    case .retryLog(_, _, _, _, let reason): AuditPlan(reason: reason)
+    case .retryLogs(let retries): AuditPlan(reason: retries.reason)
+    case .cancelRequests(let logs, let reason, _):
+      AuditPlan(targets: logs.map { .log($0.logID) }, reason: reason)
+    case .addNote(let id, let note, _): AuditPlan(targets: [.log(id)], reason: note)
+    case .markHandled(let id, _, let note, _): AuditPlan(targets: [.log(id)], reason: note)
     case .cancelRequest(let id, let reason, _): AuditPlan(targets: [.log(id)], reason: reason)
     case .updateIntegration(let change): AuditPlan(targets: [.integration(change.integration)])
     case .pauseIntegration(let id, let reason):
@@ -56,7 +62,7 @@ extension Writer {
     case .recordAudit(let record): AuditPlan(record: record)
     // What agents and the server itself do.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
-      .connectionRestored, .returnLease, .expire, .continueDeletion:
+      .connectionRestored, .returnLease, .expire, .continueDeletion, .keepJournal:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
     }
@@ -214,7 +220,10 @@ private enum AuditSQL {
         WHEN 4 THEN 'FAILED' WHEN 5 THEN 'CANCELLED' ELSE 'TIMED_OUT' END,
       'entity', l.entity_id, 'attempt', l.attempt,
       'retryOf', \(uuid("l.retry_of")),
-      'cancelWanted', iif(l.flags & 1, json('true'), NULL)))
+      'cancelWanted', iif(l.flags & 1, json('true'), NULL),
+      'handled', iif(l.flags & 4, json('true'), NULL),
+      'notes', nullif((SELECT count(*) FROM timeline t
+        WHERE t.integration = l.integration AND t.id = l.id AND t.cause = 13), 0)))
     FROM logs l JOIN integrations i ON i.id = l.integration JOIN actions a ON a.id = l.action
     WHERE l.integration = ?1 AND l.id = ?2
     """

@@ -9,8 +9,8 @@ extension Writer {
   /// A new table with rows of an integration is named here, and is emptied with the others.
   private static let ownedTables: [(name: String, key: [String])] = [
     ("record_errors", ["id", "n"]), ("timeline", ["id", "n"]), ("cancels", ["id"]),
-    ("requests", ["id"]), ("schedule_logs", ["id"]), ("logs", ["id"]),
-    ("log_digests", ["part", "last"]),
+    ("requests", ["id"]), ("schedule_logs", ["id"]), ("handled_failures", ["id"]),
+    ("logs", ["id"]), ("log_digests", ["part", "last"]),
   ]
 
   /// The tables that hold rows of an action.

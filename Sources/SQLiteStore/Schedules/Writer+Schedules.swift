@@ -234,7 +234,7 @@ extension Writer {
     let command = CreateRequest(
       integration: schedule.integration, actionType: schedule.actionType, logID: logID,
       entity: schedule.entity, input: schedule.input, idempotencyKey: key, notBefore: nil,
-      principal: principal, trigger: .schedule, expiresAt: expires)
+      expiresAt: expires, principal: principal, trigger: .schedule)
     let outcome = try createRequest(command, isHeld: isHeld, now: now)
     guard case .requested(let log, let duplicate) = outcome else { return logID }
     if !duplicate {

@@ -18,7 +18,7 @@ enum LogCommands {
         CommandExample("integrationctl logs tail --follow", "watch what happens"),
         CommandExample(
           "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37", "one with its history"),
-      ]), [list, show, LogTail.verb, retry])
+      ]), [list, show, LogTail.verb, LogRetry.verb, LogNotes.note, LogNotes.handled])
 
   static let list = Verb(
     Command(
@@ -56,23 +56,6 @@ enum LogCommands {
       try await client.getLog(sent)
     }
     try invocation.write(reply) { LogView.text(reply, $0) }
-  }
-
-  static let retry = Verb(
-    Command("retry", "a new attempt at the same work, linked to the old log", positionals: [ids])
-      .withExamples([
-        CommandExample(
-          "integrationctl logs retry 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37",
-          "after the cause is put right")
-      ])
-  ) { invocation in
-    try await invocation.callForEach(invocation.arguments[ids]) { client, id throws(RPCError) in
-      var request = RetryLogRequest()
-      request.id = id
-      return try await client.retryLog(request)
-    } people: { reply in
-      "Queued \(reply.log?.id ?? "") as a retry of \(reply.log?.retryOf ?? "").\n"
-    }
   }
 
   static let errorLimit = Flag.value(

@@ -86,16 +86,21 @@ struct LogFollower {
     if invocation.output == .csv {
       try invocation.console.write(CSVText.line(LogCommands.listing.csvPaths))
     }
-    let limit = invocation.arguments[LogTail.recent]
     var seen = SeenLogs()
     var wait = Self.firstPause
     var isFirst = true
+    var token = ""
     while true {
       do {
-        // Without any log shown there is no mark to go on from, unless there was none to show.
-        let recent = isFirst || (limit == 0 && seen.isEmpty) ? limit : 1000
-        try await follow(&seen, recent: recent) { (isFirst, wait) = (false, Self.firstPause) }
+        try await follow(&seen, &token, isFirst: isFirst) {
+          (isFirst, wait) = (false, Self.firstPause)
+        }
       } catch let failure as Failure {
+        if failure.reason == "TAIL_TOO_OLD" {
+          token = ""
+          try await listMissed(&seen)
+          continue
+        }
         guard failure.code == .notReached, !isFirst else { throw failure }
         invocation.console.warn(
           "integrationctl: \(failure.message); trying again in \(Self.words(wait))\n")
@@ -103,6 +108,29 @@ struct LogFollower {
       try await Task.sleep(for: wait)
       wait = min(wait * 2, Self.longestPause)
     }
+  }
+
+  /// The server keeps no more what changed since the connection was lost: what was made since the
+  /// last log shown is listed, and the tail begins anew.
+  private func listMissed(_ seen: inout SeenLogs) async throws {
+    invocation.console.warn(
+      "integrationctl: the connection was lost for longer than the server keeps changes; what "
+        + "follows are the logs made since, not each change of earlier ones\n")
+    guard let last = seen.newest else { return }
+    var request = ListLogsRequest()
+    request.filter = filter
+    request.filter?.since = max(last, filter.since.map { WallTime($0) } ?? last).timestamp
+    request.order = .oldestFirst
+    request.pageSize = 1000
+    let client = try await invocation.client()
+    repeat {
+      let sent = request
+      let page = try await invocation.call(client) { client throws(RPCError) in
+        try await client.listLogs(sent)
+      }
+      for log in page.logs where seen.isNew(log) { try write(log) }
+      request.pageToken = page.nextPageToken
+    } while !request.pageToken.isEmpty
   }
 
   private static func words(_ pause: Duration) -> String {
@@ -113,19 +141,27 @@ struct LogFollower {
 
   /// One connection's worth of changes; returns when the server ends the stream.
   private func follow(
-    _ seen: inout SeenLogs, recent: UInt32, connected: () -> Void
+    _ seen: inout SeenLogs, _ token: inout String, isFirst: Bool, connected: () -> Void
   ) async throws {
     let client = try await invocation.client()
     connected()
-    seen.connectionBegan()
     var request = TailLogsRequest()
     request.filter = filter
-    request.recent = recent
+    request.resumeToken = token
+    if token.isEmpty {
+      // Without any log shown there is no mark to go on from, unless there was none to show.
+      let limit = invocation.arguments[LogTail.recent]
+      request.recent = isFirst || (limit == 0 && seen.isEmpty) ? limit : 1000
+      seen.connectionBegan()
+    }
     var changes = client.tailLogs(request).makeAsyncIterator()
     do {
       while let change = try await changes.next() {
-        guard let log = change.log, seen.isNew(log) else { continue }
-        try write(log)
+        if let log = change.log, seen.isNew(log) { try write(log) }
+        if !change.resumeToken.isEmpty {
+          token = change.resumeToken
+          seen.resumes()
+        }
       }
     } catch let error as RPCError {
       throw Failure(error, server: invocation.arguments[GlobalFlags.server])
@@ -150,7 +186,8 @@ struct SeenLogs {
   private static let maximumCount = 4096
   private var marks: [String: Mark] = [:]
   private var order: [String] = []
-  private var newest: WallTime?
+  /// When the newest of them was changed.
+  private(set) var newest: WallTime?
   private var threshold: WallTime?
 
   private struct Mark: Equatable {
@@ -164,6 +201,9 @@ struct SeenLogs {
 
   /// A new connection begins: logs older than the newest shown are no news.
   mutating func connectionBegan() { threshold = newest }
+
+  /// The server says from where it goes on: whatever it sends is news, but for what was shown.
+  mutating func resumes() { threshold = nil }
 
   /// Whether this state of the log is one to show; remembers it.
   mutating func isNew(_ log: ActionLog) -> Bool {

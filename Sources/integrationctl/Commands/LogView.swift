@@ -48,6 +48,7 @@ enum LogView {
       ("Whom to call", Cell(support)),
       ("Triggered by", Cell(log.triggerWords)),
       ("Agent", Cell(log.agentID)),
+      ("Handled", log.handled ? Cell("put right elsewhere", .good) : ""),
       ("Attempt", log.attempt > 1 ? Cell("\(log.attempt)") : ""),
       ("Retry of", Cell(log.retryOf)),
       ("Retried by", Cell(reply.retriedBy.joined(separator: " "))),
@@ -171,7 +172,7 @@ enum LogView {
     let line: String
     switch log.status {
     case .failed, .timedOut, .cancelled:
-      guard reply.retriedBy.isEmpty else { return }
+      guard reply.retriedBy.isEmpty, !log.handled else { return }
       line = "Try again: integrationctl logs retry \(log.id)"
     case .queued,
       .inProgress where reply.request != nil:

@@ -31,37 +31,40 @@ enum ScheduleFlags {
     "expires", .duration(.zero ... .seconds(31_622_400)), default: .zero,
     help: "a run that no agent takes for so long ends; 0: as long as the action says")
 
+  static let entity = Flag.optional(
+    FlagName("entity", short: "e"), .entityID, help: "the record to work on")
+
   /// Those that an update may change, with the fields that they stand for.
   static let updatable: [(flag: any DeclaredFlag, fields: [String])] = [
     (cron, ["cron"]), (every, ["interval_ms"]), (timeZone, ["time_zone"]),
-    (RequestCommands.entity, ["entity"]), (RequestCommands.input, ["input"]),
+    (entity, ["entity"]), (RequestCreation.input, ["input"]),
     (overlap, ["overlap"]), (catchUp, ["catch_up"]), (catchUpWindow, ["catch_up_window_ms"]),
     (jitter, ["jitter_ms"]), (expires, ["expires_ms"]),
   ]
 
   /// All of them but the name.
   static let all: [any DeclaredFlag] = [
-    cron, every, timeZone, RequestCommands.entity, RequestCommands.entityType,
-    RequestCommands.entityName, RequestCommands.input, overlap, catchUp, catchUpWindow, jitter,
+    cron, every, timeZone, entity, RequestCreation.entityType,
+    RequestCreation.entityName, RequestCreation.input, overlap, catchUp, catchUpWindow, jitter,
     expires,
   ]
 
   /// The schedule that a command line describes.
-  static func schedule(_ invocation: Invocation) throws(UsageError) -> Schedule {
+  static func schedule(_ invocation: Invocation) throws -> Schedule {
     try checkTiming(invocation)
     let arguments = invocation.arguments
     var schedule = Schedule()
     schedule.cron = arguments[cron]
     schedule.intervalMs = milliseconds(arguments[every])
     schedule.timeZone = arguments[timeZone]
-    if let id = arguments[RequestCommands.entity] {
+    if let id = arguments[Self.entity] {
       var entity = Entity()
-      entity.type = arguments[RequestCommands.entityType]
+      entity.type = arguments[RequestCreation.entityType]
       entity.id = id
-      entity.displayName = arguments[RequestCommands.entityName]
+      entity.displayName = arguments[RequestCreation.entityName]
       schedule.entity = entity
     }
-    schedule.input = arguments[RequestCommands.input]
+    schedule.input = try arguments[RequestCreation.input].read()
     schedule.overlap = arguments[overlap]
     schedule.catchUp = arguments[catchUp]
     schedule.catchUpWindowMs = milliseconds(arguments[catchUpWindow])

@@ -1813,7 +1813,7 @@ void   integrationmanager__v1__cancel_requests_response__free_unpacked
   assert(message->base.descriptor == &integrationmanager__v1__cancel_requests_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor integrationmanager__v1__action_request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor integrationmanager__v1__action_request__field_descriptors[10] =
 {
   {
     "log",
@@ -1923,11 +1923,24 @@ static const ProtobufCFieldDescriptor integrationmanager__v1__action_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expires_at",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Integrationmanager__V1__ActionRequest, expires_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned integrationmanager__v1__action_request__field_indices_by_name[] = {
   5,   /* field[5] = accepted */
   7,   /* field[7] = cancel_wanted */
   3,   /* field[3] = delivery */
+  9,   /* field[9] = expires_at */
   4,   /* field[4] = holder */
   2,   /* field[2] = idempotency_key */
   1,   /* field[1] = input */
@@ -1938,7 +1951,7 @@ static const unsigned integrationmanager__v1__action_request__field_indices_by_n
 static const ProtobufCIntRange integrationmanager__v1__action_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor integrationmanager__v1__action_request__descriptor =
 {
@@ -1948,7 +1961,7 @@ const ProtobufCMessageDescriptor integrationmanager__v1__action_request__descrip
   "Integrationmanager__V1__ActionRequest",
   "integrationmanager.v1",
   sizeof(Integrationmanager__V1__ActionRequest),
-  9,
+  10,
   integrationmanager__v1__action_request__field_descriptors,
   integrationmanager__v1__action_request__field_indices_by_name,
   1,  integrationmanager__v1__action_request__number_ranges,

@@ -182,10 +182,14 @@ struct  Integrationmanager__V1__ActionRequest
   Google__Protobuf__Timestamp *lease_expires_at;
   protobuf_c_boolean cancel_wanted;
   Google__Protobuf__Timestamp *not_before;
+  /*
+   * not taken by an agent until then: TIMED_OUT
+   */
+  Google__Protobuf__Timestamp *expires_at;
 };
 #define INTEGRATIONMANAGER__V1__ACTION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&integrationmanager__v1__action_request__descriptor) \
-    , NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, NULL, 0, NULL }
+    , NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, NULL, 0, NULL, NULL }
 
 
 /*
@@ -381,7 +385,7 @@ struct  Integrationmanager__V1__TailLogsRequest
    */
   uint32_t recent;
   /*
-   * go on behind this message instead, without a gap or a repeat
+   * go on behind that message instead, without a gap or a repeat
    */
   char *resume_token;
 };
@@ -393,6 +397,9 @@ struct  Integrationmanager__V1__TailLogsRequest
 struct  Integrationmanager__V1__TailLogsResponse
 {
   ProtobufCMessage base;
+  /*
+   * unset: no news, only where to go on
+   */
   Integrationmanager__V1__ActionLog *log;
   /*
    * where to go on after this message
@@ -868,7 +875,7 @@ struct  Integrationmanager__V1__RequestOutcome
 {
   ProtobufCMessage base;
   /*
-   * unset: refused
+   * unset: refused; without message, result, labels and url
    */
   Integrationmanager__V1__ActionLog *log;
   protobuf_c_boolean duplicate;
