@@ -112,6 +112,11 @@ import Testing
     for _ in 0..<12 { try await harness.report(harness.newID(), .failed, sequence: 1) }
     _ = try await harness.request()
     _ = try await harness.lease()
+    var nightly = StoredSchedule(
+      name: "nightly", integration: harness.integration, actionType: "export_order",
+      createdAt: harness.now, createdBy: "operator:local")
+    nightly.cron = "0 2 * * *"
+    _ = try await harness.perform(.schedule(.create(nightly)))
     _ = try await delete(harness, harness.integration)
     _ = try await finish(harness.store, harness.now)
     await harness.store.close()
