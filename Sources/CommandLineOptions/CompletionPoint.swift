@@ -154,7 +154,7 @@ public struct CompletionPoint: Sendable {
     guard let last = declared.last else { return }
     if words.count < declared.count {
       offer(choices: declared[words.count].choices, declared[words.count].completion)
-    } else if last.arity == .oneOrMore {
+    } else if last.arity == .oneOrMore || last.arity == .any {
       offer(choices: last.choices, last.completion)
     }
   }

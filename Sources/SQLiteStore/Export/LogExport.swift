@@ -229,7 +229,9 @@ enum LogExport {
     }
     try writer.digest(row, isNew: true)
     if !row.entityID.isEmpty { writer.index.add(row.entityID, integration: integration, id: id) }
-    writer.count(action: row.action, from: nil, to: row.status, at: row.updated)
+    writer.count(
+      action: row.action, from: nil, to: row.status, at: row.updated, created: row.created,
+      ended: row.finished)
     if row.status.isFinal {
       writer.sizes.add(1, try row.keptBytes(writer.database), to: row.status)
     }
