@@ -30,9 +30,47 @@ struct OperatorFigures {
       progress("  page by \(list.name)\n")
       figures.append(try await figure(list, session))
     }
+    figures += try await processes(session)
     let outcome = load.end()
     figures.append(reportFigure(outcome))
     return figures
+  }
+
+  /// Whole runs of integrationctl: all that an operator waits for, and what is beyond the call.
+  private func processes(_ session: Session) async throws -> [OwnFigure] {
+    progress("  integrationctl\n")
+    let client = try session.operatorClient()
+    let startup = try StartupBenchmark(
+      session: session, shape: LoadShape(connections: 1, inFlight: 1, warmup: 0, seconds: 3))
+    let filter = UsualFilters.filter { $0.entityIds = ["0009973"] }
+    var request = ListLogsRequest()
+    request.filter = filter
+    let sent = request
+    let list = try await startup.measure(["logs", "list", "--entity", "0009973"]) {
+      _ = try await client.listLogs(sent)
+    }
+    let status = try await startup.measure(["status"]) {
+      _ = try await client.getStatus(GetStatusRequest())
+    }
+    let version = try await startup.measure(["--version"]) { return }
+    var figures = [
+      OwnFigure(
+        name: "1 million logs, 10,000 reports/s: logs list --entity, start to exit, p99",
+        value: list.latencyMs.p99, unit: " ms", goal: 50, fault: fault(list))
+    ]
+    for run in [list, status, version] {
+      guard let beyond = run.beyond else { continue }
+      let words = run.benchmark.dropFirst("startup ".count)
+      figures.append(
+        OwnFigure(
+          name: "integrationctl \(words), beyond the call, p50 (p99 \(decimal(beyond.p99Ms)) ms)",
+          value: beyond.p50Ms, unit: " ms", goal: 10, fault: fault(run)))
+    }
+    return figures
+  }
+
+  private func fault(_ run: Measurement) -> String? {
+    run.failures == 0 ? nil : "\(run.failures) runs did not exit with 0"
   }
 
   /// One list, followed page by page.
@@ -55,6 +93,10 @@ struct OperatorFigures {
       List(name: "status, oldest first", order: .oldestFirst) { _ in
         UsualFilters.filter { $0.statuses = [.failed] }
       })
+    lists.append(
+      List(
+        name: "handled elsewhere", order: .newestFirst,
+        makeFilter: { _ in UsualFilters.filter { $0.handling = .handled } }, expected: 0))
     lists += RareLogs.filters.map { name, filter, expected in
       List(name: name, order: .newestFirst, makeFilter: { _ in filter }, expected: expected)
     }
