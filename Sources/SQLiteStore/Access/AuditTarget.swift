@@ -39,8 +39,8 @@ extension CommandOutcome {
   /// What the command has made, or found beside the targets that its plan names.
   var auditTargets: [AuditTarget] {
     switch self {
-    case .requested(_, duplicate: true): []
-    case .requested(let log, duplicate: false): [.log(log.id)]
+    // See `madeLogs`.
+    case .requested: []
     case .integration(let stored, let key):
       [.integration(stored.id)] + (key.map { [.key($0.id)] } ?? [])
     case .key(let key): [.key(key.id)]
@@ -57,6 +57,17 @@ extension CommandOutcome {
   }
 }
 
+extension CommandOutcome {
+  /// The logs that the command has made.
+  var madeLogs: [StoredLog] {
+    switch self {
+    case .requested(let log, duplicate: false): [log]
+    case .many(let outcomes): outcomes.flatMap(\.madeLogs)
+    default: []
+    }
+  }
+}
+
 /// A JSON object (RFC 8259) of texts.
 enum AuditJSON {
   /// The members in the order of their names.
@@ -67,6 +78,10 @@ enum AuditJSON {
 
   /// A text in quotes; RFC 8259, section 7: quote, backslash and U+0000 to U+001F are escaped.
   static func string(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy {
+      $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }
+    if isPlain { return "\"\(text)\"" }
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -18,6 +18,10 @@ extension Writer {
     for target in outcome.auditTargets where !plan.targets.contains(target) {
       try enter(context, before: nil, after: try snapshot(target), plan.reason, now: now)
     }
+    for log in outcome.madeLogs {
+      try enter(
+        context, target: "log/\(log.id)", before: nil, after: madeLog(log), plan.reason, now: now)
+    }
     if let record = plan.record {
       try enter(
         context, target: record.target, before: record.before.map(AuditJSON.object),
@@ -116,6 +120,19 @@ extension Writer {
   }
 
   // MARK: - How things look
+
+  /// How a log looks that was just made, as its snapshot says it: requests are many, and what
+  /// `AuditSQL.log` would read again is at hand.
+  private func madeLog(_ log: StoredLog) -> String {
+    let integration = directory.integrations[log.integration]?.record.name ?? ""
+    var json = "{\"integration\":\(AuditJSON.string(integration))"
+    json += ",\"actionType\":\(AuditJSON.string(log.actionType))"
+    json += ",\"status\":\"\(log.status.name)\""
+    if !log.entity.id.isEmpty { json += ",\"entity\":\(AuditJSON.string(log.entity.id))" }
+    json += ",\"attempt\":\(log.attempt)"
+    if let retryOf = log.retryOf { json += ",\"retryOf\":\"\(retryOf)\"" }
+    return json + "}"
+  }
 
   /// How a target looks now; nil: it is not there.
   ///
