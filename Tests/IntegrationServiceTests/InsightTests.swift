@@ -260,6 +260,14 @@ import Testing
     #expect(troubles[0].message.contains("30 % of 100 logs failed"))
     #expect(troubles[1].message.contains("export_quote has not run for 30 h"))
     #expect(board.integration.endedLogsDay == 100)
+    var scheduled = IntegrationActivity()
+    scheduled.scheduled = ["export_quote": now.adding(milliseconds: -3 * HourOfTime.milliseconds)]
+    let late = Troubles.find([Self.board(scheduled, last: last)])
+    #expect(late.map(\.kind) == ["QUIET_TOO_LONG", "FAILED_LOGS"])
+    #expect(late[0].message.contains("it was expected 3 h ago"))
+    let since = now.adding(milliseconds: -2 * HourOfTime.milliseconds)
+    #expect(
+      Troubles.find([Self.board(scheduled, last: since)]).map(\.kind) == ["FAILED_LOGS"])
     #expect(
       Troubles.find([Self.board(IntegrationActivity(), last: last)]).map(\.kind)
         == ["FAILED_LOGS"])

@@ -118,7 +118,11 @@ struct HealthBoard {
     let habit = activity.habits[counts.actionType].flatMap { habit in
       counts.lastLogAt.map(habit.expectedBy(after:))
     }
-    return [habit, activity.scheduled[counts.actionType]].compactMap(\.self).min()
+    // What has run since, whoever asked for it, or still runs is not quiet.
+    let scheduled = activity.scheduled[counts.actionType].flatMap { expected in
+      counts.lastLogAt.map { $0 >= expected } == true ? nil : expected
+    }
+    return [habit, scheduled].compactMap(\.self).min()
   }
 
   /// The integration as operators see it.

@@ -9,9 +9,8 @@ struct IntegrationActivity: Sendable {
   var dayBefore = FailureRate()
   /// When actions usually run, by their types; those without a habit are left out.
   var habits: [String: ActivityHabit] = [:]
-  /// By when schedules want actions to have run, by their types.
-  ///
-  /// Filled where schedules are known: the earliest time that passed without a run.
+  /// By when schedules want actions to have run again, by their types: the next time that none of
+  /// them has handled, and a while to begin.
   var scheduled: [String: Instant] = [:]
 
   /// An integration that did nothing.

@@ -149,14 +149,15 @@ enum Troubles {
     }
     let retired = Set(board.actions.filter(\.isRetired).map(\.declaration.type))
     for counts in board.counts.actions where !retired.contains(counts.actionType) {
-      guard let last = counts.lastLogAt, let expected = board.expectedBy(counts),
-        ActivityHabit.isQuietTooLong(expectedBy: expected, last: last, now: board.now)
+      guard let expected = board.expectedBy(counts), counts.inProgress == 0,
+        ActivityHabit.isQuietTooLong(
+          expectedBy: expected, last: counts.lastLogAt ?? expected, now: board.now)
       else { continue }
-      let silent = words(ms: board.now.milliseconds(since: last))
+      let silent = counts.lastLogAt.map { "for " + words(ms: board.now.milliseconds(since: $0)) }
       let late = words(ms: board.now.milliseconds(since: expected))
       add(
         .quietTooLong,
-        "\(counts.actionType) has not run for \(silent); it was expected \(late) ago.",
+        "\(counts.actionType) has not run \(silent ?? "yet"); it was expected \(late) ago.",
         "integrationctl logs list --integration \(board.stored.name) "
           + "--action \(counts.actionType) --limit 5")
     }

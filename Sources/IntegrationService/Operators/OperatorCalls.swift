@@ -111,10 +111,12 @@ extension IntegrationService {
     let byID = Dictionary(counts.map { ($0.integration, $0) }, uniquingKeysWith: { $1 })
     let activity = try await activity(of: integrations, now: now)
     return integrations.map { stored in
-      HealthBoard(
+      var activity = activity[stored.id] ?? IntegrationActivity()
+      activity.scheduled = schedules.expected(of: stored.id)
+      return HealthBoard(
         stored, byID[stored.id] ?? IntegrationCounts(integration: stored.id),
         agents: records(stored), actions: catalogue.actions(of: stored.id),
-        activity: activity[stored.id] ?? IntegrationActivity(), now: now)
+        activity: activity, now: now)
     }
   }
 

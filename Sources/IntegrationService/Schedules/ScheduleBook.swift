@@ -67,6 +67,21 @@ final class ScheduleBook: Sendable {
       .sorted { $0.stored.name < $1.stored.name }
   }
 
+  /// How long a run may take to begin before its action counts as quiet.
+  static let graceMs: Int64 = 300_000
+
+  /// By when an integration's actions are to run again, by their types: the earliest time that was
+  /// not handled. A schedule that is paused expects nothing.
+  func expected(of integration: IntegrationID) -> [String: Instant] {
+    var expected: [String: Instant] = [:]
+    for entry in all(of: integration) where !entry.stored.isPaused {
+      guard let fires = entry.stored.fireAt else { continue }
+      let (type, time) = (entry.stored.actionType, fires.adding(milliseconds: Self.graceMs))
+      expected[type] = min(expected[type] ?? time, time)
+    }
+    return expected
+  }
+
   /// Schedules whose last time was refused, or that cannot run.
   func failing() -> [StoredSchedule] {
     let failing = state.withLock { state in
