@@ -53,14 +53,14 @@ public indirect enum JSONTree: Sendable, Equatable {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
     case .number(let digits): text += digits
-    case .text(let value): Self.quote(value, to: &text)
+    case .text(let value): text += value.jsonQuoted
     case .array(let values):
       Self.writeList("[", "]", count: values.count, indent, to: &text) { index, text, inner in
         values[index].write(to: &text, indent: inner)
       }
     case .object(let members):
       Self.writeList("{", "}", count: members.count, indent, to: &text) { index, text, inner in
-        Self.quote(members[index].name, to: &text)
+        text += members[index].name.jsonQuoted
         text += inner == nil ? ":" : ": "
         members[index].value.write(to: &text, indent: inner)
       }
@@ -80,24 +80,5 @@ public indirect enum JSONTree: Sendable, Equatable {
     }
     if let indent, count > 0 { text += "\n" + String(repeating: "  ", count: indent) }
     text += close
-  }
-
-  /// RFC 8259: quotes, backslashes and control characters are escaped; everything else is itself.
-  private static func quote(_ value: String, to text: inout String) {
-    text += "\""
-    for scalar in value.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    text += "\""
   }
 }

@@ -88,6 +88,18 @@ struct BulkRun {
   let work: Work
   let filter: LogFilter
 
+  /// A run over what there is now: what comes about while it asks and works is not meant.
+  init(invocation: Invocation, work: Work, filter: LogFilter) {
+    self.invocation = invocation
+    self.work = work
+    var filter = filter
+    if filter.until == nil {
+      let now = invocation.console.now()
+      filter.until = WallTime(milliseconds: now.milliseconds + 1).timestamp
+    }
+    self.filter = filter
+  }
+
   /// How many logs are shown before the question.
   static let sampleSize: UInt32 = 5
 

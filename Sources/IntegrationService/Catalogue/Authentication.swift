@@ -63,19 +63,14 @@ final class KeyAuthenticator: Authenticator {
   private func integration(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
     guard let stored = catalogue.key(key.id), key.matches(digest: stored.secretHash) else {
       return .failure(
-        RPCError(
-          .unauthenticated,
-          "the key \(key) is not one of this server's: an operator sees its keys with "
-            + "`integrationctl keys list`",
-          reason: WireReason.tokenInvalid))
+        .credentialUnknown(
+          "the key \(key)", see: "an operator sees its keys with `integrationctl keys list`"))
     }
     guard stored.isLive(at: use.at) else {
-      let what = stored.revokedAt == nil ? "has expired" : "was revoked"
       return .failure(
-        RPCError(
-          .unauthenticated,
-          "the key \(key) \(what): make another with `integrationctl keys create`",
-          reason: WireReason.tokenRevoked))
+        .credentialEnded(
+          "the key \(key)", isRevoked: stored.revokedAt != nil,
+          next: "make another with `integrationctl keys create`"))
     }
     catalogue.keyUsed(stored.id, use)
     return .success(.agent(of: stored.integration, catalogue: catalogue, key: stored.id))
@@ -84,19 +79,14 @@ final class KeyAuthenticator: Authenticator {
   private func `operator`(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
     guard let stored = tokens.token(key.id), key.matches(digest: stored.secretHash) else {
       return .failure(
-        RPCError(
-          .unauthenticated,
-          "the token \(key) is not one of this server's: an admin sees its tokens with "
-            + "`integrationctl tokens list`",
-          reason: WireReason.tokenInvalid))
+        .credentialUnknown(
+          "the token \(key)", see: "an admin sees its tokens with `integrationctl tokens list`"))
     }
     guard stored.isLive(at: use.at) else {
-      let what = stored.revokedAt == nil ? "has expired" : "was revoked"
       return .failure(
-        RPCError(
-          .unauthenticated,
-          "the token \(key) \(what): an admin makes another with `integrationctl tokens create`",
-          reason: WireReason.tokenRevoked))
+        .credentialEnded(
+          "the token \(key)", isRevoked: stored.revokedAt != nil,
+          next: "an admin makes another with `integrationctl tokens create`"))
     }
     tokens.used(stored.id, use)
     return .success(
@@ -113,5 +103,21 @@ extension Principal {
     Principal(
       name: "integration:\(catalogue.name(of: integration))", kind: .agent, id: integration,
       credentialID: key, attachment: AgentSession(integration: integration, keyID: key))
+  }
+}
+
+extension RPCError {
+  fileprivate static func credentialUnknown(_ what: String, see: String) -> RPCError {
+    RPCError(
+      .unauthenticated, "\(what) is not one of this server's: \(see)",
+      reason: WireReason.tokenInvalid)
+  }
+
+  fileprivate static func credentialEnded(
+    _ what: String, isRevoked: Bool, next: String
+  ) -> RPCError {
+    RPCError(
+      .unauthenticated, "\(what) \(isRevoked ? "was revoked" : "has expired"): \(next)",
+      reason: WireReason.tokenRevoked)
   }
 }

@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import JSONText
 import SQLiteDatabase
 
 /// Something that a command changes and that the audit shows before and after.
@@ -72,30 +73,9 @@ extension CommandOutcome {
 enum AuditJSON {
   /// The members in the order of their names.
   static func object(_ members: [String: String]) -> String {
-    let parts = members.sorted { $0.key < $1.key }.map { "\(string($0.key)):\(string($0.value))" }
+    let parts = members.sorted { $0.key < $1.key }.map {
+      "\($0.key.jsonQuoted):\($0.value.jsonQuoted)"
+    }
     return "{\(parts.joined(separator: ","))}"
-  }
-
-  /// A text in quotes; RFC 8259, section 7: quote, backslash and U+0000 to U+001F are escaped.
-  static func string(_ text: String) -> String {
-    let isPlain = text.utf8.allSatisfy {
-      $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
-    }
-    if isPlain { return "\"\(text)\"" }
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{0}"..<"\u{20}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

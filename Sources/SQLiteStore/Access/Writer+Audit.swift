@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import JSONText
 import SQLiteDatabase
 
 extension Writer {
@@ -125,10 +126,10 @@ extension Writer {
   /// `AuditSQL.log` would read again is at hand.
   private func madeLog(_ log: StoredLog) -> String {
     let integration = directory.integrations[log.integration]?.record.name ?? ""
-    var json = "{\"integration\":\(AuditJSON.string(integration))"
-    json += ",\"actionType\":\(AuditJSON.string(log.actionType))"
+    var json = "{\"integration\":\(integration.jsonQuoted)"
+    json += ",\"actionType\":\(log.actionType.jsonQuoted)"
     json += ",\"status\":\"\(log.status.name)\""
-    if !log.entity.id.isEmpty { json += ",\"entity\":\(AuditJSON.string(log.entity.id))" }
+    if !log.entity.id.isEmpty { json += ",\"entity\":\(log.entity.id.jsonQuoted)" }
     json += ",\"attempt\":\(log.attempt)"
     if let retryOf = log.retryOf { json += ",\"retryOf\":\"\(retryOf)\"" }
     return json + "}"

@@ -38,11 +38,6 @@ enum LogRetry {
     guard filter == LogFilter() else {
       try check(ids, filter, invocation)
       if filter.statuses.isEmpty { filter.statuses = [.failed, .timedOut] }
-      if filter.until == nil {
-        // What fails from now on is not meant.
-        let now = invocation.console.now()
-        filter.until = WallTime(milliseconds: now.milliseconds + 1).timestamp
-      }
       return try await BulkRun(invocation: invocation, work: work, filter: filter).run()
     }
     guard !ids.isEmpty else {

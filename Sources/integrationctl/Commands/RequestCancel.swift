@@ -21,14 +21,9 @@ enum RequestCancel {
         + "line that goes on.")
   ) { invocation in
     let ids = invocation.arguments[RequestCommands.ids]
-    var filter = try FilterFlags.filter(of: invocation.arguments)
+    let filter = try FilterFlags.filter(of: invocation.arguments)
     guard filter == LogFilter() else {
       try check(ids, filter, invocation)
-      if filter.until == nil {
-        // What is asked for from now on is not meant.
-        let now = invocation.console.now()
-        filter.until = WallTime(milliseconds: now.milliseconds + 1).timestamp
-      }
       return try await BulkRun(invocation: invocation, work: work, filter: filter).run()
     }
     guard !ids.isEmpty else {
