@@ -128,7 +128,11 @@ struct BulkRun {
     if let failure {
       console.progress?("")
       if summary.done > 0 || summary.failed > 0 { console.warn(text(summary)) }
-      if !summary.nextPageToken.isEmpty || summary.done > 0 { console.warn(continuation(summary)) }
+      let hasPlace = !summary.nextPageToken.isEmpty || summary.done > 0
+      // A token that the server does not take leads nowhere.
+      if hasPlace, (failure as? Failure)?.reason != "PAGE_TOKEN_INVALID" {
+        console.warn(continuation(summary))
+      }
       throw failure
     }
     try finish(

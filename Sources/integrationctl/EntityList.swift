@@ -55,6 +55,9 @@ enum EntityList {
     let cells = try cells(text, line: line)
     let heading = cells.map { $0.lowercased() }
     if line == 1, heading == ["id"] || heading == ["id", "name"] { return nil }
+    if line == 1, heading == ["name", "id"] {
+      throw Fault(line: line, problem: "expected the columns id,name in this order")
+    }
     guard cells.count <= 2 else {
       throw Fault(line: line, problem: "expected id or id,name; it has \(cells.count) columns")
     }

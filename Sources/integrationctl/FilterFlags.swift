@@ -30,7 +30,7 @@ enum FilterFlags {
 
   static let handling = Flag.optional(
     "handling", ValueForm<Handling>.apiChoice("HANDLING"),
-    help: "failures that nobody has put right elsewhere, or those that somebody has")
+    help: "OPEN: without failures that somebody put right elsewhere; HANDLED: only those")
 
   static let limit = Flag.value(
     FlagName("limit", short: "n"), .integer(1...100_000), default: UInt32(50),

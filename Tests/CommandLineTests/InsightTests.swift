@@ -51,6 +51,12 @@ import Testing
     desk.server.answer(OperatorServiceMethods.countLogs, Self.counts([([], 5)]))
     desk.server.answer(OperatorServiceMethods.countLogs, Self.counts([(["a"], 2), ([""], 1)]))
     #expect(await desk.run("logs", "count").output == "LOGS\n   5\n")
+    let none = Desk()
+    none.server.answer(OperatorServiceMethods.countLogs, CountLogsResponse())
+    none.server.answer(OperatorServiceMethods.countLogs, CountLogsResponse())
+    #expect(await none.run("logs", "count", "-o", "csv").output == "logs\r\n0\r\n")
+    #expect(
+      await none.run("logs", "count", "-o", "jsonl").output == "{\"keys\":[],\"logs\":\"0\"}\n")
     #expect(
       await desk.run("logs", "count", "--by", "label:tenant", "-o", "csv").output
         == "label:tenant,logs\r\na,2\r\n,1\r\n")
@@ -144,8 +150,8 @@ import Testing
           records  1,000 or more
           e.g.     Quote Q-1 isn't there: 3 of 4
           show  integrationctl logs show \(Samples.logID)
-          all   integrationctl logs list -i customsoft -a export_quote --status FAILED,TIMED_OUT \
-        --since 24h --text 'isn'\\''t there:'
+          all   integrationctl logs list --integration customsoft --action export_quote \
+        --status FAILED,TIMED_OUT --text 'isn'\\''t there:' --since 24h
 
         """)
     #expect(await desk.run("logs", "failures", "-o", "csv").output.hasPrefix("integration,"))
@@ -153,6 +159,49 @@ import Testing
     none.server.answer(OperatorServiceMethods.groupFailures, GroupFailuresResponse())
     let empty = await none.run("logs", "failures")
     #expect(empty.output.isEmpty && empty.errors == "Nothing failed.\n")
+  }
+
+  @Test("The newest logs are all read, also where a page is short")
+  func newestInPages() async throws {
+    let desk = Desk()
+    for number in 1...3 {
+      var page = ListLogsResponse()
+      page.logs = [Samples.log(id: "0000000\(number)\(Samples.logID.dropFirst(8))")]
+      page.nextPageToken = "l\(number)"
+      desk.server.answer(OperatorServiceMethods.listLogs, page)
+    }
+    let outcome = await desk.run("logs", "tail", "-n", "3", "-o", "csv", "--text", "rare")
+    let ids = outcome.output.split(whereSeparator: \.isNewline).dropFirst().map { $0.prefix(8) }
+    #expect(ids == ["00000003", "00000002", "00000001"])
+    let asked: [ListLogsRequest] = try desk.server.requests(OperatorServiceMethods.listLogs)
+    #expect(asked.map(\.pageToken) == ["", "l1", "l2"])
+    #expect(asked.map(\.pageSize) == [3, 2, 1])
+  }
+
+  @Test("The command that lists a group keeps the filter, and has no longer text than is taken")
+  func groupCommand() {
+    var group = FailureGroup()
+    group.integration = "customsoft"
+    group.actionType = "export_quote"
+    group.sampleMessage = String(repeating: "é", count: 200)
+    group.pattern = group.sampleMessage
+    var filter = LogFilter()
+    filter.agentIds = ["erp-1"]
+    filter.labels = ["tenant": "a"]
+    filter.handling = .open
+    filter.until = WallTime(milliseconds: 90_000_000).timestamp
+    #expect(
+      LogFailuresCommand.listCommand(group, of: filter) == """
+        integrationctl logs list --integration customsoft --action export_quote \
+        --status FAILED,TIMED_OUT --agent erp-1 --since 1970-01-01T01:00:00Z \
+        --until 1970-01-02T01:00:00Z --text '\(String(repeating: "é", count: 128))' \
+        --label tenant=a --handling OPEN
+        """)
+    group.sampleMessage = "no \u{1B}[31mconnection\nhere"
+    group.pattern = group.sampleMessage
+    #expect(
+      LogFailuresCommand.listCommand(group, of: LogFilter()).hasSuffix(
+        "--text '[31mconnection' --since 24h"))
   }
 
   // MARK: - One log

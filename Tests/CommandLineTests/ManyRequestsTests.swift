@@ -51,7 +51,7 @@ import Testing
     arguments: [
       ("A\n,x\n", 2), ("A\nB,b,c\n", 2), ("A\n\"B\n", 2), ("A\n\nB\n\"C\"d\n", 4),
       (String(repeating: "x", count: 257), 1), ("A,\(String(repeating: "x", count: 257))", 1),
-      ("A\nB\u{0}\n", 2),
+      ("A\nB\u{0}\n", 2), ("Name,ID\none,A\n", 1),
     ])
   func broken(text: String, line: Int) async throws {
     let scratch = try ScratchDirectory()

@@ -1,5 +1,6 @@
 import IntegrationAPI
 import IntegrationModel
+import IntegrationStore
 import ProtobufRuntime
 import RPCWire
 import TestSupport
@@ -116,6 +117,22 @@ struct BulkTests {
     list.filter = LogFilter()
     list.filter?.triggers = [.retry]
     #expect(try await harness.operators.listLogs(list).logs.isEmpty)
+  }
+
+  @Test("A token that names a time to come gives no new log an id of that time")
+  func tokenOfTheFuture() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    _ = try await failedLogs(1, agent)
+    let first = LogPosition(logID: .lowest, integration: 0)
+    let token = BulkToken(until: Instant(milliseconds: 0xffff_ffff_ffff), after: first)
+    #expect(try await retries(harness) { $0.pageToken = token.text(.retry) }[0].retried == 1)
+    var list = ListLogsRequest()
+    list.filter = LogFilter()
+    list.filter?.triggers = [.retry]
+    let made = try #require(try await harness.operators.listLogs(list).logs.first)
+    let id = try #require(LogID(made.id))
+    #expect(id < LogID(lowerBoundAt: ServerClock.now.adding(milliseconds: 60_000)))
   }
 
   @Test("Open requests are cancelled in steps; those that run are left to their agents")

@@ -89,6 +89,8 @@ struct InputSchemaTests {
       ("{\"not\": {\"type\": \"array\"}}", "[]", "input"),
       ("{\"exclusiveMinimum\": 0}", "0", "input"), ("{\"exclusiveMaximum\": 9}", "9", "input"),
       ("{\"multipleOf\": 0.5}", "1.25", "input"), ("{\"multipleOf\": 5}", "15", ""),
+      ("{\"multipleOf\": 0.01}", "19.99", ""), ("{\"multipleOf\": 0.01}", "19.995", "input"),
+      ("{\"multipleOf\": 0.1}", "0.3", ""), ("{\"multipleOf\": 1e-300}", "1e300", "input"),
       ("{\"uniqueItems\": true}", "[1,{\"a\":2},{\"a\":2}]", "input[2]"),
       ("{\"minProperties\": 1}", "{}", "input"),
       (

@@ -125,7 +125,9 @@ enum Troubles {
     _ board: HealthBoard, _ add: (Kind, String, String) -> Void
   ) {
     let (today, before) = (board.activity.today, board.activity.dayBefore)
-    let next = "integrationctl logs failures --integration \(board.stored.name) --since 24h"
+    let next =
+      "integrationctl logs failures --integration \(board.stored.name) --since 24h "
+      + "--handling OPEN"
     if today.isClearlyAbove(before) {
       return add(
         .failureRateUp,

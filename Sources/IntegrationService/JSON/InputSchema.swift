@@ -234,7 +234,7 @@ struct InputChecking {
     if case .number(let bound)? = rules["exclusiveMaximum"], number >= bound {
       note(path, "less than \(Self.shown(bound)), \(got)")
     }
-    if case .number(let step)? = rules["multipleOf"], !(number / step).isWholeNumber {
+    if case .number(let step)? = rules["multipleOf"], !Self.isMultiple(number, of: step) {
       note(path, "a multiple of \(Self.shown(step)), \(got)")
     }
   }
@@ -243,6 +243,13 @@ struct InputChecking {
 // MARK: - Words
 
 extension InputChecking {
+  /// Whether a number is a multiple as people write both: 19.99 is one of 0.01, though neither is
+  /// exact in binary.
+  private static func isMultiple(_ number: Double, of step: Double) -> Bool {
+    let quotient = number / step
+    return abs(quotient - quotient.rounded()) <= abs(quotient) * 2 * .ulpOfOne
+  }
+
   private static func list(_ value: JSONValue?) -> [JSONValue] {
     if case .array(let items)? = value { items } else { [] }
   }

@@ -145,7 +145,8 @@ extension IntegrationService {
     var selection = try selection(filter) ?? LogSelection()
     if kind == .retry, selection.statuses.isEmpty { selection.statuses = [.failed, .timedOut] }
     let end = now.adding(milliseconds: 1)
-    let until = token?.until ?? min(selection.until ?? end, end)
+    // A token that names a time to come would have new logs carry ids of that time.
+    let until = min(token?.until ?? selection.until ?? end, end)
     selection.until = until
     return BulkStep(
       query: LogQuery(selection, order: .oldestFirst, limit: limit, after: token?.after),

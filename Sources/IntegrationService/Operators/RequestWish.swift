@@ -118,7 +118,9 @@ extension FieldChecks {
         note("entity", "\(action.type) works on no record; expected none")
       }
     } else if entity.id.isEmpty {
-      note("entity.id", "\(action.type) needs a record: expected the id of a \(action.entityType)")
+      note(
+        "entity.id",
+        "\(action.type) needs a record: expected the id of one of type \(action.entityType)")
     } else if entity.type != action.entityType {
       note("entity.type", "expected \(action.entityType), which \(action.type) works on")
     }

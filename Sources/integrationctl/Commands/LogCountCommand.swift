@@ -39,9 +39,11 @@ enum LogCountCommand {
     }
     request.labelKey = labels.first ?? ""
     let sent = request
-    let reply = try await invocation.call { client throws(RPCError) in
+    var reply = try await invocation.call { client throws(RPCError) in
       try await client.countLogs(sent)
     }
+    // Without keys there is one count, also where it is 0.
+    if keys.isEmpty, reply.counts.isEmpty { reply.counts = [LogCount()] }
     try write(reply, keys, invocation)
   }
 

@@ -31,8 +31,8 @@ enum LogFailuresCommand {
       return try invocation.write(Page(rows: reply.groups), as: listing)
     }
     guard !reply.groups.isEmpty else { return invocation.console.warn("Nothing failed.\n") }
-    let since = invocation.arguments[FilterFlags.since].map(TimeText.rfc3339) ?? "24h"
-    try invocation.console.write(text(reply, since: since, invocation.console.presentation))
+    try invocation.console.write(
+      text(reply, of: sent.filter ?? LogFilter(), invocation.console.presentation))
   }
 
   private static let listing = Listing<FailureGroup>(
@@ -44,7 +44,7 @@ enum LogFailuresCommand {
     empty: "Nothing failed.")
 
   static func text(
-    _ reply: GroupFailuresResponse, since: String, _ presentation: Presentation
+    _ reply: GroupFailuresResponse, of filter: LogFilter, _ presentation: Presentation
   ) -> String {
     var document = Document(presentation)
     let shown = reply.groups.reduce(0) { $0 + $1.logs }
@@ -53,12 +53,12 @@ enum LogFailuresCommand {
     document.line(
       Cell("\(CountTable.digits(reply.total)) failed", .bad),
       Cell("in \(count) \(count == 1 ? "group" : "groups")\(rest)"))
-    for group in reply.groups { add(group, of: reply.total, since: since, to: &document) }
+    for group in reply.groups { add(group, of: reply.total, filter, to: &document) }
     return document.text
   }
 
   private static func add(
-    _ group: FailureGroup, of total: UInt64, since: String, to document: inout Document
+    _ group: FailureGroup, of total: UInt64, _ filter: LogFilter, to document: inout Document
   ) {
     let now = document.now
     document.line(
@@ -80,7 +80,7 @@ enum LogFailuresCommand {
             group.sampleLogIds.first.map { "integrationctl logs show \($0)" } ?? "",
             .active)
         ),
-        ("all", Cell(listCommand(group, since: since), .active)),
+        ("all", Cell(listCommand(group, of: filter), .active)),
       ], .never)
   }
 
@@ -95,17 +95,34 @@ enum LogFailuresCommand {
     count >= 1_000 ? "1,000 or more" : "\(count)"
   }
 
-  /// The command that lists the group: by the longest text that all its messages have.
-  static func listCommand(_ group: FailureGroup, since: String) -> String {
-    var words = [
-      "integrationctl logs list -i \(group.integration) -a \(group.actionType)",
-      "--status FAILED,TIMED_OUT --since \(since)",
-    ]
-    let pieces = group.pattern.split(separator: "…").map { Self.trimmed($0) }
+  /// The command that lists the group: the filter, and the longest text that all its messages have.
+  static func listCommand(_ group: FailureGroup, of filter: LogFilter) -> String {
+    var filter = filter
+    filter.integrations = [group.integration]
+    filter.actionTypes = [group.actionType]
+    if filter.statuses.isEmpty { filter.statuses = [.failed, .timedOut] }
+    // What a terminal does not show as it is cannot be copied from it either.
+    let pieces = group.pattern.split { $0 == "…" || DisplayWidth.printable("\($0)") != "\($0)" }
+      .map { Self.trimmed($0) }
     let longest = pieces.filter { group.sampleMessage.contains($0) }
       .max { $0.utf8.count < $1.utf8.count }
-    if let longest, longest.utf8.count >= 3 { words.append("--text \(ShellText.quoted(longest))") }
-    return words.joined(separator: " ")
+    if let longest, longest.utf8.count >= 3 { filter.text = searchable(longest) }
+    // Where nothing else is said, failures are those of a day.
+    var day = ""
+    if filter.since == nil, let until = filter.until {
+      let start = max(WallTime(until).milliseconds - 86_400_000, 0)
+      filter.since = WallTime(milliseconds: start).timestamp
+    } else if filter.since == nil {
+      day = " --since 24h"
+    }
+    return "integrationctl logs list \(FilterFlags.line(filter))\(day)"
+  }
+
+  /// As much of a text as a filter takes.
+  private static func searchable(_ text: String) -> String {
+    var text = text[...]
+    while text.utf8.count > 256 { text.removeLast() }
+    return trimmed(text)
   }
 
   private static func trimmed(_ text: Substring) -> String {
@@ -113,22 +130,5 @@ enum LogFailuresCommand {
     while text.first == " " { text.removeFirst() }
     while text.last == " " { text.removeLast() }
     return String(text)
-  }
-}
-
-/// Text as a shell reads it.
-enum ShellText {
-  /// One word, quoted where the shell would read it otherwise.
-  static func quoted(_ text: String) -> String {
-    let isPlain =
-      !text.isEmpty
-      && text.utf8.allSatisfy { byte in
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-          || "_-./:@%+=,".utf8.contains(byte)
-      }
-    if isPlain { return text }
-    let inner = text.split(separator: "'", omittingEmptySubsequences: false)
-      .joined(separator: "'\\''")
-    return "'\(inner)'"
   }
 }

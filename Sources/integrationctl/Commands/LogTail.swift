@@ -38,11 +38,18 @@ enum LogTail {
     if count > 0 {
       var request = ListLogsRequest()
       request.filter = filter
-      request.pageSize = count
-      let sent = request
-      logs = try await invocation.call { client throws(RPCError) in
-        try await client.listLogs(sent)
-      }.logs.reversed()
+      let client = try await invocation.client()
+      // A page may be short, and its next one not: logs are long, or few of many match.
+      repeat {
+        request.pageSize = count - UInt32(logs.count)
+        let sent = request
+        let page = try await invocation.call(client) { client throws(RPCError) in
+          try await client.listLogs(sent)
+        }
+        logs += page.logs.prefix(Int(sent.pageSize))
+        request.pageToken = page.nextPageToken
+      } while !request.pageToken.isEmpty && logs.count < Int(count)
+      logs.reverse()
     }
     guard invocation.output == .table else {
       return try invocation.write(Page(rows: logs), as: LogCommands.listing)

@@ -115,9 +115,8 @@ struct RequestCreation {
           + ".\nSee: integrationctl logs show \(log.id)\n"
       }
     }
-    if invocation.console.ask != nil {
-      invocation.console.warn("Queued \(log.id); waiting for its end. Ctrl-C leaves it as it is.\n")
-    }
+    // Also where nobody looks: whoever interrupts it needs the id.
+    invocation.console.warn("Queued \(log.id); waiting for its end. Ctrl-C leaves it as it is.\n")
     _ = try await RequestWait(invocation: invocation, client: client, [.init(log)])
       .untilAllEnd()
     var get = GetLogRequest()
