@@ -20,7 +20,9 @@ enum LogTail {
       CommandExample(
         "integrationctl logs tail -f -i customsoft --status FAILED", "failures of one"),
       CommandExample("integrationctl logs tail -f -o jsonl | jq .statusMessage", "for a program"),
-    ]), .stream
+    ]).withDiscussion(
+      "After a lost connection it goes on without a gap or a repeat: each log that changed "
+        + "meanwhile is shown once, as it stands now."), .stream
   ) { invocation in
     let filter = try FilterFlags.filter(of: invocation.arguments)
     if !invocation.arguments[follow] { return try await printRecent(filter, invocation) }
