@@ -138,6 +138,26 @@ import Testing
     Issue.record("a deletion has no end")
   }
 
+  @Test("An import waits for the end of a deletion, and takes no number of a deleted integration")
+  func importAfterwards() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    try await harness.report(harness.newID(), .failed, sequence: 1)
+    let lines = try await harness.store.export(after: ExportPosition(), withoutLogs: true).lines
+    _ = try await delete(harness, harness.integration)
+    await harness.expectFailure(.failedPrecondition, "STORE_NOT_EMPTY") {
+      try await harness.store.beginImport()
+    }
+    _ = try await finish(harness.store, harness.now)
+    let begun = try await harness.store.beginImport()
+    _ = try await harness.store.addToImport(begun.id, firstLine: 1, lines: lines)
+    _ = try await harness.store.finishImport(begun.id)
+    let imported = try await harness.store.loadCatalog().integrations.map(\.id)
+    #expect(imported.count == 1 && imported[0] > harness.integration)
+    _ = try await delete(harness, imported[0])
+    _ = try await finish(harness.store, harness.now)
+    #expect(try await harness.store.check().problems == [])
+  }
+
   @Test("No row of it is left in any table")
   func rows() async throws {
     let harness = try await StoreHarness(.sqlite)

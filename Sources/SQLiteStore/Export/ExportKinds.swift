@@ -100,7 +100,7 @@ enum ExportKinds {
       ExportColumn("support_contact", .text), ExportColumn("description", .text),
       ExportColumn("paused", .flag), ExportColumn("pause_reason", .text),
       ExportColumn("created", .time, as: "createdAt"),
-    ]
+    ], defaults: ["id": Writer.freeIntegrationID]
   ) { members, number, writer in
     let name = try text(members, "name")
     if let complaint = FieldRules.complaint(name: name) { throw ImportFault("name: \(complaint)") }
