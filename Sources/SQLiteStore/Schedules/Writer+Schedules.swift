@@ -212,7 +212,7 @@ extension Writer {
     }
   }
 
-  /// Whether an agent knows that it shall stop a run: asking each time would fill the log's history.
+  /// Whether an agent knows that it shall stop a run: to say it each time would fill the history.
   private func isAskedToStop(_ run: ScheduleRun) throws -> Bool {
     try LogRow.find(database, integration: run.integration, id: run.id)?.isCancelWanted ?? true
   }
