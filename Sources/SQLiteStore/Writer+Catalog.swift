@@ -65,6 +65,12 @@ extension Writer {
     return entry
   }
 
+  /// The number of a new integration, in SQL: that of one that was deleted is not used again.
+  static let freeIntegrationID = """
+    (1 + max((SELECT coalesce(max(id), 0) FROM integrations),
+      (SELECT coalesce(max(integration), 0) FROM deletions)))
+    """
+
   private func createIntegration(
     _ record: StoredIntegration, firstKey: StoredKey?
   ) throws -> CommandOutcome {
@@ -80,13 +86,8 @@ extension Writer {
         "an integration \(record.name) is still being deleted; try again in a moment")
     }
     if let firstKey { try checkNew(firstKey) }
-    // The number of one that was deleted is not used again.
     try database.run(
-      """
-      INSERT INTO integrations VALUES(
-        1 + max((SELECT coalesce(max(id), 0) FROM integrations),
-          (SELECT coalesce(max(integration), 0) FROM deletions)), ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """,
+      "INSERT INTO integrations VALUES(\(Self.freeIntegrationID), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       .text(record.name), .text(record.displayName), .text(record.category), .text(record.author),
       .text(record.supportContact), .text(record.description), .integer(record.isPaused ? 1 : 0),
       .text(record.pauseReason), .integer(record.createdAt.milliseconds))

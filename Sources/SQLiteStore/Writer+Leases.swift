@@ -222,9 +222,9 @@ extension Writer {
   func returnLease(
     _ integration: IntegrationID, _ id: LogID, _ token: LeaseToken, now: Instant
   ) throws -> CommandOutcome {
-    guard let row = try LogRow.find(database, integration: integration, id: id) else {
-      return .done
-    }
+    guard directory.integrations[integration] != nil,
+      let row = try LogRow.find(database, integration: integration, id: id)
+    else { return .done }
     let change = try LogChange(row, database)
     guard change.state.hold == .offered, change.state.token == token else { return .done }
     try endLease(change, cause: .notAccepted, now: now)

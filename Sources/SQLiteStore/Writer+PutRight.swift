@@ -52,7 +52,8 @@ extension Writer {
     _ logs: [LogPosition], reason: String, principal: String, now: Instant
   ) throws -> CommandOutcome {
     try each(logs) { log in
-      guard
+      // Rows of an integration that was deleted meanwhile may still be there.
+      guard directory.integrations[log.integration] != nil,
         let row = try LogRow.find(database, integration: log.integration, id: log.logID),
         row.isRequest, !row.status.isFinal, !row.isCancelWanted
       else { return .done }

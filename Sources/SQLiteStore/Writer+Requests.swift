@@ -5,9 +5,9 @@ import SQLiteDatabase
 extension Writer {
   /// Makes a log that waits for an agent.
   ///
-  /// One that is held waits until `release` lets it go.
+  /// One behind the runs of a schedule waits until `release` lets it go.
   func createRequest(
-    _ command: CreateRequest, isHeld: Bool = false, now: Instant
+    _ command: CreateRequest, behind schedule: Int64? = nil, now: Instant
   ) throws -> CommandOutcome {
     guard directory.integrations[command.integration] != nil else {
       throw StoreFailure.integrationUnknown("\(command.integration)")
@@ -18,7 +18,8 @@ extension Writer {
     }
     let entityType =
       command.entity.type.isEmpty ? nil : try directory.name(command.entity.type, database)
-    try checkOneOpen(action, entityType: entityType, entityID: command.entity.id)
+    try checkOneOpen(
+      action, entityType: entityType, entityID: command.entity.id, behind: schedule)
     guard
       try LogRow.find(database, integration: command.integration, id: command.logID) == nil
     else {
@@ -34,7 +35,7 @@ extension Writer {
     row.requestedBy = try directory.name(command.principal, database)
     if command.trigger == .schedule { row.flags |= LogRow.Flag.scheduled }
     var wait = Wait(notBefore: command.notBefore, expiresAt: command.expiresAt, now: now)
-    wait.isHeld = isHeld
+    wait.isHeld = schedule != nil
     try insert(&row, wait, input: command.input, key: command.idempotencyKey, now: now)
     return .requested(try stored(row), duplicate: false)
   }
@@ -129,19 +130,23 @@ extension Writer {
     return row
   }
 
+  /// Refuses a second open request for a record; runs that one waits behind do not count.
   private func checkOneOpen(
-    _ action: ActionEntry, entityType: Int64?, entityID: String
+    _ action: ActionEntry, entityType: Int64?, entityID: String, behind schedule: Int64? = nil
   ) throws {
     guard action.policy.oneOpenPerEntity, !entityID.isEmpty else { return }
     let find = try database.statement(
       """
-      SELECT id FROM requests
-      WHERE action = ? AND entity_type IS ? AND entity_id = ? AND hold < 3 LIMIT 1
+      SELECT id FROM requests r
+      WHERE action = ? AND entity_type IS ? AND entity_id = ? AND hold < 3 AND NOT EXISTS (
+        SELECT 1 FROM schedule_logs s
+        WHERE s.integration = r.integration AND s.id = r.id AND s.schedule = ?) LIMIT 1
       """)
     defer { find.reset() }
     find.bind(1, action.id)
     find.bind(2, entityType)
     find.bind(3, entityID)
+    if let schedule { find.bind(4, schedule) } else { find.bindNull(4) }
     guard try find.step(), let open = find.logID(0) else { return }
     throw StoreFailure(
       .failedPrecondition, "REQUEST_OPEN_FOR_ENTITY",

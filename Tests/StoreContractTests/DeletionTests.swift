@@ -106,6 +106,58 @@ import Testing
     await store.close()
   }
 
+  @Test("The store is whole and its export can be imported at every step")
+  func everyStep() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let other = try await harness.addIntegration("contoso")
+    for number in 0..<24 {
+      let place = number % 4 == 0 ? other : harness.integration
+      try await harness.report(harness.newID(), .failed, sequence: 1, integration: place)
+    }
+    _ = try await harness.request(entity: "O-1")
+    _ = try await harness.leaseOne()
+    _ = try await delete(harness, harness.integration)
+    for step in 0..<1_000 {
+      #expect(try await harness.store.check().problems == [], "step \(step)")
+      var (position, lines) = (ExportPosition(), [String]())
+      while true {
+        let page = try await harness.store.export(after: position, withoutLogs: false)
+        lines += page.lines
+        guard let next = page.next else { break }
+        position = next
+      }
+      let fresh = try SQLiteStore(directory: harness.scratch.file("fresh-\(step)"))
+      let begun = try await fresh.beginImport()
+      _ = try await fresh.addToImport(begun.id, firstLine: 1, lines: lines)
+      let state = try await fresh.finishImport(begun.id)
+      #expect(state.integrations == 1 && state.logs == 6, "step \(step)")
+      await fresh.close()
+      let outcome = try await harness.perform(.continueDeletion(maximum: 5))
+      guard case .deletionContinued(isDone: false) = outcome else { return }
+    }
+    Issue.record("a deletion has no end")
+  }
+
+  @Test("An import waits for the end of a deletion, and takes no number of a deleted integration")
+  func importAfterwards() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    try await harness.report(harness.newID(), .failed, sequence: 1)
+    let lines = try await harness.store.export(after: ExportPosition(), withoutLogs: true).lines
+    _ = try await delete(harness, harness.integration)
+    await harness.expectFailure(.failedPrecondition, "STORE_NOT_EMPTY") {
+      try await harness.store.beginImport()
+    }
+    _ = try await finish(harness.store, harness.now)
+    let begun = try await harness.store.beginImport()
+    _ = try await harness.store.addToImport(begun.id, firstLine: 1, lines: lines)
+    _ = try await harness.store.finishImport(begun.id)
+    let imported = try await harness.store.loadCatalog().integrations.map(\.id)
+    #expect(imported.count == 1 && imported[0] > harness.integration)
+    _ = try await delete(harness, imported[0])
+    _ = try await finish(harness.store, harness.now)
+    #expect(try await harness.store.check().problems == [])
+  }
+
   @Test("No row of it is left in any table")
   func rows() async throws {
     let harness = try await StoreHarness(.sqlite)

@@ -265,6 +265,42 @@ import Testing
   }
 
   @Test(
+    "Where a record has one open request, runs wait for each other and refuse none",
+    arguments: StoreKind.all, [ScheduleOverlap.cancelRunning, .queue])
+  func oneOpen(kind: StoreKind, overlap: ScheduleOverlap) async throws {
+    let harness = try await StoreHarness(kind)
+    var rules = ActionOverride()
+    rules.oneOpenPerEntity = true
+    _ = try await harness.perform(
+      .overridePolicy(
+        OverridePolicy(
+          integration: harness.integration, actionType: "export_order", change: rules, cleared: []))
+    )
+    let made = try await harness.schedule {
+      $0.overlap = overlap
+      $0.entity = EntityReference(type: "order", id: "O-1")
+    }
+    let due = try #require(made.nextAt)
+    guard case .requested(let first) = try await harness.fire(due) else { return }
+    let leased = try await harness.leaseOne()
+    _ = harness.takeCancelWishes()
+    let next = try await harness.fire(due.adding(milliseconds: Self.minute))
+    guard case .requested(let second) = next else { return }
+    let isCancelled = overlap == .cancelRunning
+    #expect(harness.takeCancelWishes().map(\.logID) == (isCancelled ? [first] : []))
+    #expect(try await harness.lease().requests.isEmpty)
+    var report = Report()
+    report.token = leased.token.description
+    try await harness.report(first, isCancelled ? .cancelled : .completed, sequence: 1, report)
+    #expect(try await harness.leaseOne().logID == second)
+    // A third waits, and goes with its schedule.
+    let last = try await harness.fire(due.adding(milliseconds: 2 * Self.minute))
+    guard case .requested(let third) = last else { return }
+    _ = try await harness.perform(.schedule(.delete(name: "nightly", principal: "")))
+    #expect(try await harness.status(third) == .cancelled)
+  }
+
+  @Test(
     "A caught-up time waits behind the one before, whatever the overlap", arguments: StoreKind.all)
   func catchUp(kind: StoreKind) async throws {
     let harness = try await StoreHarness(kind)

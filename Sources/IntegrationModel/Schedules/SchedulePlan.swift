@@ -123,7 +123,8 @@ public struct SchedulePace: Hashable, Sendable {
       time = first
     }
     var plan = plan(time, passed, next: timing.next(after: time))
-    plan.isCatchUp = isMissed(time, now)
+    // A time that the next one has overtaken is missed however short ago it was.
+    plan.isCatchUp = isMissed(time, now) || plan.fireAt.map { $0 <= now } ?? false
     return plan
   }
 

@@ -57,11 +57,23 @@ extension IntegrationService {
 
   /// Removes what is left of deleted integrations, a step with each commit; what a stop leaves is
   /// taken up at the next start.
+  ///
+  /// A store that is busy or full ends no deletion: its name would stay taken until then.
   func continueDeletions() {
-    Task { [store] in
-      while case .deletionContinued(isDone: false)? = try? await store.perform(
-        .continueDeletion(maximum: Self.maximumDeletedRows), now: ServerClock.now)
-      {}
+    Task { [weak self, store, configuration] in
+      var waitSeconds = 1
+      while self != nil {
+        do throws(StoreFailure) {
+          let outcome = try await store.perform(
+            .continueDeletion(maximum: Self.maximumDeletedRows), now: ServerClock.now)
+          guard case .deletionContinued(isDone: false) = outcome else { return }
+          waitSeconds = 1
+        } catch {
+          configuration.log("level=warning event=deletion_waits reason=\(error.reason)")
+          try? await Task.sleep(for: .seconds(waitSeconds))
+          waitSeconds = min(waitSeconds * 2, 60)
+        }
+      }
     }
   }
 

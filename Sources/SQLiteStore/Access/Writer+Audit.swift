@@ -233,7 +233,9 @@ private enum AuditSQL {
   /// What people set, not how far it is.
   static let schedule = """
     SELECT 'schedule/' || s.name, json_patch('{}', json_object(
-      'integration', i.name, 'actionType', s.action_type, 'entity', nullif(s.entity_id, ''),
+      'integration', i.name, 'actionType', s.action_type,
+      'entityType', nullif(s.entity_type, ''), 'entity', nullif(s.entity_id, ''),
+      'entityName', nullif(s.entity_name, ''), 'entityUrl', nullif(s.entity_url, ''),
       'input', nullif(s.input, ''), 'cron', nullif(s.cron, ''),
       'timeZone', nullif(s.time_zone, ''), 'intervalMs', nullif(s.interval_ms, 0),
       'overlap', CASE s.overlap WHEN 1 THEN 'SKIP' WHEN 2 THEN 'QUEUE' ELSE 'CANCEL_RUNNING' END,

@@ -52,6 +52,12 @@ extension Writer {
     return .deleted(logs: count.logs, requests: count.requests)
   }
 
+  /// Whether there is no integration, nor one of which rows are still to go.
+  func isEmpty() throws -> Bool {
+    guard directory.integrations.isEmpty else { return false }
+    return try database.rows("SELECT 1 FROM deletions WHERE done = 0 LIMIT 1").isEmpty
+  }
+
   private func deletionCount(_ id: IntegrationID) throws -> (logs: UInt64, requests: UInt64) {
     let counts = try database.rows(
       """

@@ -34,8 +34,9 @@ struct ExportTable: ExportKind {
     let names = columns.map(\.column).joined(separator: ", ")
     let rows = try reader.database.statement(
       """
-      SELECT \(names), \(self.key) FROM \(table) WHERE ?1 IS NULL OR \(self.key) > ?1
-      ORDER BY \(self.key) LIMIT ?2
+      SELECT \(names), \(self.key) FROM \(table)
+      WHERE (?1 IS NULL OR \(self.key) > ?1) AND \(owned) ORDER BY \(self.key)
+      LIMIT ?2
       """)
     defer { rows.reset() }
     if let key, let number = Int64(key) {
@@ -55,6 +56,24 @@ struct ExportTable: ExportKind {
       last = value.integer.map { "\($0)" } ?? value.text.map { "=\($0)" }
     }
     return (lines, last)
+  }
+
+  /// Which rows are lines: those of integrations that are there.
+  ///
+  /// Of one that was deleted some rows may be left, which an import could not take.
+  private var owned: String {
+    for column in columns {
+      switch column.form {
+      case .integration: return "\(column.column) IN (SELECT id FROM integrations)"
+      case .actionPath:
+        return """
+          \(column.column) IN (SELECT id FROM actions
+            WHERE integration IN (SELECT id FROM integrations))
+          """
+      default: continue
+      }
+    }
+    return "TRUE"
   }
 
   func take(_ members: [String: JSONValue], _ writer: ImportWriter) throws {
@@ -81,7 +100,7 @@ enum ExportKinds {
       ExportColumn("support_contact", .text), ExportColumn("description", .text),
       ExportColumn("paused", .flag), ExportColumn("pause_reason", .text),
       ExportColumn("created", .time, as: "createdAt"),
-    ]
+    ], defaults: ["id": Writer.freeIntegrationID]
   ) { members, number, writer in
     let name = try text(members, "name")
     if let complaint = FieldRules.complaint(name: name) { throw ImportFault("name: \(complaint)") }

@@ -95,7 +95,8 @@ enum LogExport {
     let names = columns.map(\.column).joined(separator: ", ")
     let rows = try reader.database.statement(
       """
-      SELECT \(names) FROM logs WHERE (integration, id) > (?, ?) ORDER BY integration, id LIMIT ?
+      SELECT \(names) FROM logs WHERE (integration, id) > (?, ?)
+        AND +integration IN (SELECT id FROM integrations) ORDER BY integration, id LIMIT ?
       """)
     defer { rows.reset() }
     rows.bind(1, position?.integration ?? 0)

@@ -8,7 +8,8 @@ extension SQLiteStore {
 
   /// Begins an import into an empty store.
   public func beginImport() async throws(StoreFailure) -> ImportState {
-    let isEmpty = await loop.betweenBatches { $0?.directory.integrations.isEmpty }
+    let isEmpty = await loop.betweenBatches { writer in writer.map { (try? $0.isEmpty()) ?? false }
+    }
     guard let isEmpty else { throw .unavailable }
     guard isEmpty else { throw .storeNotEmpty }
     await dropStaleImport()
@@ -86,7 +87,8 @@ extension SQLiteStore {
 extension StoreFailure {
   static let storeNotEmpty = StoreFailure(
     .failedPrecondition, "STORE_NOT_EMPTY",
-    "an import needs a server without integrations; start one with an empty data directory")
+    "an import needs a server without integrations, also without one that is still being deleted; "
+      + "start one with an empty data directory")
 
   static func importInvalid(_ line: Int, _ message: String) -> StoreFailure {
     StoreFailure(
@@ -105,7 +107,7 @@ extension WriterLoop {
     _ spool: ImportSpool, _ writer: Writer
   ) -> Result<ImportState, StoreFailure> {
     do {
-      guard writer.directory.integrations.isEmpty else { throw StoreFailure.storeNotEmpty }
+      guard try writer.isEmpty() else { throw StoreFailure.storeNotEmpty }
       try writer.database.execute("BEGIN IMMEDIATE")
       let state = try Self.fill(writer, spool)
       try writer.database.execute("COMMIT")

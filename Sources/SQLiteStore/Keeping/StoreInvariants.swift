@@ -7,6 +7,8 @@ struct StoreInvariants {
   let database: SQLiteConnection
   /// Sentences of one kind.
   static let maximumProblems = 5
+  /// Which integrations are whole: rows of one that is being deleted go table by table.
+  private static let isWhole = "NOT IN (SELECT integration FROM deletions WHERE done = 0)"
 
   /// Rows that must fit each other, whoever wrote them.
   func problemsOfRows() throws -> [String] {
@@ -24,14 +26,16 @@ struct StoreInvariants {
     try logs(
       """
       SELECT r.id FROM requests r LEFT JOIN logs l ON l.integration = r.integration AND l.id = r.id
-      WHERE l.id IS NULL OR coalesce(l.flags, 0) & \(LogRow.Flag.request) = 0
+      WHERE r.integration \(Self.isWhole)
+        AND (l.id IS NULL OR coalesce(l.flags, 0) & \(LogRow.Flag.request) = 0)
       """
     ) { "request \($0) has no log that says that it comes from one" }
       + logs(
         """
         SELECT l.id FROM logs l
         LEFT JOIN requests r ON l.integration = r.integration AND l.id = r.id
-        WHERE coalesce(l.flags, 0) & \(LogRow.Flag.request) <> 0
+        WHERE l.integration \(Self.isWhole)
+          AND coalesce(l.flags, 0) & \(LogRow.Flag.request) <> 0
           AND (r.id IS NULL OR (r.hold = \(RequestRow.closed)) <> (l.status > 2))
         """
       ) { "log \($0) has no request, or one that is open where the log has ended" }
@@ -40,7 +44,8 @@ struct StoreInvariants {
   private func timelines() throws -> [String] {
     try logs(
       """
-      SELECT l.id FROM logs l WHERE coalesce(l.entries, 0) > 0 AND coalesce(l.entries, 0) <>
+      SELECT l.id FROM logs l WHERE l.integration \(Self.isWhole)
+        AND coalesce(l.entries, 0) > 0 AND coalesce(l.entries, 0) <>
         (SELECT count(*) FROM timeline t WHERE t.integration = l.integration AND t.id = l.id
           AND t.n BETWEEN 1 AND l.entries)
       """
@@ -53,7 +58,8 @@ struct StoreInvariants {
       problems += try logs(
         """
         SELECT DISTINCT t.id FROM \(table) t
-        LEFT JOIN logs l ON l.integration = t.integration AND l.id = t.id WHERE l.id IS NULL
+        LEFT JOIN logs l ON l.integration = t.integration AND l.id = t.id
+        WHERE l.id IS NULL AND t.integration \(Self.isWhole)
         """
       ) { "table \(table) has rows of log \($0), which is not there" }
     }
@@ -62,7 +68,10 @@ struct StoreInvariants {
         $0.integer(0) == 0 ? nil : "\($0.integer(0)) logs are of actions that are not there"
       })
       + (try sentences(
-        "SELECT count(*) FROM logs WHERE integration NOT IN (SELECT id FROM integrations)"
+        """
+        SELECT count(*) FROM logs WHERE integration NOT IN (SELECT id FROM integrations)
+          AND integration \(Self.isWhole)
+        """
       ) {
         $0.integer(0) == 0 ? nil : "\($0.integer(0)) logs are of integrations that are not there"
       })
@@ -78,6 +87,7 @@ struct StoreInvariants {
       FROM actions a LEFT JOIN action_counts c ON c.action = a.id
       LEFT JOIN (SELECT action, count(*) AS logs, sum(status = 1) AS queued,
           sum(status = 2) AS in_progress FROM logs GROUP BY action) l ON l.action = a.id
+      WHERE a.integration \(Self.isWhole)
       """
     ) { row in
       let (kept, counted) = (2..<5, 5..<8)

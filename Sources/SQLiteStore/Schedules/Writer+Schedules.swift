@@ -116,7 +116,17 @@ extension Writer {
   }
 
   private func remove(_ schedule: StoredSchedule, now: Instant) throws {
-    for run in try runs(of: schedule.id, in: .waiting, limit: .max) { try release(run, now: now) }
+    // Where a record is taken by one at a time, those behind it could not go at once.
+    let isOneOpen = oneOpen(schedule)
+    for run in try runs(of: schedule.id, in: .waiting, limit: .max) {
+      guard isOneOpen else {
+        try release(run, now: now)
+        continue
+      }
+      _ = try cancelRequest(
+        run.id, reason: "Schedule \(schedule.name) was deleted while it waited.",
+        principal: schedule.principal, now: now)
+    }
     try database.run("DELETE FROM schedule_logs WHERE schedule = ?", .integer(schedule.id))
     try database.run("DELETE FROM schedules WHERE id = ?", .integer(schedule.id))
     emit(.scheduleRemoved(name: schedule.name))
@@ -190,14 +200,28 @@ extension Writer {
         "the run before it, log \(first.id), had not ended; \(time.utcText) was skipped"
       return nil
     case .cancelRunning:
-      for run in open {
+      for run in open where try !isAskedToStop(run) {
         _ = try cancelRequest(
           run.id, reason: "The next run of schedule \(schedule.name) begins.",
           principal: schedule.principal, now: now)
       }
       try finishEndedRuns()
-      return false
+      // An agent that is asked to stop still has the record; the run waits where nobody else may.
+      guard oneOpen(schedule) else { return false }
+      return try !runs(of: schedule.id, in: .open, limit: 1).isEmpty
     }
+  }
+
+  /// Whether an agent knows that it shall stop a run: to say it each time would fill the history.
+  private func isAskedToStop(_ run: ScheduleRun) throws -> Bool {
+    try LogRow.find(database, integration: run.integration, id: run.id)?.isCancelWanted ?? true
+  }
+
+  /// Whether the schedule's action takes one open request for its record.
+  private func oneOpen(_ schedule: StoredSchedule) -> Bool {
+    let number = directory.actionIDs.value(schedule.actionType, scope: schedule.integration)
+    guard let number, !schedule.entity.id.isEmpty else { return false }
+    return directory.policies[number]?.oneOpenPerEntity ?? false
   }
 
   private func trigger(
@@ -235,7 +259,8 @@ extension Writer {
       integration: schedule.integration, actionType: schedule.actionType, logID: logID,
       entity: schedule.entity, input: schedule.input, idempotencyKey: key, notBefore: nil,
       expiresAt: expires, principal: principal, trigger: .schedule)
-    let outcome = try createRequest(command, isHeld: isHeld, now: now)
+    let outcome = try createRequest(
+      command, behind: isHeld ? schedule.id : nil, now: now)
     guard case .requested(let log, let duplicate) = outcome else { return logID }
     if !duplicate {
       try noteRun(log.id, of: schedule, isHeld: isHeld)

@@ -54,6 +54,14 @@ import Testing
     #expect(all.run == after(60_000) && all.isCatchUp && all.next == after(120_000))
   }
 
+  @Test("All: a time that the next one has overtaken waits behind the one before")
+  func overtaken() {
+    let pace = pace(everyMs: 1_000, .all)
+    let first = pace.plan(due: after(1_000), now: after(8_500))
+    #expect(first.run == after(1_000) && first.isCatchUp && first.next == after(2_000))
+    #expect(!pace.plan(due: after(8_000), now: after(8_500)).isCatchUp)
+  }
+
   @Test("None: what is more than a minute late passes")
   func none() {
     let plan = pace(everyMs: 3_600_000, .none).plan(due: after(3_600_000), now: after(3_700_000))
