@@ -23,6 +23,8 @@ struct ExportTable: ExportKind {
   /// lines refer to this kind.
   let key: String
   let columns: [ExportColumn]
+  /// Which rows leave: what is left of deleted integrations does not.
+  var condition = "1"
   /// Columns that do not leave the store, and what an import puts there, in SQL.
   var defaults: [String: String] = [:]
   /// What an import does with a stored row.
@@ -34,7 +36,8 @@ struct ExportTable: ExportKind {
     let names = columns.map(\.column).joined(separator: ", ")
     let rows = try reader.database.statement(
       """
-      SELECT \(names), \(self.key) FROM \(table) WHERE ?1 IS NULL OR \(self.key) > ?1
+      SELECT \(names), \(self.key) FROM \(table)
+      WHERE (?1 IS NULL OR \(self.key) > ?1) AND \(condition)
       ORDER BY \(self.key) LIMIT ?2
       """)
     defer { rows.reset() }
@@ -72,6 +75,12 @@ enum ExportKinds {
   static let all: [any ExportKind] = [
     integrations, keys, actions, overrides, pauses, agents, schedules, retention, tokens, audit,
   ]
+
+  /// A row is of an integration that is there; the sign keeps rows in the order of their keys.
+  static let ofIntegrations = "+integration IN (SELECT id FROM integrations)"
+  /// A row is of an action of an integration that is there.
+  private static let ofActions =
+    "action IN (SELECT id FROM actions WHERE \(ofIntegrations))"
 
   static let integrations = ExportTable(
     kind: "integration", table: "integrations", key: "id",
@@ -112,7 +121,7 @@ enum ExportKinds {
       ExportColumn("initial_backoff_ms", .number), ExportColumn("maximum_backoff_ms", .number),
       ExportColumn("multiplier", .real), ExportColumn("revision", .number),
       ExportColumn("retired", .flag),
-    ]
+    ], condition: ofIntegrations
   ) { members, number, writer in
     let type = try text(members, "type")
     if let complaint = FieldRules.complaint(name: type) { throw ImportFault("type: \(complaint)") }
@@ -128,11 +137,12 @@ enum ExportKinds {
       ExportColumn("progress_timeout_ms", .number), ExportColumn("maximum_in_flight", .number),
       ExportColumn("one_open_per_entity", .number), ExportColumn("rate_limit", .number),
       ExportColumn("rate_period_ms", .number), ExportColumn("can_be_requested", .number),
-    ])
+    ], condition: ofActions)
 
   static let pauses = ExportTable(
     kind: "actionPause", table: "action_pauses", key: "action",
-    columns: [ExportColumn("action", .actionPath), ExportColumn("reason", .text)])
+    columns: [ExportColumn("action", .actionPath), ExportColumn("reason", .text)],
+    condition: ofActions)
 
   static let schedules = ExportTable(
     kind: "schedule", table: "schedules", key: "id",
@@ -173,7 +183,7 @@ enum ExportKinds {
       ExportColumn("last_progress", .time, as: "lastProgressAt"),
       ExportColumn("last_heartbeat", .time, as: "lastHeartbeatAt"),
       ExportColumn("drain_reason", .text),
-    ]
+    ], condition: ofIntegrations
   ) { members, number, writer in
     let id = try text(members, "agentId")
     if let complaint = FieldRules.complaint(name: id) { throw ImportFault("agentId: \(complaint)") }

@@ -95,7 +95,9 @@ enum LogExport {
     let names = columns.map(\.column).joined(separator: ", ")
     let rows = try reader.database.statement(
       """
-      SELECT \(names) FROM logs WHERE (integration, id) > (?, ?) ORDER BY integration, id LIMIT ?
+      SELECT \(names) FROM logs
+      WHERE (integration, id) > (?, ?) AND \(ExportKinds.ofIntegrations)
+      ORDER BY integration, id LIMIT ?
       """)
     defer { rows.reset() }
     rows.bind(1, position?.integration ?? 0)
@@ -212,6 +214,9 @@ enum LogExport {
     _ = try writer.insert(row, into: table, own + columns)
   }
 
+  /// More than any log has of timeline entries or record errors: their sizes add up safely.
+  private static let maximumParts: Int64 = 1 << 32
+
   /// Brings what is kept beside the rows up to date.
   private static func stored(
     _ integration: IntegrationID, _ id: LogID, _ importing: ImportWriter
@@ -219,6 +224,9 @@ enum LogExport {
     let writer = importing.writer
     guard let row = try LogRow.find(writer.database, integration: integration, id: id) else {
       throw ImportFault("the log cannot be read again")
+    }
+    guard (0...maximumParts).contains(row.entries), row.recordErrors <= maximumParts else {
+      throw ImportFault("expected \"timelineCount\" and \"recordErrorCount\" to be counts")
     }
     guard row.status.isFinal == (row.finished != nil) else {
       throw ImportFault("expected \"finishedAt\" for a final status and for no other")

@@ -197,7 +197,9 @@ extension Writer {
   /// Has the index of records compacted where most of it is of logs that are gone.
   private func compactEntities() throws {
     let logs = try database.rows("SELECT sum(logs) FROM action_counts").first?.first?.integer ?? 0
-    try index.compact(forLogs: Int(clamping: logs))
+    try index.compact(forLogs: Int(clamping: logs)) {
+      try database.rows("SELECT integration FROM deletions").compactMap { $0.first?.integer }
+    }
     if index.isCompacting { index.extraEntries = Self.stepEntries }
   }
 
