@@ -108,7 +108,7 @@ struct EntityIndex {
   /// Begins to merge all segments where far more entries are kept than there are logs: those of
   /// logs that are gone, and what says so, meet only in a merge.
   ///
-  /// `deleted` brings the integrations that were deleted: nothing says of their logs that they went.
+  /// `deleted` brings the integrations that were deleted: nothing else says that their logs went.
   mutating func compact(
     forLogs logs: Int, deleted: () throws -> [IntegrationID] = { [] }
   ) throws {
