@@ -35,6 +35,8 @@ struct EntityIndex {
   private(set) var isCompacting = false
   /// Whether that merge was begun.
   private var isCompacted = false
+  /// Integrations that were deleted: the merge of all segments drops their entries.
+  private var gone: Set<Int32> = []
   /// How many entries the merge of all segments takes with the next commit beside its share.
   var extraEntries = 0
   private var garbage: EntityGarbage
@@ -105,12 +107,20 @@ struct EntityIndex {
 
   /// Begins to merge all segments where far more entries are kept than there are logs: those of
   /// logs that are gone, and what says so, meet only in a merge.
-  mutating func compact(forLogs logs: Int) throws {
+  ///
+  /// `deleted` brings the integrations that were deleted: nothing else says that their logs went.
+  mutating func compact(
+    forLogs logs: Int, deleted: () throws -> [IntegrationID] = { [] }
+  ) throws {
     guard !isCompacting, merges.isEmpty || merges.keys.allSatisfy({ $0 == 0 }),
       entries > logs + logs / 4 + 2 * tailEntries
     else { return }
-    isCompacting = true
+    gone = Set(try deleted().map { Int32(clamping: $0) })
+    isCompacting = isCompactable
   }
+
+  /// Whether a merge of all segments may make them smaller: one alone holds logs once.
+  private var isCompactable: Bool { segments.count > 1 || !segments.isEmpty && !gone.isEmpty }
 
   /// Stores the batch as a row of the tail, or within the last row while that fills no page; so
   /// commits of one report leave few rows for queries to look into.
@@ -143,10 +153,11 @@ struct EntityIndex {
     }
     // Segments take part in one merge at a time.
     if merges[Self.compaction] != nil { return }
-    if isCompacting, segments.count > 1, merges.keys.allSatisfy({ $0 == 0 }), !isCompacted {
+    if isCompacting, isCompactable, merges.keys.allSatisfy({ $0 == 0 }), !isCompacted {
       isCompacted = true
       merges[Self.compaction] = try EntityMerge(
-        level: segments.map(\.level).max() ?? 1, number: takeNumber(), segments: segments, database)
+        level: segments.map(\.level).max() ?? 1, number: takeNumber(), segments: segments, database,
+        without: gone)
       return
     }
     let levels = Dictionary(grouping: segments, by: \.level)

@@ -11,6 +11,8 @@ struct EntityMerge {
   let replaced: [EntitySegment]
   /// The last row of the tail that it replaces; nil: it merges segments.
   let lastTailRow: Int64?
+  /// Integrations whose entries are left out.
+  private var gone: Set<Int32> = []
   private var sources: ContiguousArray<EntitySource>
   /// Sources that have an entry, as a heap by their entry.
   private var heap: ContiguousArray<Head> = []
@@ -36,8 +38,10 @@ struct EntityMerge {
 
   /// Merges segments.
   init(
-    level: Int, number: Int64, segments: [EntitySegment], _ database: SQLiteConnection
+    level: Int, number: Int64, segments: [EntitySegment], _ database: SQLiteConnection,
+    without gone: Set<Int32> = []
   ) throws {
+    self.gone = gone
     segment = EntitySegment(number: number, level: level, chunks: 0, entries: 0)
     replaced = segments
     lastTailRow = nil
@@ -69,6 +73,7 @@ struct EntityMerge {
 
   /// Takes in an entry, or drops it together with the one that it cancels, which stands before it.
   private mutating func append(_ entry: EntityEntry, _ database: SQLiteConnection) throws {
+    if !gone.isEmpty, gone.contains(Int32(clamping: entry.integration.magnitude)) { return }
     if let last = chunk.last, last.cancels(entry) {
       chunk.removeLast()
       return

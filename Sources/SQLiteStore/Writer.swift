@@ -118,7 +118,8 @@ import SQLiteDatabase
         let outcome = try outcome(entry, batch)
         try database.execute("RELEASE command")
         return outcome
-      } catch let error as SQLiteError where !error.endsStore {
+      } catch let error as SQLiteError where !error.endsStore && !error.isFull {
+        // A full disk may have ended the whole transaction; then every command is refused.
         try database.execute("ROLLBACK TO command")
         try database.execute("RELEASE command")
         self.counts = counts

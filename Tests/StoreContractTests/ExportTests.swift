@@ -112,6 +112,51 @@ import Testing
     await again.close()
   }
 
+  @Test("What is left of a deleted integration does not leave, and no check complains of it")
+  func afterDeletion() async throws {
+    let harness = try await filled()
+    let gone = try await harness.addIntegration("contoso")
+    for status in [Status.inProgress, .failed, .completed, .failed, .cancelled] {
+      var report = Report()
+      report.errors = [
+        StoredRecordError(referenceID: "r", message: "m", cause: "", isRetryable: true)
+      ]
+      let id = harness.newID()
+      try await harness.report(id, .inProgress, sequence: 1, report, integration: gone)
+      try await harness.report(id, status, sequence: 2, report, integration: gone)
+    }
+    _ = try await harness.perform(
+      .deleteIntegration(gone, logs: .included, principal: "operator:alice"))
+    for step in 0..<100 {
+      #expect(try await harness.store.check().problems == [], "step \(step)")
+      let lines = try await export(harness.store)
+      #expect(!lines.contains { $0.contains("\"integration\":\"\"") }, "step \(step)")
+      let other = try empty(harness, "new-\(step)")
+      other.start(observer: CommitRecorder())
+      #expect(try await importing(lines, into: other).integrations == 2)
+      #expect(try await export(other) == lines)
+      await other.close()
+      let next = try await harness.perform(.continueDeletion(maximum: 3))
+      if case .deletionContinued(isDone: true) = next { return }
+    }
+    Issue.record("a deletion has no end")
+  }
+
+  @Test("A count that no log has is refused", arguments: ["recordErrorCount", "timelineCount"])
+  func impossibleCounts(member: String) async throws {
+    let harness = try await filled()
+    var lines = try await export(harness.store)
+    let place = try #require(lines.firstIndex { $0.contains("\"\(member)\":") })
+    let pattern = try Regex("\"\(member)\":(\"[0-9]+\"|[0-9]+)")
+    let number = member == "timelineCount" ? "5000000000" : "\"9223372036854775807\""
+    lines[place].replace(pattern, with: "\"\(member)\":\(number)")
+    let (other, broken) = (try empty(harness, "new"), lines)
+    await harness.expectFailure(.invalidArgument, "IMPORT_INVALID") {
+      try await importing(broken, into: other)
+    }
+    await other.close()
+  }
+
   @Test("A log with much goes on in further lines")
   func parts() async throws {
     let harness = try await StoreHarness(.sqlite)

@@ -235,6 +235,37 @@ import Testing
     #expect(chunks == 1)
   }
 
+  @Test("Entries of a deleted integration leave the index, and pruning has an end")
+  func entriesOfDeleted() async throws {
+    var limits = StoreLimits()
+    limits.entityTailEntries = 64
+    let harness = try await StoreHarness(.sqlite, limits: limits)
+    let other = try await harness.addIntegration("contoso")
+    let kept = harness.newID()
+    var report = Report()
+    report.entity = EntityReference(type: "order", id: "kept")
+    try await harness.report(kept, .completed, sequence: 1, report)
+    for number in 0..<400 {
+      report.entity = EntityReference(type: "order", id: "O-\(number)")
+      try await harness.report(harness.newID(), .completed, sequence: 1, report, integration: other)
+    }
+    _ = try await harness.perform(
+      .deleteIntegration(other, logs: .included, principal: "operator:alice"))
+    for _ in 0..<100 {
+      let next = try await harness.perform(.continueDeletion(maximum: 500))
+      if case .deletionContinued(isDone: true) = next { break }
+    }
+    _ = try await prune(harness)
+    let database = try SQLiteConnection(
+      path: harness.scratch.file("data/integrations.db"), mode: .readOnly)
+    let left = try database.rows("SELECT sum(entries) FROM entity_segments").first?.first?.integer
+    #expect(try #require(left) < 130)
+    var query = LogQuery(LogSelection(), limit: 10)
+    query.selection.entityIDs = ["kept"]
+    #expect(try await found(query, harness) == [kept])
+    try await expectWhole(harness)
+  }
+
   @Test("Databases of before know how much there is of each status")
   func migration() async throws {
     let harness = try await StoreHarness(.sqlite)

@@ -213,6 +213,9 @@ enum LogExport {
     _ = try writer.insert(row, into: table, own + columns)
   }
 
+  /// More than any log has of timeline entries or record errors: their sizes add up safely.
+  private static let maximumParts: Int64 = 1 << 32
+
   /// Brings what is kept beside the rows up to date.
   private static func stored(
     _ integration: IntegrationID, _ id: LogID, _ importing: ImportWriter
@@ -220,6 +223,9 @@ enum LogExport {
     let writer = importing.writer
     guard let row = try LogRow.find(writer.database, integration: integration, id: id) else {
       throw ImportFault("the log cannot be read again")
+    }
+    guard (0...maximumParts).contains(row.entries), row.recordErrors <= maximumParts else {
+      throw ImportFault("expected \"timelineCount\" and \"recordErrorCount\" to be counts")
     }
     guard row.status.isFinal == (row.finished != nil) else {
       throw ImportFault("expected \"finishedAt\" for a final status and for no other")

@@ -13,6 +13,8 @@ extension Writer {
 
   /// Removes some logs that are kept no longer, and gives some free pages back.
   func prune(_ budget: PruneBudget, now: Instant) throws -> CommandOutcome {
+    // Runs of schedules that ended in this batch let others go before they are removed.
+    try finishEndedRuns()
     var work = PruneWork(budget)
     if budget.sweeps
       || !pruner.rules.isEmpty && now.milliseconds(since: pruner.swept) >= Pruner.sweepMs
@@ -197,7 +199,9 @@ extension Writer {
   /// Has the index of records compacted where most of it is of logs that are gone.
   private func compactEntities() throws {
     let logs = try database.rows("SELECT sum(logs) FROM action_counts").first?.first?.integer ?? 0
-    try index.compact(forLogs: Int(clamping: logs))
+    try index.compact(forLogs: Int(clamping: logs)) {
+      try database.rows("SELECT integration FROM deletions").compactMap { $0.first?.integer }
+    }
     if index.isCompacting { index.extraEntries = Self.stepEntries }
   }
 
