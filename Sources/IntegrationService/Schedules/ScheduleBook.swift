@@ -70,8 +70,9 @@ final class ScheduleBook: Sendable {
   /// How long a run may take to begin before its action counts as quiet.
   static let graceMs: Int64 = 300_000
 
-  /// By when an integration's actions are to run again, by their types: the earliest time that was
-  /// not handled. A schedule that is paused expects nothing.
+  /// By when an integration's actions are to run again, by their types.
+  ///
+  /// The earliest time that was not handled; a schedule that is paused expects nothing.
   func expected(of integration: IntegrationID) -> [String: Instant] {
     var expected: [String: Instant] = [:]
     for entry in all(of: integration) where !entry.stored.isPaused {
