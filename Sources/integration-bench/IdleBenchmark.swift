@@ -33,9 +33,8 @@ struct IdleBenchmark {
   }
 
   private func waitForPolls(_ answered: () -> UInt32) async throws {
-    let client = try session.operatorClient()
     for _ in 0..<200 {
-      let polling = try await client.listAgents(ListAgentsRequest()).agents.filter(\.polling).count
+      let polling = try await session.pollingAgents()
       if polling >= agents { return }
       let early = answered()
       guard early == 0 else {

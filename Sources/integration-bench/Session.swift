@@ -83,6 +83,18 @@ final class Session {
     return integrations.integrations.reduce(0) { $0 + $1.logs }
   }
 
+  /// How many agents wait in a poll, as the server lists them.
+  func pollingAgents() async throws -> Int {
+    var request = ListAgentsRequest()
+    var polling = 0
+    repeat {
+      let page = try await operatorClient().listAgents(request)
+      polling += page.agents.filter(\.polling).count
+      request.pageToken = page.nextPageToken
+    } while !request.pageToken.isEmpty
+    return polling
+  }
+
   static func createIntegration(over connection: RPCConnection) async throws -> String {
     var request = CreateIntegrationRequest()
     request.name = integration

@@ -88,8 +88,7 @@ struct OwnFigures {
     let bytes = Double(ChildProcess.residentBytes(of: pid) ?? 0)
     let (share, missed) = heartbeats(of: agents, server: pid)
     // Only now, because a list of all agents takes memory itself.
-    let listed = try await session.operatorClient().listAgents(ListAgentsRequest()).agents
-    let polling = listed.filter(\.polling).count
+    let polling = try await session.pollingAgents()
     var fault = missed == 0 ? nil : "\(missed) heartbeats were not answered"
     if polling != agents.count { fault = "\(polling) agents wait, not \(agents.count)" }
     if agents.answered > 0 { fault = "\(agents.answered) polls were answered too early" }
