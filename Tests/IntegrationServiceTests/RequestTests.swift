@@ -28,6 +28,17 @@ struct RequestTests {
     #expect(causes == [.request, .leased, .report, .report])
   }
 
+  @Test("A request begins at the time of its id, by which lists find it")
+  func begins() async throws {
+    let harness = try await Harness()
+    _ = try await harness.agent()
+    for number in 0..<200 {
+      let log = try await harness.request("Q-\(number)")
+      let id = try #require(LogID(log.id))
+      #expect(log.createdAt?.instant == id.time)
+    }
+  }
+
   @Test("A waiting poll gets the request, and waits no longer than it said")
   func waits() async throws {
     let harness = try await Harness()

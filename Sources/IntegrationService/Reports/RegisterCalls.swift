@@ -41,9 +41,12 @@ extension IntegrationService {
     _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
   ) {
     let poll = takePoll(for: command)
+    // Read anew: a log that the command makes has an id of now, and the call's own clock may be a
+    // moment older. The log would begin before the time of its id then, by which lists find it.
+    let now = ServerClock.now
     let taken = store.submit { batch in
       batch.append(
-        call.audited(command), now: call.now.instant,
+        call.audited(command), now: now,
         origin: .completion { outcome in
           if case .failed(let failure) = outcome { return call.fail(RPCError(failure)) }
           guard let response = makeResponse(outcome) else {
@@ -51,7 +54,7 @@ extension IntegrationService {
           }
           call.answer(response)
         })
-      if let poll { Self.append(poll, to: &batch, now: call.now.instant) }
+      if let poll { Self.append(poll, to: &batch, now: now) }
     }
     guard !taken else { return }
     call.fail(RPCError(.busy))

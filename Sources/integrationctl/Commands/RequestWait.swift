@@ -45,7 +45,9 @@ struct RequestWait {
     }
     let times = logs.compactMap(\.createdAt)
     filter.since = times.min()?.timestamp
-    filter.until = times.max().map { WallTime(milliseconds: $0.milliseconds + 1).timestamp }
+    // Lists go by the times of ids, which a server may have made a moment after its clock's time of
+    // the log.
+    filter.until = times.max().map { WallTime(milliseconds: $0.milliseconds + 60_000).timestamp }
     self.filter = filter
     for log in logs { open.insert(log.id) }
     total = open.count
