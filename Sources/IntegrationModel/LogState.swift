@@ -175,7 +175,9 @@ extension LogState {
       let isRepeat = facts.sequence == 0 && facts.repeatsContent
       return isRepeat ? .duplicate : .refuse(.logFinal(status))
     }
-    if isRequest, hold == .none { return .refuse(.leaseLost) }
+    #if !PLANTED_NO_LEASE_CHECK
+      if isRequest, hold == .none { return .refuse(.leaseLost) }
+    #endif
     guard facts.sequence == 0 || facts.sequence == sequence + 1 else {
       return .refuse(.sequenceGap(expected: sequence + 1))
     }
@@ -193,7 +195,11 @@ extension LogState {
     switch lease {
     case .absent: isRequest ? .leaseRequired : nil
     case .unreadable: .leaseLost
-    case .token(let named): named == token ? nil : .leaseLost
+    #if PLANTED_NO_LEASE_CHECK
+      case .token: nil
+    #else
+      case .token(let named): named == token ? nil : .leaseLost
+    #endif
     }
   }
 

@@ -185,7 +185,11 @@ extension StreamConnection {
   }
 
   private func checkSilence(on reactor: isolated Reactor) -> Int64 {
-    let silence = reactor.clock.monotonicNanoseconds - lastHeard
+    #if PLANTED_NO_KEEPALIVE
+      let silence: Int64 = 0
+    #else
+      let silence = reactor.clock.monotonicNanoseconds - lastHeard
+    #endif
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {
       keepaliveExpired(on: reactor)

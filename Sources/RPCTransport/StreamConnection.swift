@@ -49,6 +49,13 @@ open class StreamConnection: EventSource {
 
   /// Takes ownership of a connected, non-blocking socket.
   public init(adopting descriptor: Int32, limits: TransportLimits) {
+    #if PLANTED_UNBOUNDED_WRITE_QUEUE
+      var limits = limits
+      limits.highWaterBytes = .max
+      limits.hardMarkBytes = .max
+      limits.maximumBufferedBytes = .max
+      limits.writeStallTimeout = .seconds(86_400)
+    #endif
     self.limits = limits
     keepaliveNanoseconds = limits.keepaliveInterval.wholeNanoseconds
     super.init(adopting: descriptor)

@@ -116,7 +116,11 @@ public enum FrameParser {
     let length = unsafe UInt32(bigEndian: start.loadUnaligned(as: UInt32.self))
     guard length >= UInt32(FrameHeader.countedBytes) else { return .tooShort(length) }
     guard Int(length) <= maximumFrameBytes else { return .tooLong(length) }
-    guard available - 4 >= Int(length) else { return .incomplete }
+    #if PLANTED_LENGTH_OFF_BY_ONE
+      guard available - 4 >= Int(length) - 1 else { return .incomplete }
+    #else
+      guard available - 4 >= Int(length) else { return .incomplete }
+    #endif
     return .frame(unsafe FrameHeader(reading: start))
   }
 

@@ -84,7 +84,9 @@ final class SyncLoop: Sendable {
   }
 
   private func finish(_ commit: Commit) {
-    teller.tell(commit)
+    #if !PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+      teller.tell(commit)
+    #endif
     leavePlace(commit)
   }
 

@@ -30,6 +30,9 @@ import SQLiteDatabase
   private var leases: UInt64 = 0
   /// Runs of schedules that ended and are not yet taken note of.
   var endedRuns: [EndedRun] = []
+  #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+    var acknowledge: ((Commit) -> Void)?
+  #endif
 
   init(database: SQLiteConnection, limits: StoreLimits) throws {
     self.database = database
@@ -62,6 +65,9 @@ import SQLiteDatabase
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try flush()
       try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
+      #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+        acknowledge?(commit)
+      #endif
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()

@@ -36,6 +36,10 @@ final class WriterLoop: @unchecked Sendable {
     // What a killed server left in the log may be known, but not be on disk.
     try log.sync()
     syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
+    #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+      let teller = teller
+      writer.acknowledge = { teller.tell($0) }
+    #endif
   }
 
   /// Whether nothing is acknowledged any more.

@@ -70,6 +70,9 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   private var byAgent: [ObjectIdentifier: [Token]] = [:]
   private var queues: [QueueKey: Queue] = [:]
   private var nextOrder: UInt64 = 0
+  #if PLANTED_LOST_WAKE_UP
+    private var wakes = 0
+  #endif
 
   /// How many polls there are, leasing ones included.
   var count: Int { polls.count }
@@ -104,6 +107,10 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   ///
   /// Nil when nobody waits for it.
   mutating func wake(integration: Int64, action: Action) -> Poll? {
+    #if PLANTED_LOST_WAKE_UP
+      wakes += 1
+      if wakes.isMultiple(of: 50) { return nil }
+    #endif
     let special = QueueKey(integration: integration, action: action)
     let general = QueueKey(integration: integration, action: nil)
     let candidates = [special, general].compactMap { first(in: $0) }

@@ -1,0 +1,87 @@
+"""Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed or was
+skipped with its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed."""
+import argparse, sys, time, traceback
+
+import catalogue
+from harness import HARNESSES, ROOT, Run, Skipped, Violation
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="Scripts/torture", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Runs the fault harnesses, all of them unless some are named.",
+        epilog="harnesses:\n" + "\n".join(
+            f"  {each.name:9} {each.summary} ({each.seconds} s)" for each in HARNESSES.values()))
+    parser.add_argument("names", nargs="*", metavar="name")
+    parser.add_argument("--seed", type=int, default=1, help="what replays a run (default 1)")
+    parser.add_argument(
+        "--seconds", type=float, help="the bound on a harness's time (default: its own)")
+    parser.add_argument("--short", action="store_true", help="the forms that Scripts/test runs")
+    parser.add_argument(
+        "--programs", default=ROOT / ".build" / "release",
+        help="the folder of the programs (default .build/release)")
+    parser.add_argument("--keep", action="store_true", help="keeps the scratch folders")
+    parser.add_argument(
+        "--controls", action="store_true",
+        help="builds each planted bug (or those named) and shows which harness catches it")
+    return parser.parse_args()
+
+
+def figures_text(run, seconds):
+    parts = [f"seed {run.seed}"]
+    for name, value in run.figures.items():
+        if isinstance(value, float):
+            value = f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+        elif isinstance(value, int):
+            value = f"{value:,}"
+        parts.append(f"{name} {value}")
+    return ", ".join(parts + [f"{seconds:.0f} s"])
+
+
+def run_one(harness, options):
+    """Runs one harness, prints its line, and returns passed, skipped, broken or failed."""
+    default = harness.short_seconds if options.short else harness.seconds
+    seconds = options.seconds if options.seconds is not None else default
+    run = Run(harness.name, options.seed, seconds, options.short, options.programs)
+    said = ""
+    try:
+        harness.function(run)
+        verdict = "passed"
+    except Skipped as skipped:
+        verdict, said = "skipped", str(skipped)
+    except Violation as violation:
+        verdict, said = "broken", str(violation)
+    except Exception:
+        verdict, said = "failed", traceback.format_exc()
+    took = time.monotonic() - run.started
+    keep = options.keep or verdict in ("broken", "failed")
+    run.finish(keep)
+    if said:
+        print(f"{harness.name}: {said}")
+    if keep:
+        print(f"{harness.name}: its files stay in {run.scratch}")
+    print(f"{harness.name}: {verdict}, {figures_text(run, took)}", flush=True)
+    return verdict
+
+
+def main():
+    options = arguments()
+    if options.controls:
+        import controls
+        return controls.show(options)
+    unknown = [name for name in options.names if name not in HARNESSES]
+    if unknown:
+        print(f"no harness is named {', '.join(unknown)}; there are {', '.join(HARNESSES)}",
+              file=sys.stderr)
+        return 2
+    chosen = [HARNESSES[name] for name in options.names] or list(HARNESSES.values())
+    verdicts = [run_one(each, options) for each in chosen]
+    passed, skipped = verdicts.count("passed"), verdicts.count("skipped")
+    print(f"{passed} passed, {len(verdicts) - passed - skipped} failed, {skipped} skipped")
+    if "broken" in verdicts:
+        return 1
+    return 3 if "failed" in verdicts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

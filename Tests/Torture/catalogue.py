@@ -1,0 +1,2 @@
+"""All harnesses, in the order in which they run: importing one registers it."""
+import kill  # noqa: F401
