@@ -24,6 +24,8 @@ def arguments():
     parser.add_argument(
         "--controls", action="store_true",
         help="builds each planted bug (or those named) and shows which harness catches it")
+    parser.add_argument(
+        "--list-short", action="store_true", help="prints the names of those with a short form")
     return parser.parse_args()
 
 
@@ -41,6 +43,9 @@ def figures_text(run, seconds):
 def run_one(harness, options):
     """Runs one harness, prints its line, and returns passed, skipped, broken or failed."""
     default = harness.short_seconds if options.short else harness.seconds
+    if default is None:
+        print(f"{harness.name}: skipped: it has no short form", flush=True)
+        return "skipped"
     seconds = options.seconds if options.seconds is not None else default
     run = Run(harness.name, options.seed, seconds, options.short, options.programs)
     said = ""
@@ -69,6 +74,9 @@ def main():
     if options.controls:
         import controls
         return controls.show(options)
+    if options.list_short:
+        print("\n".join(each.name for each in HARNESSES.values() if each.short_seconds))
+        return 0
     unknown = [name for name in options.names if name not in HARNESSES]
     if unknown:
         print(f"no harness is named {', '.join(unknown)}; there are {', '.join(HARNESSES)}",

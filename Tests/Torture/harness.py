@@ -26,7 +26,8 @@ class Harness:
 
 def harness(name, seconds, short_seconds):
     """Registers a function that takes a Run. `seconds` bound the long form, `short_seconds` the
-    form that the tests run; the function looks at `run.left()` and ends in time by itself."""
+    form that the tests run (None: it takes too long for them); the function looks at `run.left()`
+    and ends in time by itself."""
     def register(function):
         HARNESSES[name] = Harness(name, seconds, short_seconds, function)
         return function

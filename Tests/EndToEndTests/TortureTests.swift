@@ -1,0 +1,38 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+  /// The short forms of the fault harnesses of Tests/Torture, on the release build of the server.
+  @Suite struct TortureTests {
+    static let programs = SourceTree.root + "/.build/release"
+    static let harnesses = ["kill"]
+
+    @Test("A fault harness finds its promises kept", arguments: harnesses)
+    func shortForm(harness: String) async throws {
+      guard FileManager.default.isExecutableFile(atPath: Self.programs + "/integrationd") else {
+        try Test.cancel("no release build of integrationd")
+      }
+      let output = try await torture("--short", "--programs", Self.programs, harness)
+      let said = output.standardOutput + output.standardError
+      #expect(output.end == .code(0), "\(said)")
+      if said.contains("\n\(harness): skipped") { try Test.cancel("\(said)") }
+      #expect(said.contains("\n1 passed, 0 failed"), "\(said)")
+      print(said)
+    }
+
+    @Test("Every harness with a short form is run by the tests")
+    func complete() async throws {
+      let output = try await torture("--list-short")
+      let names = output.standardOutput.split(separator: "\n").map(String.init)
+      #expect(names == Self.harnesses, "\(output.standardError)")
+    }
+
+    private func torture(_ arguments: String...) async throws -> ProgramOutput {
+      // Debian's own Python, for which its packages of protobuf and hypothesis are.
+      try await Program.run(
+        "/usr/bin/python3", ["-B", SourceTree.root + "/Tests/Torture"] + arguments,
+        within: .seconds(100))
+    }
+  }
+}
