@@ -5,8 +5,9 @@ one monotonic clock: invoked, returned) and `outcome`: ok, refused (it had no ef
 
 | op | fields |
 | --- | --- |
-| config | accept, grace: the server's timeouts in seconds; prompt: how long a fitting poll may wait; slack: what clocks and timers may be late |
-| create | log, action, not_before (seconds on the same clock, or null); a retry by an operator: also `of` |
+| config | accept, grace: the server's timeouts in seconds; slack: by how much clocks and timers may
+| | be late; prompt: for how long a request may be queued beside a poll that takes it |
+| create | log, action, not_before (on the same clock, or null); a retry by an operator: also `of` |
 | cancel | log, asked (the agent is asked) |
 | pause | action (null: the whole integration); t0 is that of the pause, t1 that of the resume |
 | poll | agent, actions, lease, requests: list of {log, token, delivery, action} |

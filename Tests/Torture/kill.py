@@ -5,8 +5,8 @@ from client import Connection
 from harness import Violation, harness, quantile
 from kill_agent import ExportingAgent
 from kill_asked import ACTIONS, FINAL, INTEGRATION, Asked, all_logs
-from kill_changes import SIDE, Changes, retry_failures
-from kill_moments import BackUp, Imports, prune, while_starting, while_stopping
+from kill_changes import SIDE, Changes, cancel_some, retry_failures
+from kill_moments import BackUp, Imports, log_bytes, prune, while_starting, while_stopping
 from kill_own import OwnWork
 from schema import STATUS, access_pb2
 from server import Server
@@ -24,7 +24,7 @@ class Storm:
         self.server = Server(run, flags=[
             "--accept-timeout", "500ms", "--grace-time", "500ms", "--prune-interval", "1h"])
         self.ready = [self.server.start()]
-        self.ready_full = []
+        self.ready_full, self.fullest_log = [], 0
         self.own, self.asked, self.changes = OwnWork(), Asked(run.random), Changes()
         self.own_key = self.server.integration(OWN)
         self.asked_key = self._integration_with_retries()
@@ -37,7 +37,7 @@ class Storm:
         self.token = token.secret
         operator.call("SetRetention", rules=[
             dict(status=STATUS.LOG_STATUS_TIMED_OUT, maximum_age_ms=1)])
-        self.changes.compare(operator)  # What is set up so far is no part of any cycle.
+        self.changes.compare(operator, self.server)  # What is set up so far is no part of any cycle.
         operator.close()
         self.began_wall = time.time()
         self.pruned = False
@@ -67,18 +67,19 @@ class Storm:
         clients = self._clients(stop, moment)
         for client in clients:
             client.start()
+        deaths = threading.Thread(
+            target=self._kill_agent, args=(stop, random.Random(run.random.getrandbits(64))))
+        deaths.start()
         if self.backup:
             self.backup.start(sum(entry.acknowledged > 0 and not entry.prunable
                                   for entry in list(self.own.entries.values())))
         stop.wait(run.random.uniform(0.02, 0.6))
-        if run.random.random() < 0.3:
-            self.agent.kill()
-            run.count("agent kills")
         if moment == "stop":
             while_stopping(run, server)
         else:
             server.kill()
         stop.set()
+        deaths.join()
         for client in clients:
             client.join(60)
             if client.is_alive():
@@ -92,13 +93,21 @@ class Storm:
             self.imports.cycle()
         run.count("cycles")
 
+    def _kill_agent(self, stop, random):
+        """Kills the agent now and then; it starts again at once, or finds a server that is gone."""
+        while not stop.wait(random.expovariate(1.5)):
+            self.agent.kill()
+            self.run.count("agent kills")
+            self.agent.start()
+
     def _restart(self):
-        log = self.server.data / "integrations.db-wal"
-        log_bytes = log.stat().st_size if log.exists() else 0
+        recovered = log_bytes(self.server.data / "integrations.db-wal")
         took = self.server.start()
         self.ready.append(took)
-        if log_bytes >= 7 << 20:
+        # The log is copied into the database when it has 8 MiB.
+        if recovered >= 6 << 20:
             self.ready_full.append(took)
+        self.fullest_log = max(self.fullest_log, recovered)
 
     def _clients(self, stop, moment):
         server = self.server
@@ -132,6 +141,8 @@ class Storm:
         try:
             self.agent.ask(operator, random)
             retry_failures(operator, self.began_wall)
+            if random.random() < 0.3:
+                cancel_some(operator, self.began_wall, ACTIONS[1])
             while not stop.wait(0.05):
                 self.agent.ask(operator, random)
         except Exception as error:  # What is unknown of these is asked again by nobody.
@@ -161,7 +172,7 @@ class Storm:
             operator, self.server.tcp, self.asked_key, found))
         self.asked.compare(operator, touched)
         self.asked.compare_open(operator)
-        self.changes.compare(operator)
+        self.changes.compare(operator, self.server)
         self.failed_logs = [
             id for id, log in stored.items() if log.status == STATUS.LOG_STATUS_FAILED][:3]
         if self.backup:
@@ -243,6 +254,7 @@ def kill(run):
     run.figure("quotes", exported)
     run.figure("ready p50 ms", quantile(storm.ready, 0.5) * 1000)
     run.figure("ready p99 ms", quantile(storm.ready, 0.99) * 1000)
-    run.figure("with a full WAL", len(storm.ready_full))
-    run.figure("p99 ms then", quantile(storm.ready_full, 0.99) * 1000)
+    run.figure("starts with a full WAL", len(storm.ready_full))
+    run.figure("p99 ms of those", quantile(storm.ready_full, 0.99) * 1000)
+    run.figure("fullest WAL MiB", storm.fullest_log / 2**20)
     storm.server.stop()

@@ -17,7 +17,7 @@ class ExportingAgent:
     def __init__(self, run, server):
         self.run, self.server = run, server
         self.program = run.programs / "customsoft-agent"
-        if not self.program.exists():  # Planted builds have the server alone; the agent is the same.
+        if not self.program.exists():  # A planted build has the server alone.
             self.program = ROOT / ".build" / "release" / "customsoft-agent"
         if not self.program.exists():
             raise FileNotFoundError(f"{self.program}: build the product customsoft-agent first")
@@ -36,7 +36,7 @@ class ExportingAgent:
         """Starts the agent; its server may be away."""
         if self.process is not None and self.process.poll() is None:
             return
-        if self.process is not None and self.process.returncode > 0:
+        if self.process is not None and self.process.returncode != -signal.SIGKILL:
             raise Violation(
                 f"the agent ended with {self.process.returncode}: "
                 f"{(self.folder / 'stderr').read_text()[-2000:]}")

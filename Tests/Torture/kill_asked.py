@@ -47,16 +47,23 @@ class Asked:
                     self.asks[key] = self.open[key] = self.unknown[key] = ask
                 self.ask(operator, ask)
                 if random.random() < 0.1:
-                    answer = operator.call("CancelRequest", id=ask.log, reason="not needed")
-                    ask.withdrawn = not answer.asked_agent
+                    self._withdraw(operator, ask)
         except Gone:
             pass
         except Refused as refusal:
-            # Ended before the cancellation came, or the server stops: either is well.
-            if refusal.code != UNAVAILABLE and refusal.reason != "REQUEST_NOT_OPEN":
+            if refusal.code != UNAVAILABLE:
                 self.faults.append(str(refusal))
         finally:
             operator.close()
+
+    @staticmethod
+    def _withdraw(operator, ask):
+        try:
+            answer = operator.call("CancelRequest", id=ask.log, reason="not needed")
+            ask.withdrawn = not answer.asked_agent
+        except Refused as refusal:
+            if refusal.reason != "REQUEST_NOT_OPEN":  # It may have ended just now.
+                raise
 
     def ask(self, operator, ask):
         """Asks, or asks again with the same key; returns whether it was there."""
@@ -168,7 +175,8 @@ class Asked:
         for ask in list(self.unknown.values()):
             duplicate = self.ask(operator, ask)
             if duplicate != (ask.key in stored):
-                raise Violation(f"{ask.key} again: duplicate {duplicate}, stored {ask.key in stored}")
+                raise Violation(
+                    f"{ask.key} again: duplicate {duplicate}, stored {ask.key in stored}")
             found += duplicate
         connection = Connection(address, key)
         for (log, _, sequence), (agent, report) in sorted(

@@ -1,5 +1,5 @@
 """Operators' changes under kills: for each thing that operators set, what it may be by the book."""
-from client import UNAVAILABLE, Connection, Gone, Refused
+from client import UNAUTHENTICATED, UNAVAILABLE, Connection, Gone, Refused
 from harness import Violation
 from kill_asked import INTEGRATION, pages
 from schema import access_pb2, types_pb2
@@ -17,7 +17,7 @@ class Changes:
         self.audited = {}   # method -> [acknowledged, unknown]
         self.audit_end = ""
         self.live_keys, self.live_tokens, self.schedules = [], [], []
-        self.notes, self.last_handled = {}, None
+        self.notes, self.secrets, self.audit_number = {}, {}, 0
         self.faults = []
 
     def change(self, operator, cell, value, method, **fields):
@@ -75,13 +75,15 @@ class Changes:
             key = self.live_keys.pop(0)
             self.change(operator, ("key", key), False, "RevokeKey", key_id=key)
         # A key whose creation is unknown may count; then the limit is a fair answer.
+        method = random.choice(["CreateKey", "RotateKey"])
         try:
-            answer = self.change(operator, "keys made", None, "CreateKey", integration=SIDE)
+            answer = self.change(operator, "keys made", None, method, integration=SIDE)
         except Refused as refusal:
             if refusal.reason != "TOO_MANY_KEYS":
                 raise
             return
         self.live_keys.append(answer.key.id)
+        self.secrets[answer.key.id] = answer.secret
         self.cells["key", answer.key.id] = {True}
 
     def _token(self, operator, random, logs, number):
@@ -115,7 +117,6 @@ class Changes:
     def _handle(self, operator, random, logs, number):
         log = logs()
         if log:
-            self.last_handled = log
             handled = random.random() < 0.7
             self.cells.setdefault(("handled", log), {False})
             # Saying what is so already is no change, and leaves no entry in the audit.
@@ -125,7 +126,7 @@ class Changes:
 
     # ---- Comparison ----
 
-    def compare(self, operator):
+    def compare(self, operator, server):
         """Reads every cell that was touched; one that has a value which it may not have is a
         violation."""
         if self.faults:
@@ -155,7 +156,8 @@ class Changes:
                 handled[name] = None
         for log in handled:
             self._compare_log(operator, log)
-        self._forget(operator, keys, tokens, schedules)
+        self._compare_secrets(server, keys)
+        self._forget(keys, tokens, schedules)
         self._compare_audit(operator)
 
     def _settle(self, cell, value, others=frozenset()):
@@ -176,7 +178,7 @@ class Changes:
         if ("handled", log) in self.cells:
             self._settle(("handled", log), found.log.handled)
 
-    def _forget(self, operator, keys, tokens, schedules):
+    def _forget(self, keys, tokens, schedules):
         """What was compared once stays in the store; only what is live is looked at again."""
         for cell in list(self.cells):
             if isinstance(cell, tuple):
@@ -199,7 +201,7 @@ class Changes:
             if not page.next_page_token:
                 break
             token = page.next_page_token
-        first = getattr(self, "audit_number", 0)
+        first = self.audit_number
         fresh = [entry for entry in entries if entry.number > first]
         for place, entry in enumerate(fresh, first + 1):
             if entry.number != place:
@@ -218,11 +220,36 @@ class Changes:
                     f"{count} entries of {method}; {acknowledged} acknowledged, {unknown} unknown")
         self.audited = {}
 
-    def secrets_work(self, server, secret):
-        """An acknowledged key opens a connection after the restart."""
-        connection = Connection(server.tcp, secret)
-        connection.call("Heartbeat", agent_id="side-1", instance_id="i", interval_ms=60000)
-        connection.close()
+    def _compare_secrets(self, server, keys):
+        """A key that was told opens a connection after the restart, and one that is revoked does
+        not."""
+        for key, secret in self.secrets.items():
+            connection = Connection(server.tcp, secret)
+            try:
+                connection.call(
+                    "Heartbeat", agent_id="side-1", instance_id="i", interval_ms=60000)
+                works = True
+            except Refused as refusal:
+                works = refusal.code != UNAUTHENTICATED
+            finally:
+                connection.close()
+            if works != keys[key]:
+                raise Violation(f"key {key} works: {works}; it is live: {keys[key]}")
+        self.secrets = {}
+
+
+def cancel_some(operator, since_seconds, action):
+    """A cancellation of many in steps; what it cancels ends like any other request."""
+    token = ""
+    while True:
+        step = operator.call(
+            "CancelRequests", filter=dict(
+                integrations=[INTEGRATION], action_types=[action],
+                since=dict(seconds=int(since_seconds))),
+            page_size=20, page_token=token, reason="too many")
+        token = step.next_page_token
+        if not token:
+            return
 
 
 def retry_failures(operator, since_seconds, reason="again"):

@@ -1,6 +1,6 @@
 """The other moments at which a server is killed: while it starts, stops, backs up, prunes and
 imports; with what must hold of each afterwards."""
-import os, signal, sqlite3, subprocess, threading
+import os, signal, sqlite3, struct, subprocess, threading, time
 
 from client import CREDIT, MESSAGE, REPLY, Connection, Gone, Refused, frame, uuid7
 from harness import Violation
@@ -32,6 +32,27 @@ def while_stopping(run, server):
     if code != 0:
         raise Violation(f"integrationd ended with {code} after SIGTERM: {server.error_text()}")
     run.count("clean stops")
+
+
+def log_bytes(path):
+    """How much of a write-ahead log belongs to it as it is now, by the salts of its frames; what is
+    behind them is left from before the last checkpoint."""
+    try:
+        log = open(path, "rb")
+    except FileNotFoundError:
+        return 0
+    with log:
+        header = log.read(32)
+        if len(header) < 32:
+            return 0
+        page, salts = struct.unpack(">I", header[8:12])[0], header[16:24]
+        frames = 0
+        while True:
+            log.seek(32 + frames * (24 + page))
+            frame_header = log.read(24)
+            if len(frame_header) < 24 or frame_header[8:16] != salts:
+                return frames * page
+            frames += 1
 
 
 class BackUp:
@@ -103,7 +124,7 @@ class Imports:
     """Imports into a second server that is killed somewhere in them: all of it or nothing."""
 
     def __init__(self, run):
-        self.run, self.number = run, 0
+        self.run, self.number, self.took = run, 0, 0.1
         source = Server(run, name="source")
         source.start()
         key = source.integration("erp")
@@ -132,7 +153,9 @@ class Imports:
         self.number += 1
         server = Server(self.run, name=f"import-{self.number}")
         server.start()
-        killer = threading.Timer(self.run.random.uniform(0.0, 0.12), server.kill)
+        # Anywhere in an import of its usual length, and sometimes behind its end.
+        delay = self.run.random.uniform(0.0, 1.3 * self.took)
+        killer = threading.Timer(delay, server.kill)
         killer.start()
         finished = self._import(server)
         killer.join()
@@ -142,8 +165,11 @@ class Imports:
             raise Violation(
                 f"{found} of 1500 logs after a killed import; finished: {finished}")
         self.run.count("imports" if found else "imports cut off")
+        began = time.monotonic()
         if not found and not self._import(server) or self._logs(server) != 1500:
             raise Violation("an import after a killed one did not bring all logs")
+        if not found:
+            self.took = time.monotonic() - began
         server.check()
         server.kill()
 

@@ -169,7 +169,7 @@ class OwnWork:
 
     def repeat(self, connection, agent, unknown, may_be_pruned):
         """Sends what was not answered again, with the same ids and sequences; `duplicate` must say
-        whether it was stored; then finishes what is in the middle. Returns how many were stored."""
+        whether it was stored; then finishes what is in the middle. Returns how many were."""
         found, entries = 0, [self.entries[log] for log in unknown]
         for entry, duplicate in self._sent_again(connection, agent, entries):
             was_stored = unknown[entry.id] >= entry.sent
@@ -183,7 +183,7 @@ class OwnWork:
                 entry.sent += 1
             for entry, duplicate in self._sent_again(connection, agent, unfinished):
                 if duplicate:
-                    raise Violation(f"report {entry.sent} of {entry.id} was there before it was sent")
+                    raise Violation(f"report {entry.sent} of {entry.id} is a duplicate at once")
         self.fresh = []
         return found
 
