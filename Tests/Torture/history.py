@@ -120,7 +120,7 @@ class Stage:
         for thread in threads:
             thread.start()
         operator = self.server.operator()
-        # A lease lasts 2 s and is lost 5 times at most; what is left then, the checker names.
+        # Nobody holds anything for long now: bad agents are gone. What is left, the checker names.
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline and (
                 operator.call("ListRequests", page_size=1).requests):

@@ -118,7 +118,8 @@ class Agent(Actor):
         actions = list(self.actions)
         if self.habits:
             actions = self.random.sample(actions, self.random.randint(1, len(actions)))
-        lease_ms = self.random.randint(1000, 2000)
+        # A long one comes back only because its holder is gone.
+        lease_ms = 600_000 if self.random.random() < 0.15 else self.random.randint(1000, 2000)
         fields = dict(
             agent_id=self.name, action_types=actions, lease_ms=lease_ms,
             maximum_requests=self.random.randint(1, 4), wait_ms=self.random.randint(*self.wait_ms))

@@ -1,14 +1,15 @@
 """SIGKILL of server and agents at random moments under mixed load, with the ledger outside."""
 import random, threading, time
 
-from client import Connection
+from client import CALL, Connection, frame, hello
 from harness import Violation, harness, quantile
 from kill_agent import ExportingAgent
 from kill_asked import ACTIONS, FINAL, INTEGRATION, Asked, all_logs
 from kill_changes import SIDE, Changes, cancel_some, retry_failures
 from kill_moments import BackUp, Imports, log_bytes, prune, while_starting, while_stopping
 from kill_own import OwnWork
-from schema import STATUS, access_pb2
+from kill_shot import Shooter
+from schema import METHODS, STATUS, access_pb2
 from server import Server
 
 OWN = "erp"
@@ -31,7 +32,7 @@ class Storm:
         self.server.integration(SIDE)
         self.agent = ExportingAgent(run, self.server)
         self.agent.wait_until_registered()
-        self.imports = None
+        self.imports, self.shooter = None, Shooter(run)
         operator = self.server.operator()
         token = operator.call("CreateToken", name="torture", role=access_pb2.ROLE_ADMIN)
         self.token = token.secret
@@ -76,6 +77,8 @@ class Storm:
         stop.wait(run.random.uniform(0.02, 0.6))
         if moment == "stop":
             while_stopping(run, server)
+        elif run.random.random() < 0.5:
+            self._kill_at_a_reply()
         else:
             server.kill()
         stop.set()
@@ -92,6 +95,18 @@ class Storm:
             self.imports = self.imports or Imports(run)
             self.imports.cycle()
         run.count("cycles")
+
+    def _kill_at_a_reply(self):
+        """The server dies at the moment at which it has acknowledged a batch."""
+        entries = self.own.large_entries(self.run.random)
+        method = METHODS["ReportLogBatch"]
+        call = method.request(agent_id="own-1", reports=[each.reports[0] for each in entries])
+        acknowledged = self.shooter.kill(self.server, hello(self.own_key) + frame(
+            CALL, method.id, 1, 30000, call.SerializeToString()))
+        for entry in entries:
+            entry.acknowledged = int(acknowledged)
+        self.run.count("kills at a reply", int(acknowledged))
+        self.server.kill()
 
     def _kill_agent(self, stop, random):
         """Kills the agent now and then; it starts again at once, or finds a server that is gone."""
@@ -113,12 +128,14 @@ class Storm:
         server = self.server
         seeded = [random.Random(self.run.random.getrandbits(64)) for _ in range(8)]
         operators = [server.operator() for _ in range(3)]
+        # Agents that do not come back before their leases are somebody else's.
+        turn = f"{self.run.figures.get('cycles', 0) % 50}"
         lanes = [
             (self.own.report_singly, server.tcp, self.own_key, "own-1", seeded[0], stop),
             (self.own.report_singly, server.unix, self.own_key, "own-2", seeded[1], stop),
             (self.own.report_batches, server.tcp, self.own_key, "own-3", seeded[2], stop),
-            (self.asked.work, server.tcp, self.asked_key, "worker-1", seeded[3], stop),
-            (self.asked.work, server.unix, self.asked_key, "worker-2", seeded[4], stop),
+            (self.asked.work, server.tcp, self.asked_key, f"tcp-{turn}", seeded[3], stop),
+            (self.asked.work, server.unix, self.asked_key, f"unix-{turn}", seeded[4], stop),
             (self.asked.create, operators[0], stop, seeded[5]),
             (self.changes.run, Connection(server.tcp, self.token), stop, seeded[6], self._failed),
             (self._quotes, operators[1], stop, seeded[7]),

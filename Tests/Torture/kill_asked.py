@@ -8,6 +8,8 @@ from schema import STATUS, types_pb2
 INTEGRATION = "crm"
 ACTIONS = ("export_quote", "import_contact")
 OPEN_AT_MOST = 120
+# Longer than a run: what a killed agent held comes back because its connection is gone.
+LEASE_MS = 3_600_000
 FINAL = {STATUS.LOG_STATUS_COMPLETED, STATUS.LOG_STATUS_FAILED, STATUS.LOG_STATUS_CANCELLED,
          STATUS.LOG_STATUS_TIMED_OUT}
 
@@ -83,7 +85,8 @@ class Asked:
         try:
             while not stop.is_set():
                 polled = connection.call(
-                    "PollRequests", agent_id=agent, maximum_requests=8, wait_ms=200, lease_ms=2000)
+                    "PollRequests", agent_id=agent, maximum_requests=8, wait_ms=200,
+                    lease_ms=LEASE_MS)
                 for request in polled.requests:
                     self.taken += 1
                     self._report(connection, agent, request, 1, STATUS.LOG_STATUS_IN_PROGRESS)

@@ -129,6 +129,19 @@ class OwnWork:
         finally:
             connection.close()
 
+    def large_entries(self, random, count=300):
+        """Logs for one batch whose commit takes long, all of them sent as far as the book knows."""
+        entries = []
+        for _ in range(count):
+            log = uuid7(random)
+            entry = Entry(log, [dict(
+                log_id=log, sequence=1, action_type="export_order", status_message="x" * 2000,
+                entity=dict(type="order", id=log[-6:]), status=STATUS.LOG_STATUS_COMPLETED)])
+            entry.sent = 1
+            self.add(entry)
+            entries.append(entry)
+        return entries
+
     # ---- Comparison ----
 
     def compare(self, stored, may_be_pruned):
