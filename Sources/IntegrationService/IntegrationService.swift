@@ -90,6 +90,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     retention.set(try await store.retention().rules)
     timer.schedule(.prune, after: configuration.limits.pruneInterval)
+    awaitHolders(stored.holders)
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)

@@ -210,6 +210,8 @@ public struct StoreCatalog: Sendable {
   public var actions: [StoredAction] = []
   /// All agents.
   public var agents: [StoredAgent] = []
+  /// Agents that hold leases.
+  public var holders: [(IntegrationID, String)] = []
   /// All schedules.
   public var schedules: [StoredSchedule] = []
   /// Running logs that operators want stopped.

@@ -23,6 +23,7 @@ final class Reader {
     catalog.tokens = try CatalogRows.tokens(database)
     catalog.actions = try CatalogRows.actions(database).map(\.1)
     catalog.agents = try CatalogRows.agents(database)
+    catalog.holders = try holders()
     catalog.schedules = try ScheduleRows.all(database)
     catalog.cancelWishes = try cancelWishes()
     catalog.queuedActions = try queuedActions()
@@ -32,6 +33,19 @@ final class Reader {
       try !database.rows("SELECT 1 FROM deletions WHERE done = 0 LIMIT 1").isEmpty
     catalog.schemaVersion = Schema.version
     return catalog
+  }
+
+  private func holders() throws -> [(IntegrationID, String)] {
+    let rows = try database.statement(
+      """
+      SELECT integration, agent_id FROM agents
+      WHERE id IN (SELECT agent FROM requests WHERE hold IN (1, 2))
+        AND integration IN (SELECT id FROM integrations)
+      """)
+    defer { rows.reset() }
+    var found: [(IntegrationID, String)] = []
+    while try rows.step() { found.append((rows.integer(0), rows.text(1))) }
+    return found
   }
 
   private func cancelWishes() throws -> [CancelWish] {

@@ -66,6 +66,8 @@ import SQLiteDatabase
       try flush()
       try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+        finishEvents()
+        swap(&events, &commit.events)
         acknowledge?(commit)
       #endif
       try database.statement("COMMIT").run()
@@ -73,8 +75,10 @@ import SQLiteDatabase
       database.rollBack()
       throw error
     }
-    finishEvents()
-    swap(&events, &commit.events)
+    #if !PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
+      finishEvents()
+      swap(&events, &commit.events)
+    #endif
   }
 
   /// Writes what is kept beside rows, inside the open transaction.

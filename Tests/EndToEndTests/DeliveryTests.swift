@@ -114,6 +114,32 @@ extension EndToEnd {
       #expect(again.delivery == 2)
     }
 
+    enum Return: CaseIterable { case never, once }
+
+    @Test(
+      "What an agent held when the server was killed is delivered again once it is gone too",
+      arguments: Return.allCases)
+    func serverKilled(holderReturns: Return) async throws {
+      let stage = try await Stage(flags: ["--grace-time", "200ms"])
+      let key = try await stage.createIntegration()
+      let first = try RawAgent("first", stage, key: key)
+      try first.register()
+      let log = try await ask(stage)
+      let held = try #require(Delivered(try first.poll()))
+      #expect(try first.report(held, sequence: 1, status: 2)?.number == 0)
+      try await stage.killServer()
+      try await stage.restartServer()
+      if holderReturns == .once {
+        let back = try RawAgent("first", stage, key: key)
+        #expect(RawFields(try back.beat(held)?.payload ?? [])?.text(3) == "", "it is still held")
+      }
+      // Long before the lease of a minute runs out.
+      let second = try RawAgent("second", stage, key: key)
+      let again = try #require(Delivered(try second.poll()))
+      #expect(again.logID == log)
+      #expect(again.delivery == 2)
+    }
+
     @Test("A poll that waits hears of a pause, and of the request when it ends")
     func pause() async throws {
       let stage = try await Stage()

@@ -56,6 +56,23 @@ struct CommitTests {
     await stage.end()
   }
 
+  @Test("A poll brings a request that was stored before its lease, though after its call came")
+  func pollBehindRequest() async throws {
+    let stage = try await Stage()
+    stage.store.keepOut()
+    async let polled = stage.poll(waitMs: 3_000)
+    try await eventually("the lease is on its way") {
+      stage.store.waitingSubmits == 1 ? true : nil
+    }
+    // The store keeps milliseconds: the request is of a later one than the poll.
+    let came = ServerClock.now
+    try await eventually("a later millisecond") { ServerClock.now > came ? true : nil }
+    let log = await stage.storeRequest()
+    stage.store.admit()
+    #expect(try await polled.requests.map(\.logID) == [log])
+    await stage.end()
+  }
+
   @Test("Heartbeats without leases commit nothing")
   func heartbeat() async throws {
     let stage = try await Stage()

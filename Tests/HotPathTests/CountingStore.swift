@@ -9,6 +9,8 @@ final class CountingStore: IntegrationStore {
   private let store: SQLiteStore
   private let total = Atomic<Int>(0)
   private let gate = Mutex<DispatchSemaphore?>(nil)
+  private let door = Mutex<DispatchSemaphore?>(nil)
+  private let atDoor = Atomic<Int>(0)
 
   /// Commits so far.
   var commits: Int { total.load(ordering: .acquiring) }
@@ -24,6 +26,30 @@ final class CountingStore: IntegrationStore {
       gate?.signal()
       gate = nil
     }
+  }
+
+  /// How many submits wait for `admit`.
+  var waitingSubmits: Int { atDoor.load(ordering: .acquiring) }
+
+  /// Keeps what is submitted outside until `admit`, but for `submitAtOnce`.
+  func keepOut() { door.withLock { $0 = DispatchSemaphore(value: 0) } }
+
+  /// Lets in what is submitted.
+  func admit() {
+    door.withLock { door in
+      door?.signal()
+      door = nil
+    }
+  }
+
+  func submitAtOnce(_ fill: (inout CommandBatch) -> Void) -> Bool { store.submit(fill) }
+
+  private func passDoor() {
+    guard let door = door.withLock({ $0 }) else { return }
+    atDoor.add(1, ordering: .acquiringAndReleasing)
+    door.wait()
+    door.signal()
+    atDoor.subtract(1, ordering: .acquiringAndReleasing)
   }
 
   private func passGate() {
@@ -55,7 +81,10 @@ final class CountingStore: IntegrationStore {
   }
 
   func start(observer: any CommitObserver) { store.start(observer: Observer(self, observer)) }
-  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { store.submit(fill) }
+  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool {
+    passDoor()
+    return store.submit(fill)
+  }
   func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }
   func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {

@@ -1,5 +1,6 @@
 import Credentials
 import IntegrationAPI
+import IntegrationStore
 import RPCInProcess
 import RPCServer
 import RPCWire
@@ -64,10 +65,10 @@ final class Stage: Sendable {
     await store.close()
   }
 
-  func poll() async throws -> PollRequestsResponse {
+  func poll(waitMs: UInt32 = 60_000) async throws -> PollRequestsResponse {
     var request = PollRequestsRequest()
     request.agentID = "agent-1"
-    request.waitMs = 60_000
+    request.waitMs = waitMs
     return try await agent.pollRequests(request)
   }
 
@@ -88,6 +89,24 @@ final class Stage: Sendable {
     request.entity = Entity()
     request.entity?.id = entity
     return try await operators.createRequest(request).log ?? ActionLog()
+  }
+
+  /// Stores a request while other submits are kept out; returns the log's id.
+  func storeRequest() async -> String {
+    let integration = service.catalogue.integration(named: Self.integration)?.id ?? 0
+    let id = IntegrationService.newLogID()
+    let command = CreateRequest(
+      integration: integration, actionType: "export_quote", logID: id,
+      entity: EntityReference(type: "quote", id: "Q-1"), input: "", idempotencyKey: "",
+      notBefore: nil, principal: "operator:local")
+    await withCheckedContinuation { continuation in
+      _ = store.submitAtOnce { batch in
+        batch.append(
+          .createRequest(command), now: ServerClock.now,
+          origin: .completion { _ in continuation.resume() })
+      }
+    }
+    return id.description
   }
 
   func untilPollWaits() async throws {

@@ -120,6 +120,23 @@ extension IntegrationService {
       if record.connections.load(ordering: .sequentiallyConsistent) > 0 { agentConnected(record) }
     }
   }
+
+  /// A server that starts has no connection: who holds leases is given the grace time from now on
+  /// to come back, however the last server ended.
+  ///
+  /// Called before calls come, and before deadlines are looked at: the grace time of a connection
+  /// that the last server closed when it stopped has not passed for its agent.
+  func awaitHolders(_ holders: [(IntegrationID, String)]) {
+    let now = ServerClock.now
+    for (integration, id) in holders {
+      guard let record = agents.find(integration: integration, id: id) else { continue }
+      record.mayHoldLeases.store(true, ordering: .relaxed)
+      record.isLost.store(true, ordering: .sequentiallyConsistent)
+      _ = store.submit { batch in
+        batch.append(.connectionLost(integration, agentID: id), now: now, origin: .none)
+      }
+    }
+  }
 }
 
 // MARK: - Connections

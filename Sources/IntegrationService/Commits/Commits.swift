@@ -41,7 +41,7 @@ extension IntegrationService: CommitObserver {
     // Want of space refuses a batch as a whole.
     if outcomes.first?.isStorageFull == true { noteFullDisk() }
     Self.dropDelivered(&available, outcomes)
-    if !available.isEmpty { lease(polls.wake(available), now: ServerClock.now) }
+    if !available.isEmpty { lease(polls.wake(available)) }
     tails.publish(events, catalogue)
   }
 

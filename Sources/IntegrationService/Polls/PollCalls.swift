@@ -30,13 +30,18 @@ extension IntegrationService {
     guard polls.add(poll, maximum: configuration.limits.maximumWaitingPolls) else {
       return call.fail(.tooManyPolls(maximum: configuration.limits.maximumWaitingPolls))
     }
-    lease([poll], now: now.instant)
+    lease([poll])
   }
 
   /// Adds a lease command for each poll; polls that the store does not take are failed.
-  func lease(_ waiting: [PollDesk.Poll], now: Instant) {
+  ///
+  /// A lease sees what can be delivered at its time. It takes the time where the order of commands
+  /// is made, so that no request that was submitted before is later: the call's own clock may be a
+  /// moment older, and what that lease left out would wake nobody, its poll being under way.
+  func lease(_ waiting: [PollDesk.Poll]) {
     guard !waiting.isEmpty else { return }
     let taken = store.submit { batch in
+      let now = ServerClock.now
       for poll in waiting { Self.append(poll, to: &batch, now: now) }
     }
     guard !taken else { return }

@@ -41,10 +41,10 @@ extension IntegrationService {
     _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
   ) {
     let poll = takePoll(for: command)
-    // Read anew: a log that the command makes has an id of now, and the call's own clock may be a
-    // moment older. The log would begin before the time of its id then, by which lists find it.
-    let now = ServerClock.now
     let taken = store.submit { batch in
+      // Read anew: a log that the command makes has an id of now, and the call's own clock may be a
+      // moment older. The log would begin before the time of its id then, by which lists find it.
+      let now = ServerClock.now
       batch.append(
         call.audited(command), now: now,
         origin: .completion { outcome in
