@@ -6,6 +6,9 @@ from harness import HARNESSES, ROOT
 # A bug of `plantedBugs` in Package.swift -> the harness that must catch it.
 CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
+    "ignore-failed-sync": "storage",
+    "no-log-renewal": "storage",
+    "synchronous-normal": "power",
 }
 
 

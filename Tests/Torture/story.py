@@ -1,6 +1,6 @@
 """What agents and operators do on a server in a power or storage run, by the seed, and what they
 were promised for it."""
-from client import Gone, Refused, uuid7
+from client import RESOURCE_EXHAUSTED, Gone, Refused, uuid7
 from promises import ABSENT, REPORTED, Broken, Client, audited, checked, found_on, notes_of
 from schema import STATUS
 
@@ -26,8 +26,10 @@ class Story:
         self.number = 0
         self.has_actions = False
         self.operator = self.agent = None
-        # Says whether an acknowledgement may still come; see storage.py.
+        # Hears of each acknowledgement, and says which codes a refusal may have; see storage.py.
         self.acknowledged = lambda method: None
+        self.tolerated = {RESOURCE_EXHAUSTED}
+        self.new_round = lambda: None
 
     # ---- Sending ----
 
@@ -75,7 +77,7 @@ class Story:
             answered(code == 0)
             if code == 0:
                 self.acknowledged("ReportLog")
-            elif reply.reason == "LEASE_LOST" or reply.code != 8:
+            elif code not in self.tolerated:
                 raise Broken(f"a report was refused: {reply}")
         self.agent.send("ReportLog", took, agent_id=AGENT, report=report)
 
@@ -86,6 +88,7 @@ class Story:
         try:
             self.operator = Client(server.unix)
             self.touched.clear()
+            self.new_round()
             self.prepare(server)
             for _ in range(rounds):
                 self.round(most)
@@ -114,6 +117,7 @@ class Story:
     def round(self, most):
         """Some reports and some changes in flight at once, then all answers."""
         self.touched.clear()
+        self.new_round()
         for _ in range(self.random.randrange(1, most)):
             self.random.choice((self.report_new, self.report_new, self.report_more))()
         for deed in self.random.choices(self.deeds(), k=self.random.randrange(1, 6)):
