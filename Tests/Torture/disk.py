@@ -60,8 +60,6 @@ class DiskServer(Server):
         shutil.rmtree(self.root, ignore_errors=True)
         self.forget()
         (self.root / "backups").mkdir(parents=True)
-        import os
-        if not os.environ.get("NODATA"): self.data.mkdir()
 
     def forget(self):
         """What a killed process left undone is forgotten."""
