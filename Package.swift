@@ -25,6 +25,7 @@ let plantedBugs = [
   "missing-role-check": "IntegrationService",
   "no-keepalive": "RPCTransport",
   "no-lease-check": "IntegrationModel",
+  "no-log-renewal": "SQLiteStore",
   "no-utf8-check": "ProtobufRuntime",
   "synchronous-normal": "SQLiteStore",
   "unbounded-write-queue": "RPCTransport",

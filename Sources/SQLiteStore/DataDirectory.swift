@@ -39,10 +39,10 @@ final class DataDirectory: Sendable {
   }
 
   private static func create(_ path: String) throws(StoreError) {
-    if unsafe mkdir(path, 0o700) == 0 { return }
+    if unsafe mkdir(path, 0o700) == 0 { return try syncParent(of: path) }
     if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
       try create(String(path[..<slash]))
-      if unsafe mkdir(path, 0o700) == 0 { return }
+      if unsafe mkdir(path, 0o700) == 0 { return try syncParent(of: path) }
     }
     guard errno == EEXIST else { throw systemError("create", path) }
     var information = stat()
@@ -50,6 +50,17 @@ final class DataDirectory: Sendable {
     guard information.st_mode & S_IFMT == S_IFDIR else {
       throw StoreError(.notADirectory, "\(path) is not a directory; name one as data directory")
     }
+  }
+
+  /// Brings a new directory's name to disk, without which a power failure takes it away with
+  /// everything in it.
+  private static func syncParent(of path: String) throws(StoreError) {
+    let slash = path.lastIndex(of: "/")
+    let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let file = unsafe open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard file >= 0 else { throw systemError("open", parent) }
+    defer { Glibc.close(file) }
+    guard fsync(file) == 0 else { throw systemError("bring to disk", parent) }
   }
 
   private static func systemError(

@@ -14,11 +14,40 @@ final class WriteAheadLog: Sendable {
   /// Opens the log of a database; the writer has made it.
   init(database: String) throws(StoreError) {
     path = database + "-wal"
-    file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    file = unsafe open(path, O_RDWR | O_CLOEXEC)
     guard file >= 0 else { throw Self.error("open", path) }
   }
 
   deinit { close(file) }
+
+  /// Writes what the log holds once more, and waits until it is on disk; before the first commit.
+  ///
+  /// What an earlier process left may stand in the system's cache alone. Where its sync failed, the
+  /// cache calls those pages clean: no later sync writes them, reads still show them, and a power
+  /// failure would take them away with every commit behind them. The bytes stay the same, so a
+  /// power failure in the middle of this harms nothing.
+  func renew() throws(StoreError) {
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var offset = 0
+    while true {
+      let count = unsafe pread(file, &buffer, buffer.count, off_t(offset))
+      guard count >= 0 else { throw Self.error("read", path) }
+      guard count > 0 else { return try sync() }
+      var done = 0
+      while done < count {
+        let written = unsafe buffer.withUnsafeBytes { bytes in
+          unsafe pwrite(
+            file, bytes.baseAddress! + done, count - done, off_t(offset + done))
+        }
+        if written < 0, errno == EINTR { continue }
+        // A full file system that never writes in place has no room for this; reads can go on.
+        if written < 0, errno == ENOSPC { return try sync() }
+        guard written > 0 else { throw Self.error("write", path) }
+        done += written
+      }
+      offset += count
+    }
+  }
 
   /// Waits until the log is on disk.
   ///

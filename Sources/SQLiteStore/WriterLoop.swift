@@ -34,7 +34,11 @@ final class WriterLoop: @unchecked Sendable {
     let log = try WriteAheadLog(database: directory.database)
     self.log = log
     // What a killed server left in the log may be known, but not be on disk.
-    try log.sync()
+    #if PLANTED_NO_LOG_RENEWAL
+      try log.sync()
+    #else
+      try log.renew()
+    #endif
     syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
     #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
       let teller = teller

@@ -103,6 +103,53 @@ import Testing
     await store.close()
   }
 
+  @Test("An unfinished backup is named before it is there, and not once it is gone")
+  func marker() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let data = harness.scratch.file("data")
+    let marker = data + "/backup.unfinished"
+    let nowhere = harness.scratch.file("no/such/directory.db")
+    #expect(throws: StoreFailure.self) { _ = try BackupFile(nowhere, directory: data) }
+    #expect(!exists(marker))
+    let path = harness.scratch.file("half.db")
+    let file = try BackupFile(path, directory: data)
+    #expect(exists(marker))
+    // Another's unfinished file is not named: the next start would remove it.
+    #expect(throws: StoreFailure.self) {
+      _ = try BackupFile(path, directory: harness.scratch.path)
+    }
+    #expect(!exists(harness.scratch.file("backup.unfinished")))
+    file.remove()
+    #expect(!exists(marker) && !exists(file.partial))
+    // What cannot be removed stays named.
+    let stuck = try BackupFile(path, directory: data)
+    unlink(stuck.partial)
+    mkdir(stuck.partial, 0o700)
+    stuck.remove()
+    #expect(exists(marker))
+    rmdir(stuck.partial)
+  }
+
+  @Test("A restore takes nothing from a log that another database left")
+  func oldLog() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let kept = try await fill(harness, 20)
+    let path = harness.scratch.file("copy.db")
+    try await harness.store.backUp(to: path) { _ in true }
+    let later = try await fill(harness, 200)
+    // As where the database was lost and its log was not: no checkpoint, no close.
+    let data = harness.scratch.file("again")
+    mkdir(data, 0o700)
+    let log = try Program.bytes(of: harness.scratch.file("data/integrations.db-wal"))
+    try Program.write(log, to: data + "/integrations.db-wal")
+    try SQLiteStore.restore(path, into: data)
+    let restored = harness.on(try SQLiteStore(directory: data))
+    #expect(try await restored.store.check().problems == [])
+    for id in kept { #expect(try await restored.status(id) == .completed) }
+    #expect(try await restored.store.log(later[0], errorsAfter: 0, errorLimit: 1) == nil)
+    await restored.store.close()
+  }
+
   static let faults: [(sql: String, word: String)] = [
     ("UPDATE action_counts SET logs = logs + 1", "counts"),
     ("UPDATE status_sizes SET bytes = bytes - 1", "bytes"),

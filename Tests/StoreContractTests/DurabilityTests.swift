@@ -154,6 +154,28 @@ import Testing
     await store.close()
   }
 
+  @Test("A start writes the log of a killed server once more: the cache alone may have it")
+  func renewedLog() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    for _ in 0..<20 { try await harness.report(harness.newID(), .completed, sequence: 1) }
+    let copy = try ScratchDirectory()
+    for name in ["integrations.db", "integrations.db-wal"] {
+      let bytes = try Program.bytes(of: harness.scratch.file("data/") + name)
+      try Program.write(bytes, to: copy.file(name))
+    }
+    let log = copy.file("integrations.db-wal")
+    let before = try Program.bytes(of: log)
+    var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+    #expect(utimes(log, &times) == 0)
+    let store = try SQLiteStore(directory: copy.path)
+    var information = stat()
+    #expect(stat(log, &information) == 0)
+    #expect(information.st_mtim.tv_sec > 1)
+    #expect(try Program.bytes(of: log) == before)
+    #expect(try await store.logs(LogQuery()).logs.count == 20)
+    await store.close()
+  }
+
   @Test("Commands that arrive during a commit share the next one")
   func groupCommit() async throws {
     let harness = try await StoreHarness(.sqlite)

@@ -8,6 +8,9 @@ CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
     "lost-wake-up": "history",
     "no-lease-check": "history",
+    "ignore-failed-sync": "storage",
+    "no-log-renewal": "storage",
+    "synchronous-normal": "power",
 }
 
 

@@ -104,7 +104,8 @@ def compiled(source, *flags):
     BUILD.mkdir(parents=True, exist_ok=True)
     path = Path(__file__).parent / source
     library = BUILD / (path.stem + ".so")
-    if not library.exists() or library.stat().st_mtime < path.stat().st_mtime:
+    newest = max(each.stat().st_mtime for each in path.parent.glob("*.[ch]"))
+    if not library.exists() or library.stat().st_mtime < newest:
         compiler = shutil.which("clang") or shutil.which("cc")
         if compiler is None:
             raise Skipped("neither clang nor cc is on the path")

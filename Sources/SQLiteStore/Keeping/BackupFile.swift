@@ -14,27 +14,39 @@ struct BackupFile {
   private let markerPath: String
 
   /// Makes the unfinished file, private to its owner.
+  ///
+  /// The data directory names it before it is there, also on disk: whatever ends the server, the
+  /// next start finds what is left.
   init(_ path: String, directory: String) throws(StoreFailure) {
     self.path = path
     partial = path + Self.suffix
     markerPath = "\(directory)/\(Self.marker)"
     var information = stat()
     if unsafe lstat(path, &information) == 0 { throw Self.exists(path) }
+    if unsafe lstat(partial, &information) == 0 { throw Self.leftBehind(partial) }
+    do throws(StoreFailure) {
+      try mark()
+      try Self.sync(directory)
+    } catch {
+      _ = unsafe unlink(markerPath)
+      throw error
+    }
     let file = unsafe open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard file >= 0 else {
-      if errno == EEXIST {
-        throw StoreFailure(
-          .alreadyExists, "BACKUP_FILE_EXISTS",
-          "\(partial) exists: another backup is written there, or one was left behind; remove it")
-      }
-      throw .system("create", partial, reason: "BACKUP_NOT_POSSIBLE")
-    }
-    close(file)
-    guard mark() else {
-      let failure = StoreFailure.system("write", markerPath, reason: "BACKUP_NOT_POSSIBLE")
-      remove()
+      let failure =
+        errno == EEXIST
+        ? Self.leftBehind(partial)
+        : .system("create", partial, reason: "BACKUP_NOT_POSSIBLE")
+      _ = unsafe unlink(markerPath)
       throw failure
     }
+    close(file)
+  }
+
+  private static func leftBehind(_ partial: String) -> StoreFailure {
+    StoreFailure(
+      .alreadyExists, "BACKUP_FILE_EXISTS",
+      "\(partial) exists: another backup is written there, or one was left behind; remove it")
   }
 
   private static func exists(_ path: String) -> StoreFailure {
@@ -43,12 +55,19 @@ struct BackupFile {
       "\(path) exists, and a backup never overwrites; name a file that is not there")
   }
 
-  private func mark() -> Bool {
+  private func mark() throws(StoreFailure) {
     let file = unsafe open(markerPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard file >= 0 else { return false }
+    guard file >= 0 else {
+      throw .system("create", markerPath, reason: "BACKUP_NOT_POSSIBLE")
+    }
     defer { close(file) }
     let bytes = Array(partial.utf8)
-    return unsafe write(file, bytes, bytes.count) == bytes.count
+    let count = unsafe write(file, bytes, bytes.count)
+    // A write that is cut short is one to a full disk, which says so only the next time.
+    if count >= 0, count < bytes.count { errno = ENOSPC }
+    guard count == bytes.count, fsync(file) == 0 else {
+      throw .system("write", markerPath, reason: "BACKUP_NOT_POSSIBLE")
+    }
   }
 
   /// Brings the file to disk and gives it its name.
@@ -58,15 +77,32 @@ struct BackupFile {
       if errno == EEXIST { throw Self.exists(path) }
       throw .system("link the backup to", path, reason: "BACKUP_NOT_POSSIBLE")
     }
-    _ = unsafe unlink(partial)
-    _ = unsafe unlink(markerPath)
+    let isGone = Self.remove(partial)
+    do throws(StoreFailure) {
+      try Self.sync(folder)
+    } catch {
+      // A refused backup leaves nothing that looks like one.
+      _ = unsafe unlink(path)
+      throw error
+    }
+    if isGone { _ = unsafe unlink(markerPath) }
+  }
+
+  /// Whether nothing has this name any more.
+  private static func remove(_ path: String) -> Bool { unsafe unlink(path) == 0 || errno == ENOENT }
+
+  private var folder: String {
     let end = path.lastIndex(of: "/") ?? path.startIndex
-    try Self.sync(end == path.startIndex ? "/" : String(path[..<end]))
+    return end == path.startIndex ? "/" : String(path[..<end])
   }
 
   /// Removes what is unfinished.
   func remove() {
-    for path in [partial, partial + "-journal", markerPath] { _ = unsafe unlink(path) }
+    _ = unsafe unlink(partial + "-journal")
+    // Where it is not gone, also on disk, the next start removes it.
+    guard Self.remove(partial) else { return }
+    do throws(StoreFailure) { try Self.sync(folder) } catch { return }
+    _ = unsafe unlink(markerPath)
   }
 
   private static func sync(_ path: String) throws(StoreFailure) {
@@ -87,7 +123,7 @@ struct BackupFile {
     let count = unsafe read(file, &bytes, bytes.count)
     close(file)
     let path = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    if path.hasPrefix("/"), path.hasSuffix(suffix) { _ = unsafe unlink(path) }
+    if path.hasPrefix("/"), path.hasSuffix(suffix), !remove(path) { return }
     _ = unsafe unlink(markerPath)
   }
 }

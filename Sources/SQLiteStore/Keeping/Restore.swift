@@ -21,6 +21,8 @@ extension SQLiteStore {
     let unfinished = directory.database + ".restoring"
     do throws(StoreError) {
       try copy(file, to: unfinished)
+      try removeOldLog(of: directory.database)
+      try sync(directory.path)
       guard unsafe rename(unfinished, directory.database) == 0 else {
         throw systemError("rename", unfinished)
       }
@@ -28,6 +30,14 @@ extension SQLiteStore {
     } catch {
       _ = unsafe unlink(unfinished)
       throw error
+    }
+  }
+
+  /// Removes what an earlier database left beside it, also on disk: SQLite would take its commits
+  /// into the one that comes.
+  private static func removeOldLog(of database: String) throws(StoreError) {
+    for path in ["-wal", "-shm", "-journal"].map({ database + $0 }) {
+      guard unsafe unlink(path) == 0 || errno == ENOENT else { throw systemError("remove", path) }
     }
   }
 
