@@ -1,3 +1,5 @@
 """All harnesses, in the order in which they run: importing one registers it."""
 import kill  # noqa: F401
 import soak  # noqa: F401
+import races  # noqa: F401
+import leaks  # noqa: F401

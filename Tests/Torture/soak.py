@@ -17,16 +17,16 @@ MAXIMUM_WAL_BYTES = 64 * MIB
 MAXIMUM_RESIDENT_BYTES = 256 * MIB
 
 
-def started(run):
-    """A server with its integrations, the world around it, and how long it keeps ended logs."""
+def started(run, environment=None, scale=None):
+    """The world around a server with its integrations, and how often it prunes."""
     age = min(600.0, max(5.0, run.seconds / 6))
     prune_ms = 1_000 if run.seconds < 300 else 5_000
     # A journal that no longer grows when the second half begins.
-    server = Server(run, flags=[
+    server = Server(run, environment=environment, flags=[
         "--prune-interval", f"{prune_ms}ms", "--tail-journal", f"{max(60, int(age))}s"])
     server.start()
     # A short run makes up for its length, so that what grows with each call still shows.
-    world = load.World(run, server, 4 if run.seconds < 300 else 1, age)
+    world = load.World(run, server, scale or (4 if run.seconds < 300 else 1), age)
     for name in (load.REPORTED, load.REQUESTED, load.ROTATED, "probe"):
         world.secrets[name] = server.integration(name, types=("export_order", "check"))
     agent = world.agent(load.REQUESTED)

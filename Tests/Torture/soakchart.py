@@ -89,9 +89,8 @@ def svg(samples):
     seconds = samples[-1]["seconds"]
     length = f"{seconds / 60:,.0f} minutes" if seconds >= 300 else f"{seconds:.0f} seconds"
     rate = sum(each["calls_per_second"] for each in samples) / len(samples)
-    said = (f"{length}, {number(rate)} calls a second from agents and operators, "
-            f"{samples[-1]['acknowledged']:,.0f} logs acknowledged; retention prunes, keys are "
-            "rotated, backups and exports run")
+    said = (f"{length}, {number(rate)} calls a second, {samples[-1]['acknowledged']:,.0f} logs "
+            "acknowledged, with retention, backups, exports and rotated keys")
     height = HEAD + (PANEL + 14) * len(PANELS) + 10
     body = "".join(
         panel(*each, samples, HEAD + place * (PANEL + 14)) for place, each in enumerate(PANELS))

@@ -328,10 +328,11 @@ def follow(world, seconds):
 
 def rotate(world, seconds):
     """Keys and tokens that come and go; an ended key must end its connections."""
-    operator = world.operator()
     for _ in world.every(seconds):
+        operator = world.operator()
         turned = operator.call("RotateKey", integration=ROTATED, expire_old_ms=1_000)
         if turned is None:
+            operator.close()
             continue
         old = world.agent(ROTATED)
         old.call("Heartbeat", agent_id="turning", instance_id=uuid7(), interval_ms=60_000)
@@ -348,8 +349,8 @@ def rotate(world, seconds):
         guest.call("GetStatus")
         guest.close()
         operator.call("RevokeToken", token_id=token.token.id)
+        operator.close()
         world.count("rotated")
-    operator.close()
 
 
 def keep(world, seconds):
@@ -378,10 +379,10 @@ def keep(world, seconds):
 def prune(world, seconds):
     """An operator who prunes by hand, which looks again at logs that ended while retention went by;
     by itself it does that once a day."""
-    connection = world.operator()
     for _ in world.every(seconds):
+        connection = world.operator()
         resume = False
         while not connection.call("PruneLogs", resume=resume).done:
             resume = True
+        connection.close()
         world.count("prunings")
-    connection.close()
