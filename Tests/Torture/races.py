@@ -1,5 +1,5 @@
 """The thread sanitizer over the whole test suite and over a server under a mixed load."""
-import os, shutil, subprocess
+import os, re, shutil, subprocess
 
 from harness import BUILD, Skipped, compiled, harness
 from sanitized import Sanitizer, run_load, run_suite
@@ -41,7 +41,7 @@ def sanitizer_of_threads():
     if shutil.which("clang") is None:
         raise Skipped("clang is not on the path: mutexedges.c needs Swift's calling convention")
     return Sanitizer(
-        "thread", r"^SUMMARY: ThreadSanitizer: (.*)$",
+        "thread", lambda text: re.findall(r"^SUMMARY: ThreadSanitizer: (.*)$", text, re.M),
         {"LD_PRELOAD": str(compiled("mutexedges.c")),
          "TSAN_OPTIONS": "log_path=FOLDER/report exitcode=0 history_size=4"})
 
