@@ -9,6 +9,8 @@ from soak import begin_load, started
 
 # Without a line for so long, the suite hangs.
 SILENCE_SECONDS = 600
+# How many times longer the tests' limits on time are.
+SLOWDOWN = 10
 
 
 class Sanitizer:
@@ -41,7 +43,8 @@ class Sanitizer:
         """The environment of a program that writes its reports into a folder."""
         folder.mkdir(exist_ok=True)
         return {name: value.replace("FOLDER", str(folder))
-                for name, value in self.environment.items()}
+                for name, value in self.environment.items()} | {
+                    "INTEGRATION_TEST_SLOWDOWN": str(SLOWDOWN)}
 
     def reports(self, folder):
         """How often each place was reported in a folder, and all reports as one text."""
@@ -52,6 +55,8 @@ class Sanitizer:
         """Counts what was reported; anything is a violation."""
         found, text = self.reports(folder)
         run.count(f"{what} reports", sum(found.values()))
+        run.count("suppressed", sum(
+            int(times) for times in re.findall(r"Matched (\d+) suppressions", text)))
         if found:
             places = "; ".join(f"{place} ({times})" for place, times in found.most_common(5))
             kept = ROOT / ".build" / "torture" / f"{self.name}-reports"
