@@ -9,11 +9,13 @@ from soakchart import draw
 from soakledger import Checks
 from soaksample import MIB, Sampler, growth, write_csv
 
-# What may grow over the second half of the run, along the straight line through it.
-MAXIMUM_GROWTH = {"resident_bytes": 4 * MIB, "descriptors": 4, "threads": 4}
+# What may grow over the second half of the run, along the straight line through it. Memory moves
+# up and down by 10 MiB with what is pruned and backed up, so that the line is not better than this.
+MAXIMUM_GROWTH = {"resident_bytes": 8 * MIB, "descriptors": 4, "threads": 4}
 # In the first minutes the caches of the store and of the allocator still fill.
 MAXIMUM_EARLY_GROWTH = {**MAXIMUM_GROWTH, "resident_bytes": 16 * MIB}
-MAXIMUM_WAL_BYTES = 64 * MIB
+# The store cuts its log to 32 MiB; what is written while a backup or an export reads comes on top.
+MAXIMUM_WAL_BYTES = 128 * MIB
 MAXIMUM_RESIDENT_BYTES = 256 * MIB
 
 
@@ -26,7 +28,7 @@ def started(run, environment=None, scale=None):
         "--prune-interval", f"{prune_ms}ms", "--tail-journal", f"{max(60, int(age))}s"])
     server.start()
     # A short run makes up for its length, so that what grows with each call still shows.
-    world = load.World(run, server, scale or (4 if run.seconds < 300 else 1), age)
+    world = load.World(run, server, scale or (4 if run.seconds < 300 else 0.8), age)
     for name in (load.REPORTED, load.REQUESTED, load.ROTATED, "probe"):
         world.secrets[name] = server.integration(name, types=("export_order", "check"))
     agent = world.agent(load.REQUESTED)
