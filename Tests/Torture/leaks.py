@@ -1,11 +1,8 @@
-"""The address and leak sanitizers over the whole test suite and over a server under a mixed load."""
+"""The address and leak sanitizers over the test suite and over a server under a mixed load."""
 import re
 
 from harness import ROOT, harness
 from sanitized import Sanitizer, run_load, run_suite
-
-# Tests that the sanitizer cannot run, each with its reason.
-LEFT_OUT = []
 
 # What the runtime keeps for the life of a process where the sanitizer cannot see it.
 SUPPRESSIONS = ""
@@ -43,4 +40,4 @@ def leaks(run):
         sanitizer.build(run, "--build-tests")
     run_load(run, sanitizer, 20 if run.short else 120)
     if not run.short:
-        run_suite(run, sanitizer, LEFT_OUT)
+        run_suite(run, sanitizer)

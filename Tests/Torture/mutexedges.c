@@ -1,4 +1,4 @@
-// Tells the thread sanitizer what the slow path of Swift's Mutex does; preloaded into what it checks.
+// Tells the thread sanitizer what the slow path of Swift's Mutex does; preloaded into programs.
 //
 // Synchronization.Mutex takes a free lock with an atomic operation that is compiled into our code,
 // where the sanitizer sees it. A contended one goes through these functions of

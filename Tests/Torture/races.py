@@ -4,12 +4,9 @@ import os, re, shutil, subprocess
 from harness import BUILD, Skipped, compiled, harness
 from sanitized import Sanitizer, run_load, run_suite
 
-# Tests that the sanitizer cannot run, each with its reason.
-LEFT_OUT = []
-
 # A continuation that is resumed before its task waits for it: the runtime, which is built without
-# the sanitizer, then lets the task go on without the hand-over of which the sanitizer hears. What is
-# accused is this one function that the compiler makes, which holds no line of ours.
+# the sanitizer, then lets the task go on without the hand-over of which the sanitizer hears. What
+# is accused is this one function that the compiler makes, which holds no line of ours.
 SUPPRESSIONS = "race:s22withUnsafeContinuation9isolation_xScA_pSgYi_ySccyxs5NeverOGXEtYalFTY0_\n"
 
 # Correct use of a contended lock and of continuations; with a field beside them, a race.
@@ -128,4 +125,4 @@ def races(run):
         sanitizer.build(run, "--build-tests")
     run_load(run, sanitizer, 20 if run.short else 120)
     if not run.short:
-        run_suite(run, sanitizer, LEFT_OUT)
+        run_suite(run, sanitizer)

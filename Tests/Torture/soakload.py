@@ -1,4 +1,4 @@
-"""The load of the soak: what agents and operators do all day, each actor a thread at its own pace."""
+"""The load of the soak: what agents and operators do all day, each actor at its own pace."""
 import collections, heapq, os, threading, time, uuid
 
 from client import CREDIT, MESSAGE, REPLY, Connection, Gone, Refused, frame, uuid7

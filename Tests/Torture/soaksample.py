@@ -30,7 +30,8 @@ def probe(address, unix, secret, folder, pipe):
                 continue
             began = time.monotonic()
             agent.call("ReportLog", agent_id="probe", report=dict(
-                log_id=uuid7(), sequence=1, action_type="check", status=STATUS.LOG_STATUS_COMPLETED))
+                log_id=uuid7(), sequence=1, action_type="check",
+                status=STATUS.LOG_STATUS_COMPLETED))
             found["report"].append(time.monotonic() - began)
             if number % 5 == 0:
                 began = time.monotonic()
