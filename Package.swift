@@ -20,6 +20,8 @@ let test: [SwiftSetting] = [
 let plantedBugs = [
   "acknowledge-before-commit": "SQLiteStore",
   "ignore-failed-sync": "SQLiteStore",
+  "leak-call": "IntegrationService",
+  "leak-session": "IntegrationService",
   "length-off-by-one": "RPCWire",
   "lost-wake-up": "IntegrationService",
   "missing-role-check": "IntegrationService",
@@ -29,6 +31,7 @@ let plantedBugs = [
   "no-utf8-check": "ProtobufRuntime",
   "synchronous-normal": "SQLiteStore",
   "unbounded-write-queue": "RPCTransport",
+  "unlocked-agent": "IntegrationService",
 ]
 let plantedBug = Context.environment["INTEGRATION_PLANTED_BUG"]
 precondition(plantedBug.map { plantedBugs[$0] != nil } ?? true, "no planted bug has this name")

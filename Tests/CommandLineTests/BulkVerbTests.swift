@@ -99,7 +99,7 @@ import Testing
       OperatorServiceMethods.retryLogs,
       RPCError(.unavailable, "connection lost", reason: "CONNECTION_LOST"))
     let outcome = await desk.run(
-      "logs", "retry", "-i", "crm", "-e", "it is", "--since", "2d", "--rate", "0", "--yes")
+      "logs", "retry", "-i", "crm", "-e", "it is", "--since", "2026-11-20", "--rate", "0", "--yes")
     #expect(outcome.code == .notReached)
     #expect(outcome.errors.contains("7 retried"))
     let line = try #require(

@@ -8,7 +8,7 @@ import Testing
 
 @testable import integrationctl
 
-@Suite(.timeLimit(.minutes(1))) struct FollowTests {
+@Suite(.limit(minutes: 1)) struct FollowTests {
   /// Answers TailLogs with some logs, and then keeps the stream open or refuses.
   struct TailServer {
     let server: RPCServer

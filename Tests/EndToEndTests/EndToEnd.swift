@@ -5,4 +5,4 @@ import Testing
 ///
 /// They wait in blocking calls on sockets, and start several programs each: one at a time leaves
 /// the processors to the tests of the modules.
-@Suite(.serialized, .offPool, .timeLimit(.minutes(2))) enum EndToEnd {}
+@Suite(.serialized, .offPool, .limit(minutes: 2)) enum EndToEnd {}

@@ -5,7 +5,7 @@ import Testing
 @testable import IntegrationAgent
 
 /// What operators and a lost lease do to work that is held.
-@Suite(.timeLimit(.minutes(3))) struct AgentControlTests {
+@Suite(.limit(minutes: 3)) struct AgentControlTests {
   let manager: ServerDouble
   let directory: ScratchDirectory
   let gate = Gate()

@@ -5,7 +5,7 @@ import Testing
 @testable import IntegrationAgent
 
 /// What survives when the server or the agent goes away.
-@Suite(.timeLimit(.minutes(3))) struct AgentOutageTests {
+@Suite(.limit(minutes: 3)) struct AgentOutageTests {
   let manager: ServerDouble
   let directory: ScratchDirectory
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import IntegrationAgent
 
-@Suite(.timeLimit(.minutes(3))) struct AgentTests {
+@Suite(.limit(minutes: 3)) struct AgentTests {
   let manager: ServerDouble
   let directory: ScratchDirectory
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import IntegrationClient
 
-@Suite(.timeLimit(.minutes(3))) struct ClientTests {
+@Suite(.limit(minutes: 3)) struct ClientTests {
   let manager: ServerDouble
 
   init() throws {

@@ -1,4 +1,5 @@
 import IntegrationModel
+import TestSupport
 import Testing
 
 @Suite struct MessagePatternTests {
@@ -48,7 +49,7 @@ import Testing
     #expect(long.allSatisfy { $0 == "ü" || $0 == "…" })
   }
 
-  @Test("A text of quotes takes no longer than another", .timeLimit(.minutes(1)))
+  @Test("A text of quotes takes no longer than another", .limit(minutes: 1))
   func quotes() {
     for quote in ["\"", "'", "«", "“", "' '", "'a"] {
       for _ in 0..<200 { _ = MessagePattern.of(String(repeating: quote, count: 4_000)) }

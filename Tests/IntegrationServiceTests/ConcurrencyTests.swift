@@ -6,7 +6,7 @@ import Testing
 
 @testable import IntegrationService
 
-@Suite("Many at once")
+@Suite("Many at once", .limit(minutes: 3))
 struct ConcurrencyTests {
   @Test("With many agents and operators at once, every request reaches exactly one agent")
   func everyRequestOnce() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import IntegrationService
 
-@Suite("Tailing logs")
+@Suite("Tailing logs", .limit(minutes: 3))
 struct TailTests {
   @Test("A tail begins with the newest logs, oldest first, then follows what changes")
   func follows() async throws {

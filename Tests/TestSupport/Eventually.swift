@@ -21,6 +21,7 @@ public func eventually<Value>(
   probe: () async throws -> Value?
 ) async throws -> Value {
   let clock = ContinuousClock()
+  let limit = limit * Slowness.factor
   let end = clock.now + limit
   var lastError = ""
   repeat {

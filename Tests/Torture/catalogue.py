@@ -3,3 +3,6 @@ import kill  # noqa: F401
 import history  # noqa: F401
 import power  # noqa: F401
 import storage  # noqa: F401
+import soak  # noqa: F401
+import races  # noqa: F401
+import leaks  # noqa: F401

@@ -11,7 +11,15 @@ CAUGHT_BY = {
     "ignore-failed-sync": "storage",
     "no-log-renewal": "storage",
     "synchronous-normal": "power",
+    "leak-call": "soak",
+    "leak-session": "leaks",
+    "unlocked-agent": "races",
 }
+
+
+# These build the server themselves, with a sanitizer and the bug of the environment; their short
+# form runs the server alone.
+BUILD_THEMSELVES = {"races", "leaks"}
 
 
 def built(bug):
@@ -45,10 +53,16 @@ def show(options):
         return 2
     missed = []
     for bug in options.names or CAUGHT_BY:
-        options.programs = built(bug)
+        short = options.short
+        if CAUGHT_BY[bug] in BUILD_THEMSELVES:
+            os.environ["INTEGRATION_PLANTED_BUG"], options.short = bug, True
+        else:
+            options.programs = built(bug)
         began = time.monotonic()
         verdict = run_one(HARNESSES[CAUGHT_BY[bug]], options)
         took = time.monotonic() - began
+        os.environ.pop("INTEGRATION_PLANTED_BUG", None)
+        options.short = short
         caught = verdict == "broken"
         print(f"{bug}: {'caught' if caught else 'NOT CAUGHT'} by {CAUGHT_BY[bug]} in {took:.1f} s"
               + ("" if caught else f" ({verdict})"), flush=True)

@@ -45,9 +45,9 @@ extension IntegrationService {
 
   // MARK: - Ends by themselves
 
-  /// Sets the timer for the next end of a credential; called when the server starts.
-  func expectEnds() {
-    let now = ServerClock.now
+  /// Sets the timer for the next end of a credential after a time up to which all are closed;
+  /// called when the server starts.
+  func expectEnds(after now: Instant = ServerClock.now) {
     let ends =
       catalogue.keys(of: nil).filter { $0.isLive(at: now) }.compactMap(\.expiresAt)
       + tokens.all().filter { $0.isLive(at: now) }.compactMap(\.expiresAt)
@@ -68,7 +68,10 @@ extension IntegrationService {
   }
 
   /// Closes what credentials that have ended by now had opened.
-  func endExpired() {
+  ///
+  /// The next end is looked for after the same reading of the clock: one between two readings would
+  /// be neither closed nor waited for.
+  func endExpired(by now: Instant = ServerClock.now) {
     let isDue = credentialsDueMs.withLock { due in
       // An entry that an earlier end has overtaken.
       guard due <= ServiceTimer<Deadline>.nowMs else { return false }
@@ -76,12 +79,11 @@ extension IntegrationService {
       return true
     }
     guard isDue else { return }
-    let now = ServerClock.now
     let ended = Set(
       catalogue.keys(of: nil).filter { !$0.isLive(at: now) }.map(\.id)
         + tokens.all().filter { !$0.isLive(at: now) }.map(\.credentialID))
     closeConnections { ended.contains($0) }
-    expectEnds()
+    expectEnds(after: now)
   }
 
   // MARK: - Agents hear of it

@@ -57,6 +57,9 @@ final class AgentRecord: Sendable {
   /// Which actions its last poll asked for; empty: any.
   let polledActions = Mutex<[String]>([])
   let directives = Mutex<AgentDirectives>(AgentDirectives())
+  #if PLANTED_UNLOCKED_AGENT
+    nonisolated(unsafe) var calls = 0
+  #endif
 
   init(_ stored: StoredAgent) {
     integration = stored.integration
@@ -93,6 +96,9 @@ final class AgentRecord: Sendable {
     stored.condition = currentCondition
     stored.heartbeatIntervalMs = intervalMs.load(ordering: .relaxed)
     stored.clockSkewMs = clockSkewMs.load(ordering: .relaxed)
+    #if PLANTED_UNLOCKED_AGENT
+      if unsafe calls < 0 { stored.clockSkewMs = 0 }
+    #endif
     stored.lastFrameAt = lastFrameMs.instant
     stored.lastPollAt = lastPollMs.instant
     stored.lastProgressAt = lastProgressMs.instant

@@ -104,6 +104,9 @@ final class AgentSession: Sendable {
       state.isClosed = true
       return state.entries.map(\.record)
     }
+    #if PLANTED_LEAK_SESSION
+      _ = unsafe Unmanaged.passRetained(self)
+    #endif
     for record in records { record.connections.subtract(1, ordering: .acquiringAndReleasing) }
     return records
   }

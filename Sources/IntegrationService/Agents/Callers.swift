@@ -30,6 +30,13 @@ extension IntegrationService {
     let session = session(of: call.connection, principal)
     if let found = session.find(agentID) {
       found.record.lastFrameMs.update(call.now.instant.milliseconds)
+      #if PLANTED_LEAK_CALL
+        unsafe UnsafeMutableRawPointer.allocate(byteCount: 4_096, alignment: 16)
+          .initializeMemory(as: UInt8.self, repeating: 1, count: 4_096)
+      #endif
+      #if PLANTED_UNLOCKED_AGENT
+        unsafe found.record.calls += 1
+      #endif
       return Caller(session: session, record: found.record, hasWishes: found.hasWishes)
     }
     return firstCall(of: agentID, in: session, call, firstCheck)
