@@ -26,6 +26,7 @@ import Testing
     let held = try await harness.detail(leased.logID)
     #expect(held.request?.isAccepted == true)
     #expect(held.request?.holder == "agent-1")
+    #expect(try await harness.store.loadCatalog().holders.map(\.1) == ["agent-1"])
     try await harness.report(leased.logID, .completed, sequence: 2, Report(token: token))
 
     let detail = try await harness.detail(leased.logID)
@@ -33,6 +34,7 @@ import Testing
     #expect(detail.timeline.map(\.cause) == [.request, .leased, .report, .report])
     #expect(detail.timeline.map(\.principal).first == "operator:local")
     #expect(detail.request?.holder == "")
+    #expect(try await harness.store.loadCatalog().holders.isEmpty)
   }
 
   @Test(
