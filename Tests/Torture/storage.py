@@ -94,13 +94,16 @@ class Case:
                     self.look_at_backup(refused)
         except (Gone, OSError):
             pass
-        before = self.story.promises.acknowledged
+        self.look()
+        was_faulty, before = self.server.disk["faults"] > 0, self.story.promises.acknowledged
         goes_on = self.story.act(self.server, rounds=1, most=8)
-        if goes_on and not self.is_lasting and self.story.promises.acknowledged == before:
+        if (goes_on and was_faulty and not self.is_lasting
+                and self.story.promises.acknowledged == before):
             raise Broken("one fault is over, the server runs, and takes nothing")
 
     def look_at_backup(self, refused):
         """A backup that failed leaves nothing and says why."""
+        self.look()
         if self.server.disk["faults"] == 0:
             raise Broken(f"a backup was refused without a fault: {refused}")
         left = [path.name for path in (self.server.root / "backups").iterdir()]

@@ -108,6 +108,8 @@ class Story(Deeds):
         if not self.has_actions:
             self.register()
             self.agent.take_all()
+        if not self.has_actions:
+            raise Gone("without room there are no actions")
 
     def round(self, most):
         """Some reports and some changes in flight at once, then all answers."""
