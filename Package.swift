@@ -32,6 +32,7 @@ let plantedBugs = [
   "synchronous-normal": "SQLiteStore",
   "unbounded-write-queue": "RPCTransport",
   "unlocked-agent": "IntegrationService",
+  "wall-clock-deadlines": "RPCTransport",
 ]
 let plantedBug = Context.environment["INTEGRATION_PLANTED_BUG"]
 precondition(plantedBug.map { plantedBugs[$0] != nil } ?? true, "no planted bug has this name")

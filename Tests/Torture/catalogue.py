@@ -6,3 +6,5 @@ import storage  # noqa: F401
 import soak  # noqa: F401
 import races  # noqa: F401
 import leaks  # noqa: F401
+import clock  # noqa: F401
+import model  # noqa: F401

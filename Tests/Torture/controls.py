@@ -14,6 +14,9 @@ CAUGHT_BY = {
     "leak-call": "soak",
     "leak-session": "leaks",
     "unlocked-agent": "races",
+    "lost-wake-up": "model",
+    "no-lease-check": "model",
+    "wall-clock-deadlines": "clock",
 }
 
 
