@@ -211,9 +211,11 @@ def search(run, program, is_control):
     fuzzers = [
         Fuzzer(run, program, name, maximum) for name, maximum in targets(program).items()]
     faults = []
-    for fuzzer in fuzzers:
+    for fuzzer in list(fuzzers):
         code, said = fuzzer.replay()
         if code:
+            # It would end every search at its beginning.
+            fuzzers.remove(fuzzer)
             faults.append(_broken(fuzzer, said, keep=False))
             if is_control:
                 raise Violation(faults[0])
