@@ -69,6 +69,14 @@ func suite(
     resources: resources, swiftSettings: test)
 }
 
+// What meets bytes from outside; see Tests/FuzzingTests.
+let fuzzed: [Target.Dependency] = [
+  "IntegrationService", "SQLiteStore", "IntegrationStore", "IntegrationAPI", "IntegrationModel",
+  "RPCServer", "RPCClient", "RPCTransport", "RPCInProcess", "RPCEnvelope", "RPCWire",
+  "ProtobufRuntime", "IntegrationProtos", "CProtobufC", "SQLiteDatabase", "JSONText", "Credentials",
+  "CommandLineOptions",
+]
+
 let package = Package(
   name: "integration-manager",
   products: [
@@ -224,6 +232,18 @@ let package = Package(
         "protoc-gen-integration-swift", "SQLiteDatabase",
       ],
       resources: [.copy("Fixtures")]),
+    suite("FuzzingTests", fuzzed),
     suite("TidyTests", []),
   ]
 )
+
+// The same targets as one program of libFuzzer, in a build of its own: see Tests/Torture/fuzz.py.
+if Context.environment["INTEGRATION_FUZZ"] != nil {
+  package.targets.removeAll { $0.name == "FuzzingTests" }
+  package.targets.append(
+    .executableTarget(
+      name: "integration-fuzz", dependencies: fuzzed, path: "Tests/FuzzingTests",
+      exclude: ["Replay"],
+      swiftSettings: test + [.unsafeFlags(["-parse-as-library"])],
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}

@@ -42,7 +42,10 @@ extension LogID: LosslessStringConvertible {
   /// At least 8 characters, so that a few typed letters do not name a log; hyphens stand where they
   /// stand in an id, or nowhere.
   public static func range(ofPrefix text: String) -> ClosedRange<LogID>? {
-    guard (8...textBytes).contains(text.utf8.count) else { return nil }
+    // Nothing else gets further: what follows counts characters, and some have several bytes.
+    guard (8...textBytes).contains(text.utf8.count), text.utf8.allSatisfy(isPart) else {
+      return nil
+    }
     let zero = "00000000-0000-0000-0000-000000000000"
     let digits = text.split(separator: "-", omittingEmptySubsequences: false).joined()
     guard digits.utf8.count <= 32 else { return nil }
@@ -59,6 +62,16 @@ extension LogID: LosslessStringConvertible {
     template = Substring(template.map { $0 == "-" ? "-" : "f" })
     guard let low, let high = LogID(text + template) else { return nil }
     return low...high
+  }
+
+  /// Whether a byte can stand in an id.
+  private static func isPart(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+      UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
   }
 
   /// Writes the text form to the first 36 bytes of `target`.

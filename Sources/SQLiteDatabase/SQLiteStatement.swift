@@ -224,12 +224,12 @@ extension SQLiteStatement {
   }
 
   /// Borrows a column's bytes until `body` returns.
-  public func withBlob<Value>(
-    _ column: Int, _ body: (UnsafeRawBufferPointer) -> Value
-  ) -> Value {
+  public func withBlob<Value, Failure: Error>(
+    _ column: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
     let bytes = unsafe sqlite3_column_blob(handle, Int32(column))
     let count = Int(unsafe sqlite3_column_bytes(handle, Int32(column)))
-    return unsafe body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count))
+    return try unsafe body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count))
   }
 
   /// A column of 16 bytes as two big-endian numbers; nil for NULL or another length.

@@ -49,6 +49,24 @@ import Testing
     #expect(LogID(text) == nil)
   }
 
+  @Test("The beginning of an id stands for the ids that begin so")
+  func prefix() throws {
+    let range = try #require(LogID.range(ofPrefix: "01992B5E7A3F7"))
+    #expect(range.lowerBound.description == "01992b5e-7a3f-7000-0000-000000000000")
+    #expect(range.upperBound.description == "01992b5e-7a3f-7fff-ffff-ffffffffffff")
+    #expect(LogID.range(ofPrefix: "01992b5e-7a3f-7") == range)
+  }
+
+  @Test(
+    "Other text is the beginning of no id, also where a character has several bytes",
+    arguments: [
+      "", "01992b5", "01992b5g", "01992b5e_7a3f", "ÄÖÜÄÖ", "\r\n\r\n\r\n\r\n\r\n",
+      "0\u{301}0\u{301}0\u{301}0\u{301}", "٠١٢٣٤٥٦٧", "01992b5e7a3f7fffbfffffffffffffff0",
+    ])
+  func noPrefix(_ text: String) {
+    #expect(LogID.range(ofPrefix: text) == nil)
+  }
+
   @Test("Every byte at every place of an id is read as a digit or a hyphen, or refused")
   func everyByte() {
     let good = Array("01234567-89ab-7cde-8f01-23456789abcd".utf8)

@@ -158,6 +158,22 @@ import Testing
     }
   }
 
+  @Test("A chart of all time has its buckets, whatever times its caller names")
+  func chartOfAllTime() async throws {
+    let harness = try await filled()
+    for zone in ["", "Europe/Berlin", "-14:00", "+14:00"] {
+      var request = ChartLogsRequest()
+      request.timeZone = zone
+      request.filter = LogFilter()
+      request.filter?.since = Timestamp(seconds: .min, nanos: .min)
+      request.filter?.until = Timestamp(seconds: .max, nanos: .max)
+      let reply = try await harness.operators.chartLogs(request)
+      #expect(reply.buckets.reduce(0) { $0 + $1.logs } == 10)
+      request.filter?.until = Timestamp(seconds: -62_135_596_799)
+      #expect(try await harness.operators.chartLogs(request).buckets.allSatisfy { $0.logs == 0 })
+    }
+  }
+
   @Test("Failures are grouped by action and by what their messages have in common")
   func failures() async throws {
     let harness = try await filled()

@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import SQLiteDatabase
 import TestSupport
 import Testing
 
@@ -54,6 +55,50 @@ import Testing
     let page = try await store.logs(LogQuery(selecting("late 11"), limit: 1_000))
     #expect(page.logs.count == 17)
     await store.close()
+  }
+
+  /// What a disk may do to the rows of a digest.
+  enum Damage: CaseIterable {
+    case headCut, bitsCut, runsCut, keysFall, keyNegative, lastNegative, lastHighest
+  }
+
+  @Test(
+    "A digest that the disk has damaged is an error, not the server's end",
+    arguments: Damage.allCases)
+  func damage(_ damage: Damage) throws {
+    let database = try SQLiteConnection(path: ":memory:")
+    try Schema.migrate(database, path: ":memory:")
+    let last: Int64 = damage == .lastNegative ? -5 : damage == .lastHighest ? .max : 1_000
+    var keys: [Int64] = [-1] + (0..<31).map { $0 * 10 }
+    if damage == .keysFall { keys[7] = 500 }
+    if damage == .keyNegative { keys = keys.map { _ in -7 } }
+    let head = keys.flatMap { key in withUnsafeBytes(of: key.littleEndian) { Array($0) } }
+    for part in 0..<LogDigest.firstGramPart + LogDigest.gramParts {
+      var bytes = [UInt8](
+        repeating: 0xff,
+        count: part == LogDigest.bitsPart ? DigestGrams.bits / 8 : 4 * LogDigest.partPositions)
+      if part == 0 { bytes = damage == .headCut ? Array(head.dropLast()) : head }
+      if part == LogDigest.bitsPart, damage == .bitsCut { bytes = [] }
+      if part > LogDigest.bitsPart, damage == .runsCut { bytes.removeLast(4) }
+      try database.run(
+        "INSERT INTO log_digests VALUES(1, ?, ?, ?)", .integer(Int64(part)), .integer(last),
+        .blob(bytes))
+    }
+    #expect(throws: SQLiteError.self) {
+      _ = try LogDigest(database, integration: 1, last: last)
+    }
+    var filter = DigestFilter()
+    filter.require(.status, [4])
+    filter.require(TextSearch("a text"))
+    for order in [LogOrder.newestFirst, .oldestFirst] {
+      #expect(throws: SQLiteError.self) {
+        var budget = PageBudget(rows: 1_000)
+        var scan = try DigestScan(
+          database, filter, integration: 1, order: order, density: .dense)
+        // Asks each part: none refuses.
+        _ = try scan.verdict(at: LogID(firstOfKey: 5), &budget)
+      }
+    }
   }
 
   private func selecting(_ text: String) -> LogSelection {

@@ -1,4 +1,5 @@
 """All harnesses, in the order in which they run: importing one registers it."""
+import fuzz  # noqa: F401
 import kill  # noqa: F401
 import history  # noqa: F401
 import power  # noqa: F401

@@ -17,6 +17,8 @@ CAUGHT_BY = {
     "lost-wake-up": "model",
     "no-lease-check": "model",
     "wall-clock-deadlines": "clock",
+    "length-off-by-one": "bytes",
+    "no-utf8-check": "bytes",
 }
 
 

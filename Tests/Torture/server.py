@@ -111,6 +111,13 @@ class Server:
         agent_side.close()
         return created.secret
 
+    def lives(self, seconds=0.5):
+        """Whether the process goes on; one that is ending has a moment to be gone."""
+        try:
+            return self.process.wait(seconds) is None
+        except subprocess.TimeoutExpired:
+            return True
+
     def check(self):
         """The store's own check over the protocol: a violation when it finds anything."""
         operator = self.operator(timeout=600)

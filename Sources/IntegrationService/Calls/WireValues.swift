@@ -15,8 +15,16 @@ extension Timestamp {
     self.init(milliseconds: instant.milliseconds)
   }
 
-  /// The same in the model's unit.
-  var instant: Instant { Instant(milliseconds: milliseconds) }
+  /// The same in the model's unit; of a time that no calendar of four digits knows, the nearest
+  /// that it does, so that nothing that is computed with it leaves the range of numbers.
+  var instant: Instant {
+    let known = Self.first.milliseconds...Self.last.milliseconds
+    return Instant(milliseconds: min(max(milliseconds, known.lowerBound), known.upperBound))
+  }
+
+  /// 0001-01-01T00:00:00Z and the last millisecond of 9999: what google.protobuf.Timestamp allows.
+  private static let first = Timestamp(seconds: -62_135_596_800)
+  private static let last = Timestamp(seconds: 253_402_300_799, nanos: 999_999_999)
 }
 
 extension LogStatus {

@@ -15,7 +15,7 @@ struct DigestParts {
       """)
     defer { find.reset() }
     find.bind(1, integration)
-    return try find.step() ? find.integer(0) : nil
+    return try find.step() ? LogDigest.checked(last: find.integer(0)) : nil
   }
 
   /// The last key of the digest that covers a key; nil: none does.
@@ -28,12 +28,12 @@ struct DigestParts {
     defer { find.reset() }
     find.bind(1, integration)
     find.bind(2, key)
-    return try find.step() ? find.integer(0) : nil
+    return try find.step() ? LogDigest.checked(last: find.integer(0)) : nil
   }
 
   /// Looks into one part of the digest with a last key.
   func look<Value>(
-    _ part: Int, _ last: Int64, _ body: (UnsafeRawBufferPointer) -> Value
+    _ part: Int, _ last: Int64, _ body: (UnsafeRawBufferPointer) throws(SQLiteError) -> Value
   ) throws -> Value {
     let find = try database.statement(
       "SELECT bits FROM log_digests WHERE integration = ? AND part = ? AND last = ?")
@@ -41,16 +41,19 @@ struct DigestParts {
     find.bind(1, integration)
     find.bind(2, Int64(part))
     find.bind(3, last)
-    guard try find.step() else {
-      throw SQLiteError(extendedCode: 11, message: "a digest of logs misses part \(part)")
+    guard try find.step() else { throw LogDigest.damaged(part: part) }
+    return try unsafe find.withBlob(0) { bytes throws(SQLiteError) in
+      guard LogDigest.isWhole(part: part, bytes: bytes.count) else {
+        throw LogDigest.damaged(part: part)
+      }
+      return unsafe try body(bytes)
     }
-    return unsafe find.withBlob(0) { unsafe body($0) }
   }
 
   /// Asks a digest about facts.
   func ask(_ filter: DigestFilter, _ last: Int64) throws -> AskedDigest {
-    try unsafe look(0, last) { head in
-      let keys = unsafe LogDigest.keys(head)
+    try unsafe look(0, last) { head throws(SQLiteError) in
+      let keys = try unsafe LogDigest.keys(head, last: last)
       let hasOverflow = unsafe DigestFilter.find(0, head).mask != 0
       return AskedDigest(
         after: keys[0], last: last, bounds: Array(keys[1...]), hasOverflow: hasOverflow,
@@ -152,8 +155,13 @@ struct DigestQueue {
     let before = digests.count
     budget.spend(PageBudget.Cost.lookup)
     while try rows.step() {
-      digests.append(
-        (rows.integer(0), unsafe rows.withBlob(1) { unsafe filter.mask(part: part, $0) }))
+      let mask = try unsafe rows.withBlob(1) { bytes throws(SQLiteError) in
+        guard LogDigest.isWhole(part: part, bytes: bytes.count) else {
+          throw LogDigest.damaged(part: part)
+        }
+        return unsafe filter.mask(part: part, bytes)
+      }
+      digests.append((try LogDigest.checked(last: rows.integer(0)), mask))
       budget.spend(PageBudget.Cost.next(part: part))
     }
     isExhausted = digests.count - before < ahead

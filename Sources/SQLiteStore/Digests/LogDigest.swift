@@ -180,8 +180,8 @@ final class LogDigest {
     self.last = last
     changed = 0
     guard let head = try Self.part(0, database, integration, last) else { return nil }
-    (after, bounds, facts) = unsafe head.withUnsafeBytes { head in
-      let keys = unsafe Self.keys(head)
+    (after, bounds, facts) = try unsafe head.withUnsafeBytes { head in
+      let keys = try unsafe Self.keys(head, last: last)
       let facts = unsafe UnsafeRawBufferPointer(rebasing: head[Self.headBytes...])
       return unsafe (keys[0], Array(keys[1...]), DigestFacts(facts))
     }
@@ -190,9 +190,7 @@ final class LogDigest {
     for number in 1..<Self.firstGramPart + Self.gramParts {
       let part = try Self.part(number, database, integration, last) ?? []
       let isOfBits = number == Self.bitsPart
-      guard part.count == (isOfBits ? DigestGrams.bits / 8 : 4 * Self.partPositions) else {
-        throw SQLiteError(extendedCode: 11, message: "a digest of logs misses part \(number)")
-      }
+      guard Self.isWhole(part: number, bytes: part.count) else { throw Self.damaged(part: number) }
       unsafe part.withUnsafeBytes { bytes in
         if isOfBits {
           bits = (0..<DigestGrams.bits / 64).map { unsafe Self.word(bytes, $0) }
@@ -215,12 +213,40 @@ final class LogDigest {
     return try find.step() ? find.blob(0) : nil
   }
 
-  /// The key before and the cells' last keys, from part 0.
-  static func keys(_ head: UnsafeRawBufferPointer) -> [Int64] {
-    precondition(head.count >= headBytes, "the head of a digest is \(head.count) bytes long")
-    return (0..<cells).map { index in
+  /// Whether a stored part has the bytes that are read from it: a disk may have changed them.
+  static func isWhole(part number: Int, bytes: Int) -> Bool {
+    switch number {
+    case 0: bytes >= headBytes
+    case bitsPart: bytes == DigestGrams.bits / 8
+    default: bytes == 4 * partPositions
+    }
+  }
+
+  /// What is thrown where a part is not as it was written (SQLITE_CORRUPT).
+  static func damaged(part number: Int) -> SQLiteError {
+    SQLiteError(
+      extendedCode: 11, message: "part \(number) of a digest of logs is missing or damaged")
+  }
+
+  /// A stored last key; throws for a number that no log's id has.
+  static func checked(last key: Int64) throws(SQLiteError) -> Int64 {
+    guard (0..<Int64.max).contains(key) else { throw damaged(part: 0) }
+    return key
+  }
+
+  /// The key before and the cells' last keys, from part 0; throws where they do not rise to the
+  /// last key of all.
+  static func keys(_ head: UnsafeRawBufferPointer, last: Int64) throws(SQLiteError) -> [Int64] {
+    guard isWhole(part: 0, bytes: head.count) else { throw damaged(part: 0) }
+    let keys = (0..<cells).map { index in
       unsafe Int64(littleEndian: head.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self))
     }
+    var highest: Int64 = -1
+    for key in keys + [try checked(last: last)] {
+      guard key >= highest else { throw damaged(part: 0) }
+      highest = key
+    }
+    return keys
   }
 
   /// The mask at a position of a part of the table of runs.
@@ -254,7 +280,7 @@ final class LogDigest {
     changed = 0
   }
 
-  private func encode(part number: Int, into bytes: inout [UInt8]) {
+  func encode(part number: Int, into bytes: inout [UInt8]) {
     if number == 0 {
       Self.append([after] + bounds, to: &bytes)
       facts.encode(into: &bytes)

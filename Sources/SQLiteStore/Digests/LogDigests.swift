@@ -222,7 +222,7 @@ final class DigestTail {
       """)
     defer { find.reset() }
     find.bind(1, integration)
-    frontier = try find.step() ? find.integer(0) : -1
+    frontier = try find.step() ? LogDigest.checked(last: find.integer(0)) : -1
   }
 
   /// Whether the buffer has to know a log above the frontier.

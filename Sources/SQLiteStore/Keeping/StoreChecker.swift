@@ -60,6 +60,7 @@ struct StoreChecker {
       let parts = DigestParts(database: database, integration: integration)
       var before: Int64 = -1
       for last in lasts {
+        let last = try LogDigest.checked(last: last)
         if let problem = try problem(ofDigest: last, after: before, parts) {
           problems.append(problem)
         }
@@ -81,7 +82,9 @@ struct StoreChecker {
     guard count == Int64(LogDigest.firstGramPart + LogDigest.gramParts) else {
       return "\(name) misses a part"
     }
-    let keys = try unsafe parts.look(0, last) { unsafe LogDigest.keys($0) }
+    let keys = try unsafe parts.look(0, last) { head throws(SQLiteError) in
+      unsafe try LogDigest.keys(head, last: last)
+    }
     guard keys[0] == before else { return "\(name) does not follow the one before" }
     let rows = try database.statement(
       """
@@ -91,7 +94,7 @@ struct StoreChecker {
     rows.bind(1, parts.integration)
     rows.bind(2, before < 0 ? .lowest : LogID(lastOfKey: before))
     rows.bind(3, LogID(lastOfKey: last))
-    let head = try unsafe parts.look(0, last) { unsafe Array($0) }
+    let head = try unsafe parts.look(0, last) { head throws(SQLiteError) in unsafe Array(head) }
     while try rows.step() {
       guard let id = rows.logID(0) else { continue }
       let cell = UInt32(1) << UInt32(LogDigest.cell(of: id.key, Array(keys[1...])))
