@@ -77,15 +77,15 @@ class Deeds:
 
     def create_integration(self, name):
         def took(reply):
-            self.promises.things.setdefault(
-                ("key", reply.key.id), type(self.promises.things["integration", name])(
-                    (name, True, False)))
+            self.stray("key")
+            self.promises.send(("key", reply.key.id), (name, True, False))(True)
             if name == "erp":
                 self.key = reply.secret
+        if self.promises.is_unsure(("integration", name)):
+            return
         self.promises.strays["key"] += 1
         self.change("CreateIntegration", ("integration", name), (name, "A", "", False, ""),
-                    lambda reply: (self.stray("key"), took(reply)), name=name, author="A",
-                    support_contact="B")
+                    took, name=name, author="A", support_contact="B")
 
     def stray(self, kind):
         self.promises.strays[kind] -= 1
