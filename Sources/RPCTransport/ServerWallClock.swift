@@ -4,10 +4,11 @@ import Synchronization
 /// The wall clock that the server lives by: the machine's, as it was when it was last taken over,
 /// and what the monotonic clock has gone on since.
 ///
-/// It never jumps by itself. Where somebody sets the machine's clock, ``ahead`` says by how much the
-/// two differ, and ``follow()`` takes the machine's over, at a moment at which whoever measures
-/// spans in wall time can move their ends by the same step. The monotonic clock stands still while
-/// the machine sleeps, as timers do; after a sleep the machine's clock is ahead by its length.
+/// It never jumps by itself. Where somebody sets the machine's clock, ``aheadMilliseconds`` says by
+/// how much the two differ, and ``follow()`` takes the machine's over, at a moment at which whoever
+/// measures spans in wall time can move their ends by the same step. The monotonic clock stands
+/// still while the machine sleeps, as timers do; after a sleep the machine's clock is ahead by its
+/// length.
 public enum ServerWallClock {
   /// Microseconds from the monotonic clock to the wall clock.
   private static let offset = Atomic<Int64>(measuredOffset())

@@ -77,15 +77,15 @@ class Deeds:
 
     def create_integration(self, name):
         def took(reply):
-            self.promises.things.setdefault(
-                ("key", reply.key.id), type(self.promises.things["integration", name])(
-                    (name, True, False)))
+            self.stray("key")
+            self.promises.send(("key", reply.key.id), (name, True, False))(True)
             if name == "erp":
                 self.key = reply.secret
+        if self.promises.is_unsure(("integration", name)):
+            return
         self.promises.strays["key"] += 1
         self.change("CreateIntegration", ("integration", name), (name, "A", "", False, ""),
-                    lambda reply: (self.stray("key"), took(reply)), name=name, author="A",
-                    support_contact="B")
+                    took, name=name, author="A", support_contact="B")
 
     def stray(self, kind):
         self.promises.strays[kind] -= 1
@@ -99,10 +99,9 @@ class Deeds:
             name = self.random.choice(names)
             keys = [key for key in self.promises.names("key")
                     if self.promises.current(key)[0] == name[1]]
-            if self.touched & set(keys):
+            if self.promises.is_unsure(name) or not all(self.may_touch(key) for key in keys):
                 return
             answers = [self.promises.send(key, ABSENT) for key in keys]
-            self.touched |= set(keys)
             self.change("DeleteIntegration", name, ABSENT,
                         lambda reply: [answer(True) for answer in answers], name=name[1])
 
@@ -235,9 +234,8 @@ class Deeds:
             name = "request", key
             if log in self.promises.leases or self.promises.current(name)[1] != QUEUED:
                 continue
-            if name in self.touched or self.agent.pending:
+            if self.agent.pending or not self.may_touch(name):
                 return
-            self.touched.add(name)
             reason = self.fresh("reason")
             answered = self.promises.send(name, (0, CANCELLED, reason, 0))
 

@@ -49,6 +49,10 @@ class Promises:
                 del thing.candidates[position]
         return answered
 
+    def is_unsure(self, name):
+        """Whether something was sent for the thing and never answered."""
+        return name in self.things and len(self.things[name].candidates) > 1
+
     def current(self, name):
         """The last value that is known to be there, or that may be."""
         thing = self.things.get(name)

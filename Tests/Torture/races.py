@@ -79,7 +79,8 @@ def sanitizer_of_threads(run):
         "thread", lambda text: re.findall(r"^SUMMARY: ThreadSanitizer: (.*)$", text, re.M),
         {"LD_PRELOAD": str(compiled("mutexedges.c")),
          "TSAN_OPTIONS": "log_path=FOLDER/report:exitcode=0:history_size=4:print_suppressions=1:"
-                         f"suppressions={suppressions}"})
+                         f"suppressions={suppressions}"},
+        lambda text: sum(map(int, re.findall(r"Matched (\d+) suppressions", text))))
 
 
 def reports_of(run, sanitizer, name, source, preloaded=True):

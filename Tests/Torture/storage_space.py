@@ -71,9 +71,9 @@ def slow(run):
             raise RuntimeError(server.error_text())
         key = server.integration("erp")
         server.disk["sync_ns"] = milliseconds * 1_000_000
-        seconds = 2.5 if run.short else 12
+        seconds = 1.5 if run.short else 12
         steady = [Reporter(server, key, 32, 200) for _ in range(2)]
-        flood = Reporter(server, key, 1000, 20_000)
+        flood = Reporter(server, key, 300 if run.short else 1000, 20_000)
         hurried = Reporter(server, key, 4, 200, deadline_ms=milliseconds // 2)
         most, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
@@ -133,7 +133,7 @@ def long_reader(run):
         held.append(connection)
     checker = server.operator(timeout=600)
     most, checks = 0, 0
-    until = time.monotonic() + (3 if run.short else 20)
+    until = time.monotonic() + (1.5 if run.short else 20)
     while time.monotonic() < until:
         run.require(not checker.call("CheckStore").problems, "the check found something")
         checks += 1
@@ -178,7 +178,7 @@ def full(run):
     operator = server.operator()
     spare = operator.call("CreateKey", integration="erp").key.id
     stored = []
-    for cycle in range(2 if run.short else 6):
+    for cycle in range(1 if run.short else 6):
         fill(place, 2 + cycle % 3 * 2)
         stored += until_refused(run, server, key, 4000 if cycle % 2 else 100_000)
         run.require(stored_logs(operator) >= set(stored), "a full disk hides reports")

@@ -31,11 +31,17 @@ class Story(Deeds):
         self.number += 1
         return f"{prefix}-{self.number}"
 
+    def may_touch(self, name):
+        """Whether this round may change a thing: it has not yet, and nothing before is in doubt."""
+        if name in self.touched or self.promises.is_unsure(name):
+            return False
+        self.touched.add(name)
+        return True
+
     def change(self, method, name, value, then=None, /, **fields):
         """An operator's change of one thing that makes it have a value."""
-        if name in self.touched:
+        if not self.may_touch(name):
             return
-        self.touched.add(name)
         answered = self.promises.send(name, value)
 
         def took(code, reply):
@@ -53,9 +59,8 @@ class Story(Deeds):
     def report(self, log, sequence, status, name=None, **fields):
         """A report, which is sent; its thing is the log, or the request that it works on."""
         name = name or (REPORTED, log)
-        if name in self.touched:
+        if not self.may_touch(name):
             return
-        self.touched.add(name)
         size = self.random.randrange(self.result_bytes) if status == DONE else 0
         report = dict(
             log_id=log, sequence=sequence, action_type=ACTION, status=status,

@@ -17,7 +17,7 @@ struct NewFile: ~Copyable {
     }
     self.path = path
     descriptor = made
-    unsafe UnfinishedFile.path = strdup(path)
+    UnfinishedFile.begin(path)
   }
 
   deinit {
@@ -60,9 +60,19 @@ enum UnfinishedFile {
   /// Its path; nil: there is none.
   ///
   /// The program makes one file in its life.
-  nonisolated(unsafe) fileprivate static var path: UnsafeMutablePointer<CChar>?
+  nonisolated(unsafe) private static var path: UnsafeMutablePointer<CChar>?
   // A signal's handler reads it whenever it comes: it is one pointer, set when the file is there
   // and reset when it is whole or gone.
+
+  /// The path's memory, which stays: a handler may have read the pointer.
+  nonisolated(unsafe) private static var memory: UnsafeMutablePointer<CChar>?
+  // Touched by the thread that makes the file.
+
+  /// The file is there.
+  fileprivate static func begin(_ name: String) {
+    unsafe memory = strdup(name)
+    unsafe path = memory
+  }
 
   /// The file is whole, or gone.
   fileprivate static func forget() { unsafe path = nil }
