@@ -80,11 +80,15 @@ extension StreamConnection {
   /// Ends this connection when it is one of those that hold much; one with small frames and replies
   /// goes on, whoever fills the memory.
   private func shedMemory(on reactor: isolated Reactor) {
-    guard stage == .open, countedBytes > Self.maximumPrefixBytes else { return }
-    isInTurn = true
-    memoryExceeded(on: reactor)
-    isInTurn = false
+    guard countedBytes > Self.maximumPrefixBytes else { return }
+    if stage == .open {
+      isInTurn = true
+      memoryExceeded(on: reactor)
+      isInTurn = false
+    }
     if output != nil { write(on: reactor) }
+    // What it does not take now would be held for as long as it may stall: it hears no reason.
+    if unsentBytes > Self.maximumPrefixBytes { closeNow(on: reactor) }
     countBytes(on: reactor)
   }
 
