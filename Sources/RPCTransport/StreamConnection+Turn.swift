@@ -228,10 +228,9 @@ extension StreamConnection {
 
   private func checkSilence(on reactor: isolated Reactor) -> Int64 {
     #if PLANTED_NO_KEEPALIVE
-      let silence: Int64 = 0
-    #else
-      let silence = reactor.clock.monotonicNanoseconds - lastHeard
+      lastHeard = reactor.clock.monotonicNanoseconds
     #endif
+    let silence = reactor.clock.monotonicNanoseconds - lastHeard
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {
       keepaliveExpired(on: reactor)
