@@ -6,6 +6,7 @@ from harness import HARNESSES, ROOT
 # A bug of `plantedBugs` in Package.swift -> the harness that must catch it.
 CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
+    "length-off-by-one": "proxy",
     "no-keepalive": "network",
 }
 
