@@ -23,6 +23,7 @@ public final class IntegrationService: Sendable {
   let polls = PollDesk()
   let tails: TailHub
   let counts: CountDesk
+  let reads = ReadDesk(maximum: ServiceLimits.maximumReads)
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let keys: KeyAuthenticator

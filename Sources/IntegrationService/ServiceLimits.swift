@@ -76,6 +76,10 @@ extension ServiceLimits {
   static let longestRetentionMs: UInt64 = 3_155_760_000_000
   /// How long one call prunes before it answers how far it is.
   static let prunePart: Duration = .seconds(2)
+  /// Reads of the store at a time for one principal; further ones wait for these.
+  ///
+  /// 16: all counts that may run, and as many short ones beside them.
+  static let maximumReads = 16
   /// Exports and backups at a time.
   static let maximumTransfers = 4
   /// The most action types that one poll names.

@@ -59,7 +59,7 @@ final class ClientConnection: StreamConnection {
   ) -> Int {
     scratch?.now = reactor.now.monotonicNanoseconds
     var offset = 0
-    while !shouldStopConsuming(on: reactor) {
+    while !shouldStopConsuming(at: offset, on: reactor) {
       let step = unsafe FrameParser.next(
         in: bytes, at: offset, maximumFrameBytes: limits.maximumFrameBytes)
       guard case .frame(let header) = step else {

@@ -43,8 +43,9 @@ extension RPCServer {
       shared.countRefused()
       refuseAtOnce(descriptor, .outOfDescriptors)
     case .accepted(let descriptor):
-      let limit = configuration.limits.maximumConnections
-      switch shared.admit(limit: limit, reserved: reservedPlaces(for: descriptor)) {
+      let budget = budget
+      let limit = budget.connections
+      switch shared.admit(budget, reserved: reservedPlaces(for: descriptor)) {
       case .serve: adopt(descriptor, as: .byCredential)
       case .refuse: adopt(descriptor, as: .refused(.tooManyConnections(limit: limit)))
       case .closeAtOnce: refuseAtOnce(descriptor, .tooManyConnections(limit: limit))
@@ -102,11 +103,17 @@ extension RPCServer {
     }
   }
 
-  /// Lets the process have as many descriptors as the system allows it.
-  func raiseDescriptorLimit() {
+  /// Lets the process have as many descriptors as the system allows it, and shares them out.
+  static func raiseDescriptorLimit(for limits: TransportLimits) -> DescriptorBudget {
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    guard unsafe getrlimit(resource, &limit) == 0 else {
+      return DescriptorBudget(descriptors: .max, limits: limits)
+    }
+    let before = limit.rlim_cur
     limit.rlim_cur = limit.rlim_max
-    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let isRaised = unsafe setrlimit(resource, &limit) == 0
+    return DescriptorBudget(
+      descriptors: Int(clamping: isRaised ? limit.rlim_cur : before), limits: limits)
   }
 }

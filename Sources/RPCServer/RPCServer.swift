@@ -18,6 +18,7 @@ public final class RPCServer: Sendable {
     var nextReactor = 0
     var listeners: [ListeningSocket] = []
     var waiters: [CheckedContinuation<Void, Never>] = []
+    var budget: DescriptorBudget?
   }
 
   /// idle → running → draining → stopped; `stopNow` leads to stopped from each.
@@ -56,7 +57,7 @@ public final class RPCServer: Sendable {
   ///
   /// Throws when the system has no descriptors for them.
   public func start() throws(ServerError) {
-    raiseDescriptorLimit()
+    let budget = Self.raiseDescriptorLimit(for: configuration.limits)
     var reactors: [Reactor] = []
     for number in 0..<max(1, configuration.reactors) {
       do throws(SystemError) {
@@ -78,9 +79,16 @@ public final class RPCServer: Sendable {
     state.withLock { state in
       precondition(state.phase == .idle, "a server starts once")
       state.phase = .running
+      state.budget = budget
       state.reactors = reactors
       state.runningReactors = reactors.count
     }
+  }
+
+  /// How many connections there may be.
+  var budget: DescriptorBudget {
+    state.withLock { $0.budget }
+      ?? DescriptorBudget(descriptors: .max, limits: configuration.limits)
   }
 
   /// What the server has done so far.
@@ -91,9 +99,7 @@ public final class RPCServer: Sendable {
   /// The server must be running.
   public func makeInProcessChannel(as principal: Principal) -> InProcessChannel {
     let (end, channel) = InProcessChannel.makePair()
-    guard shared.admit(limit: .max, reserved: 0) == .serve else {
-      preconditionFailure("a server without a limit refused a connection")
-    }
+    shared.admitAlways()
     adopt(end, as: .known(principal))
     return channel
   }

@@ -76,7 +76,7 @@ final class ServerConnection: StreamConnection {
       guard step == .matched else { return 0 }
       offset = FrameParser.preamble.count
     }
-    while !shouldStopConsuming(on: reactor) {
+    while !shouldStopConsuming(at: offset, on: reactor) {
       let step = unsafe FrameParser.next(
         in: bytes, at: offset, maximumFrameBytes: frameLimit)
       guard case .frame(let header) = step else {

@@ -59,10 +59,6 @@ final class ServerShared: Sendable {
     var becameEmpty: (@Sendable () -> Void)?
   }
 
-  /// Most refused connections that are kept for a moment so that their GOAWAY arrives; beyond it
-  /// they are closed hard.
-  static let maximumLingeringRefused = 256
-
   private let state = Mutex(State())
 
   func add(_ counters: LoopCounters) {
@@ -76,18 +72,27 @@ final class ServerShared: Sendable {
     case closeAtOnce
   }
 
-  func admit(limit: Int, reserved: @autoclosure () -> Int) -> Admission {
+  func admit(_ budget: DescriptorBudget, reserved: @autoclosure () -> Int) -> Admission {
     state.withLock { state in
       let connections = state.statistics.connections
+      let limit = budget.connections
       if connections < limit || connections < limit + reserved() {
         state.statistics.connections += 1
         state.statistics.connectionsAccepted += 1
         return .serve
       }
       state.statistics.connectionsRefused += 1
-      guard state.lingeringRefused < Self.maximumLingeringRefused else { return .closeAtOnce }
+      guard state.lingeringRefused < budget.lingering else { return .closeAtOnce }
       state.lingeringRefused += 1
       return .refuse
+    }
+  }
+
+  /// Receives a connection that the program itself made.
+  func admitAlways() {
+    state.withLock { state in
+      state.statistics.connections += 1
+      state.statistics.connectionsAccepted += 1
     }
   }
 

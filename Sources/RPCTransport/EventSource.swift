@@ -32,6 +32,9 @@ open class EventSource {
   /// Output was queued outside of this source's turn, and the turn of all is ending.
   open func flush(on reactor: isolated Reactor) {}
 
+  /// It is this source's turn to go on with what it left, after `Reactor.continueLater`.
+  open func goOn(on reactor: isolated Reactor) {}
+
   /// The reactor stops: let go of everything.
   open func reactorStopped(on reactor: isolated Reactor) {
     reactor.remove(self)

@@ -12,8 +12,8 @@ public final class Listener: EventSource {
     case beyondDescriptors(Int32)
   }
 
-  /// Most connections accepted in one wake-up.
-  static let acceptsPerTurn = 64
+  /// Most connections accepted in one wake-up: some ten microseconds each.
+  static let acceptsPerTurn = 8
   /// How long to stop accepting when the system has no room at all.
   static let pauseNanoseconds: Int64 = 100_000_000
 

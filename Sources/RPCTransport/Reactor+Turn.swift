@@ -15,9 +15,10 @@ extension Reactor {
       handle(ready)
       flushDirty()
       expireDeadlines()
+      serveGreedy()
       flushDirty()
       if isStopped { return }
-      guard mailbox.fallAsleep() else {
+      guard greedy.isEmpty && mailbox.fallAsleep() else {
         waitMs = 0
         continue
       }
@@ -28,7 +29,7 @@ extension Reactor {
     }
     armTimer()
     // Dispatch calls again for what is ready in the set; posted work it does not see.
-    if !mailbox.fallAsleep() { mailbox.wake() }
+    if !greedy.isEmpty || !mailbox.fallAsleep() { mailbox.wake() }
   }
 
   private func runPosted() {
@@ -55,6 +56,18 @@ extension Reactor {
       position += 1
     }
     dirty.removeAll(keepingCapacity: true)
+  }
+
+  /// Lets those go on that want more, one after another, until their part of this round is used.
+  private func serveGreedy() {
+    guard !greedy.isEmpty else { return }
+    let end = ServerTime.monotonicNow() + Self.greedyNanoseconds
+    // Those that queue up again meanwhile wait for the next round.
+    for _ in 0..<greedy.count {
+      guard let number = greedy.popFirst() else { return }
+      source(number)?.goOn(on: self)
+      if ServerTime.monotonicNow() >= end { return }
+    }
   }
 
   private func expireDeadlines() {
@@ -85,6 +98,7 @@ extension Reactor {
     isStopped = true
     for source in sources { source.reactorStopped(on: self) }
     dirty.removeAll()
+    greedy = TurnQueue()
     buffers.removeAll()
     attachment = nil
     ReactorRegistry.remove(self)

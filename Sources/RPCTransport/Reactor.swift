@@ -31,6 +31,7 @@ public actor Reactor {
   var deadlines = DeadlineHeap()
   var armedTimer = Int64.max
   var dirty: ContiguousArray<EventSource> = []
+  var greedy = TurnQueue()
   var buffers = BufferPool()
   /// Bytes of memory that connections hold for begun frames and unsent output.
   var heldBytes = 0
@@ -42,6 +43,8 @@ public actor Reactor {
   public static let readBufferBytes = 256 << 10
   /// Most ready descriptors of one round.
   static let eventsPerRound: Int32 = 256
+  /// What those that want more get of one round, together, in nanoseconds.
+  static let greedyNanoseconds: Int64 = 200_000
   /// Most rounds of one turn, after which Dispatch gets its thread back for a moment.
   static let roundsPerTurn = 1024
   /// How long a reactor that has nothing to do waits by itself before it goes back to Dispatch.
@@ -164,6 +167,13 @@ public actor Reactor {
     guard deadline < source.armedDeadline, source.handle >= 0 else { return }
     source.armedDeadline = deadline
     deadlines.set(Int(source.number & (1 << Self.slotBits - 1)), to: deadline)
+  }
+
+  /// Calls `goOn` on a source in its turn among those that want more than one turn's time.
+  ///
+  /// They share a bounded part of each round, behind everything else that is ready.
+  public func continueLater(_ source: EventSource) {
+    greedy.append(source.number)
   }
 
   /// Calls `flush` on a source at the end of this round.

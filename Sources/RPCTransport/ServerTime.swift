@@ -14,6 +14,13 @@ public struct ServerTime: Sendable, Hashable {
     self.wallMicroseconds = wallMicroseconds
   }
 
+  /// Reads the monotonic clock alone, in nanoseconds.
+  static func monotonicNow() -> Int64 {
+    var monotonic = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &monotonic)
+    return Int64(monotonic.tv_sec) * 1_000_000_000 + Int64(monotonic.tv_nsec)
+  }
+
   /// Reads both clocks.
   public static func read() -> ServerTime {
     let monotonic = nanoseconds(of: CLOCK_MONOTONIC)

@@ -4,10 +4,12 @@ import RPCWire
 
 extension StreamConnection {
   /// Most bytes of one write, so that one reader of much does not hold up the others.
-  static let maximumWriteBytes = 1 << 20
+  static let maximumWriteBytes = 256 << 10
   /// Up to here a begun frame is copied in front of the next read, which is then used in place;
   /// above, the read is added to it.
   static let maximumPrefixBytes = 64 << 10
+  /// Most bytes that a greedy connection reads: what it has no time for is kept until its next turn.
+  static let greedyReadBytes = 64 << 10
 
   /// Begins to watch the socket; the keepalive clock starts.
   public final func open(on reactor: isolated Reactor) throws(SystemError) {
@@ -18,14 +20,36 @@ extension StreamConnection {
 
   final func handleReady(_ events: UInt32, on reactor: isolated Reactor) {
     isInTurn = true
+    turnClock.begin(now: ServerTime.monotonicNow())
     if events & EPOLLOUT.rawValue != 0 { write(on: reactor) }
     if events & EPOLLIN.rawValue != 0 {
-      readOnce(on: reactor)
+      if isGreedy && stage == .open { queueUp(on: reactor) } else { readOnce(on: reactor) }
     } else if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       closeNow(on: reactor)
     }
     isInTurn = false
     finishTurn(on: reactor)
+  }
+
+  /// The turn of a connection that waited among the greedy.
+  final func continueTurn(on reactor: isolated Reactor) {
+    isQueued = false
+    guard stage == .open else { return }
+    isInTurn = true
+    turnClock.begin(now: ServerTime.monotonicNow())
+    if hasUnseenInput {
+      consumePending(on: reactor)
+    } else if !isReadingPaused {
+      readOnce(on: reactor)
+    }
+    isInTurn = false
+    finishTurn(on: reactor)
+  }
+
+  private func queueUp(on reactor: isolated Reactor) {
+    guard !isQueued else { return }
+    isQueued = true
+    reactor.continueLater(self)
   }
 
   /// Writes what is queued, and sets what to wait for.
@@ -37,7 +61,8 @@ extension StreamConnection {
     if stage == .closing && output == nil { linger(on: reactor) }
     guard stage != .closed else { return }
     var interest: UInt32 = 0
-    if stage == .lingering || (stage == .open && !isReadingPaused) { interest |= EPOLLIN.rawValue }
+    let reads = stage == .open && !isReadingPaused && !isQueued
+    if stage == .lingering || reads { interest |= EPOLLIN.rawValue }
     if output != nil { interest |= EPOLLOUT.rawValue }
     reactor.setInterest(self, interest)
   }
@@ -55,11 +80,15 @@ extension StreamConnection {
   /// Ends this connection when it is one of those that hold much; one with small frames and replies
   /// goes on, whoever fills the memory.
   private func shedMemory(on reactor: isolated Reactor) {
-    guard stage == .open, countedBytes > Self.maximumPrefixBytes else { return }
-    isInTurn = true
-    memoryExceeded(on: reactor)
-    isInTurn = false
+    guard countedBytes > Self.maximumPrefixBytes else { return }
+    if stage == .open {
+      isInTurn = true
+      memoryExceeded(on: reactor)
+      isInTurn = false
+    }
     if output != nil { write(on: reactor) }
+    // What it does not take now would be held for as long as it may stall: it hears no reason.
+    if unsentBytes > Self.maximumPrefixBytes { closeNow(on: reactor) }
     countBytes(on: reactor)
   }
 
@@ -69,7 +98,8 @@ extension StreamConnection {
     let buffer = unsafe reactor.readBuffer
     let prefix = pending.count <= Self.maximumPrefixBytes ? pending.count : 0
     if prefix > 0 { unsafe buffer.copyMemory(from: pending.bytes) }
-    let got = unsafe Glibc.read(handle, buffer.baseAddress! + prefix, buffer.count - prefix)
+    let room = isGreedy ? Self.greedyReadBytes : buffer.count - prefix
+    let got = unsafe Glibc.read(handle, buffer.baseAddress! + prefix, room)
     guard got > 0 else {
       if got == 0 || (errno != EAGAIN && errno != EINTR) { closeNow(on: reactor) }
       return
@@ -78,9 +108,13 @@ extension StreamConnection {
     guard stage == .open else { return }
     if pending.count > prefix {
       unsafe pending.append(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
-      unsafe consumeAll(pending.bytes, on: reactor)
+      consumePending(on: reactor)
     } else {
-      unsafe consumeAll(UnsafeRawBufferPointer(rebasing: buffer[0..<(prefix + got)]), on: reactor)
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<(prefix + got)])
+      let used = unsafe consume(bytes, on: reactor)
+      guard stage == .open else { return }
+      unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
+      consumed(on: reactor)
     }
   }
 
@@ -89,16 +123,20 @@ extension StreamConnection {
     silentIntervals = 0
   }
 
-  /// Hands bytes to the protocol and keeps what it leaves.
-  private func consumeAll(_ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
-    let used = unsafe consume(bytes, on: reactor)
+  /// Hands the bytes that were kept to the protocol, and keeps what it leaves.
+  private func consumePending(on reactor: isolated Reactor) {
+    let used = unsafe consume(pending.bytes, on: reactor)
     guard stage == .open else { return }
-    if used < bytes.count {
-      unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
-    } else if pending.count > 0 {
-      pending.removeAll()
-    }
-    if unsentBytes > limits.highWaterBytes { pauseReading(on: reactor) }
+    pending.removeFirst(used)
+    consumed(on: reactor)
+  }
+
+  /// The protocol took what it could: decides when the rest has its turn.
+  private func consumed(on reactor: isolated Reactor) {
+    isGreedy = turnClock.isOver
+    hasUnseenInput = isGreedy && pending.count > 0
+    if unsentBytes > limits.highWaterBytes { return pauseReading(on: reactor) }
+    if hasUnseenInput { queueUp(on: reactor) }
   }
 
   private func pauseReading(on reactor: isolated Reactor) {
@@ -116,8 +154,12 @@ extension StreamConnection {
       isReadingPaused = false
       backlogChanged(isHigh: false, on: reactor)
       guard pending.count > 0 else { return }
+      if turnClock.isOver {
+        hasUnseenInput = true
+        return queueUp(on: reactor)
+      }
       isInTurn = true
-      unsafe consumeAll(pending.bytes, on: reactor)
+      consumePending(on: reactor)
       isInTurn = false
       if output != nil { write(on: reactor) }
     }
@@ -186,10 +228,9 @@ extension StreamConnection {
 
   private func checkSilence(on reactor: isolated Reactor) -> Int64 {
     #if PLANTED_NO_KEEPALIVE
-      let silence: Int64 = 0
-    #else
-      let silence = reactor.clock.monotonicNanoseconds - lastHeard
+      lastHeard = reactor.clock.monotonicNanoseconds
     #endif
+    let silence = reactor.clock.monotonicNanoseconds - lastHeard
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {
       keepaliveExpired(on: reactor)

@@ -40,6 +40,13 @@ open class StreamConnection: EventSource {
   final var isInTurn = false
   final var isDirty = false
   final var isReadingPaused = false
+  final var turnClock = TurnClock()
+  /// Whether its last turn ended for want of time: it waits behind the others until one does not.
+  final var isGreedy = false
+  /// Whether it waits in the reactor for its turn among the greedy.
+  final var isQueued = false
+  /// Whether `pending` holds what an earlier turn had no time for.
+  final var hasUnseenInput = false
   final var silentIntervals: Int64 = 0
   /// When the peer last took bytes while some waited.
   final var lastProgress: Int64 = 0
@@ -139,11 +146,12 @@ open class StreamConnection: EventSource {
     }
   }
 
-  /// Whether a protocol should leave further input for later: the peer takes too little of the
-  /// output, or the connection is no longer open.
+  /// Whether a protocol that is done with the bytes before `offset` should leave the others for
+  /// later: the turn's time is used up, the peer takes too little of the output, or the connection
+  /// is no longer open.
   @inline(__always)
-  public final func shouldStopConsuming(on reactor: isolated Reactor) -> Bool {
-    if stage != .open { return true }
+  public final func shouldStopConsuming(at offset: Int, on reactor: isolated Reactor) -> Bool {
+    if stage != .open || turnClock.reached(offset, now: ServerTime.monotonicNow) { return true }
     guard unsentBytes > limits.highWaterBytes else { return false }
     write(on: reactor)
     return stage != .open || unsentBytes > limits.highWaterBytes
@@ -187,6 +195,11 @@ open class StreamConnection: EventSource {
   /// Reads and writes once.
   public final override func ready(_ events: UInt32, on reactor: isolated Reactor) {
     handleReady(events, on: reactor)
+  }
+
+  /// Goes on with what an earlier turn left, or reads what has come since.
+  public final override func goOn(on reactor: isolated Reactor) {
+    continueTurn(on: reactor)
   }
 
   /// Looks at every clock of the connection.

@@ -14,7 +14,7 @@ public struct TransportLimits: Sendable, Hashable {
   /// Most connections that a server serves; more get GOAWAY.
   ///
   /// Below it stands the limit of open descriptors, which the server raises to what the system
-  /// allows.
+  /// allows; of those it keeps some for itself and for `reservedConnections`.
   public var maximumConnections = 16_384
   /// Connections beyond that for the server's own user and root on a Unix socket.
   ///

@@ -32,6 +32,26 @@ extension EndToEnd {
       #expect(isClosed)
     }
 
+    @Test("Peers that take every descriptor leave operators theirs, and others when they go")
+    func descriptorsUsedUp() async throws {
+      let stage = try await Stage(descriptors: 256)
+      let key = try await stage.createIntegration()
+      var strangers = try (0..<300).map { _ in try RawFrameSocket(stage.tcp) }
+      for stranger in strangers { try? stranger.sayHello(token: key) }
+      let first = strangers.compactMap { try? $0.nextFrame() }
+      #expect(first.contains { $0.kind == RawFrame.Kind.hello.rawValue })
+      let reasons = first.compactMap { RawFields($0.payload)?.text(2) }
+      #expect(reasons.contains("TOO_MANY_CONNECTIONS"))
+      #expect(try await stage.ctl("server", "info").end == .code(0))
+      strangers = []
+      try await eventually("a new peer is served") {
+        let fresh = try RawFrameSocket(stage.tcp)
+        try fresh.sayHello(token: key)
+        let frame = try? fresh.nextFrame()
+        return frame?.kind == RawFrame.Kind.hello.rawValue ? true : nil
+      }
+    }
+
     static let canMount: Bool = {
       guard let unshare = Program.onPath("unshare"),
         let pid = try? Program(unshare, namespaceFlags + ["true"])

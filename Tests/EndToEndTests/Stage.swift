@@ -12,22 +12,25 @@ final class Stage {
   private(set) var tcp: String
   private let flags: [String]
 
-  /// Starts `integrationd` with more flags and waits until it is ready.
-  init(flags: [String] = []) async throws {
+  /// Starts `integrationd` with more flags, and with at most so many open descriptors, and waits
+  /// until it is ready.
+  init(flags: [String] = [], descriptors: Int? = nil) async throws {
     scratch = try ScratchDirectory()
     self.flags = flags
     unix = "unix:" + scratch.file("server.sock")
-    (server, tcp) = try await Self.start(scratch, flags)
+    (server, tcp) = try await Self.start(scratch, flags, descriptors: descriptors)
   }
 
   private static func start(
-    _ scratch: ScratchDirectory, _ flags: [String]
+    _ scratch: ScratchDirectory, _ flags: [String], descriptors: Int? = nil
   ) async throws -> (Program, tcp: String) {
+    let limit = descriptors.map { "ulimit -n \($0) && " } ?? ""
     let server = try Program(
-      Program.built("integrationd"),
+      "/bin/sh",
       [
-        "--data", scratch.file("data"), "--listen", "unix:" + scratch.file("server.sock"),
-        "--listen", "tcp:127.0.0.1:0",
+        "-c", limit + "exec \"$@\"", "sh", Program.built("integrationd"), "--data",
+        scratch.file("data"), "--listen", "unix:" + scratch.file("server.sock"), "--listen",
+        "tcp:127.0.0.1:0",
       ] + flags)
     let ready = try await server.waitForError(containing: " ready")
     let words = ready.split { $0 == " " || $0 == "," }

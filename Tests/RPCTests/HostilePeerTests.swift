@@ -64,6 +64,26 @@ import Testing
     try await survives(head + (0..<count).map { _ in .random(in: 0...255, using: &random) })
   }
 
+  @Test("A connection with much to do waits its turn behind those with little")
+  func takesTurns() async throws {
+    let running = try RunningServer(.tcp)
+    let healthy = try await running.connect()
+    let greedy = try running.rawSocket()
+    // Two seconds of work, in one read.
+    try greedy.send((1...2000).flatMap { RawFrame(.call, number: 7, call: $0).bytes })
+    try await eventually("its first call is done") {
+      running.server.statistics.callsStarted > 0 ? true : nil
+    }
+    for _ in 0..<20 {
+      let reply = try await healthy.call(
+        TinyService.echo, payload: [1], options: CallOptions(deadline: .milliseconds(500)))
+      #expect(reply == [1])
+    }
+    #expect(running.server.statistics.callsStarted < 2000)
+    // Each of its calls is answered all the same, in order.
+    for id: UInt32 in 1...2000 { #expect(try greedy.nextFrame(.reply)?.call == id) }
+  }
+
   @Test("A peer that floods with calls and never reads leaves the others their service")
   func flood() async throws {
     let running = try RunningServer(.tcp)

@@ -16,6 +16,8 @@ final class TinyService: Sendable {
   static let batch = method(4, "Batch")
   /// Answers with 2 to the power of the payload's first byte bytes.
   static let large = method(5, "Large")
+  /// Keeps the reactor busy for a millisecond.
+  static let busy = method(7, "Busy")
   /// Answered from another thread through the call itself.
   static let elsewhere = method(6, "Elsewhere")
 
@@ -70,6 +72,11 @@ final class TinyService: Sendable {
     router.register(Self.large) { call in
       call.handle.reply(
         bytes: [UInt8](repeating: 7, count: 1 << min(22, Int(call.payload.first ?? 0))))
+    }
+    router.register(Self.busy) { call in
+      let end = ContinuousClock.now + .milliseconds(1)
+      while ContinuousClock.now < end {}
+      call.handle.reply(bytes: [])
     }
     router.register(Self.elsewhere) { [queue] call in
       let handle = call.handle

@@ -93,6 +93,91 @@ import Testing
     pending.replace(with: UnsafeRawBufferPointer(start: nil, count: 0))
     #expect(pending.count == 0)
   }
+
+  @Test("Pending input that is done with goes piece by piece, whatever comes behind it")
+  func pendingInPieces() {
+    var pending = PendingInput()
+    defer { pending.removeAll() }
+    var expected: [UInt8] = []
+    var random = SeededGenerator(3)
+    var next: UInt8 = 0
+    for _ in 0..<500 {
+      let fresh = (0..<Int.random(in: 0...40, using: &random)).map { _ in
+        next &+= 1
+        return next
+      }
+      fresh.withUnsafeBytes { pending.append($0) }
+      expected += fresh
+      let used = Int.random(in: 0...expected.count, using: &random)
+      pending.removeFirst(used)
+      expected.removeFirst(used)
+      #expect(Array(pending.bytes) == expected)
+    }
+  }
+
+  @Test("Memory of a long frame is given back while a few bytes behind it stay")
+  func pendingShrinks() {
+    var pending = PendingInput()
+    defer { pending.removeAll() }
+    [UInt8](repeating: 7, count: 1 << 20).withUnsafeBytes { pending.append($0) }
+    pending.removeFirst((1 << 20) - 3)
+    #expect(Array(pending.bytes) == [7, 7, 7])
+    #expect(pending.capacity <= PendingInput.keptCapacity)
+    [UInt8](repeating: 8, count: 1 << 20).withUnsafeBytes { pending.append($0) }
+    pending.replace(with: UnsafeRawBufferPointer(rebasing: pending.bytes.suffix(2)))
+    #expect(Array(pending.bytes) == [8, 8])
+    #expect(pending.capacity <= PendingInput.keptCapacity)
+  }
+}
+
+@Suite struct TurnTests {
+  @Test("The clock is looked at behind some frames or one long one, and ends the turn")
+  func turnClock() {
+    var clock = TurnClock()
+    var looks = 0
+    func reaches(_ offset: Int, at now: Int64) -> Bool {
+      clock.reached(offset) {
+        looks += 1
+        return now
+      }
+    }
+    clock.begin(now: 1000)
+    let end = 1000 + TurnClock.nanoseconds
+    for frame in 0..<TurnClock.framesBetweenLooks {
+      let isOver = reaches(frame * 16, at: end)
+      #expect(!isOver)
+    }
+    #expect(looks == 0)
+    let afterSome = [reaches(200, at: end - 1), reaches(300, at: end)]
+    #expect(afterSome == [false, false])
+    let afterLong = reaches(300 + TurnClock.bytesBetweenLooks, at: end)
+    #expect(afterLong)
+    #expect(looks == 2)
+    let later = reaches(0, at: 0)
+    #expect(later)
+    #expect(looks == 2)
+    clock.begin(now: end)
+    #expect(!clock.isOver)
+  }
+
+  @Test("Turns come in the order of their asking")
+  func order() {
+    var queue = TurnQueue()
+    var expected: [UInt64] = []
+    var random = SeededGenerator(5)
+    for number: UInt64 in 1...1000 {
+      queue.append(number)
+      expected.append(number)
+      for _ in 0..<Int.random(in: 0...2, using: &random) where !expected.isEmpty {
+        let first = queue.popFirst()
+        #expect(first == expected.removeFirst())
+      }
+      #expect(queue.count == expected.count)
+    }
+    while let number = queue.popFirst() { #expect(number == expected.removeFirst()) }
+    #expect(expected.isEmpty)
+    #expect(queue.isEmpty)
+  }
 }
 
 @Suite struct ReactorTests {

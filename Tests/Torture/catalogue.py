@@ -9,3 +9,6 @@ import races  # noqa: F401
 import leaks  # noqa: F401
 import clock  # noqa: F401
 import model  # noqa: F401
+import network  # noqa: F401
+import through_proxy  # noqa: F401
+import hostile  # noqa: F401

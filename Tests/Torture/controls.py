@@ -19,6 +19,10 @@ CAUGHT_BY = {
     "wall-clock-deadlines": "clock",
     "length-off-by-one": "bytes",
     "no-utf8-check": "bytes",
+    "length-off-by-one": "proxy",
+    "no-keepalive": "network",
+    "no-utf8-check": "hostile",
+    "unbounded-write-queue": "hostile",
 }
 
 

@@ -168,6 +168,7 @@ extension IntegrationService: ConnectionObserver {
     polls.remove(token)
     tails.remove(token)
     counts.end(token)
+    reads.end(token)
     transfers.callEnded(token)
     refusals.withLock { _ = $0.removeValue(forKey: token) }
   }

@@ -30,7 +30,7 @@ extension IntegrationService {
     finally: @escaping @Sendable () -> Void = {}
   ) {
     guard isOperator(call.handle) else { return }
-    Task {
+    reads.run(call.token, of: call.principal.name) {
       do throws(RPCError) {
         call.answer(try await makeResponse())
       } catch {
@@ -60,7 +60,7 @@ extension IntegrationService {
     _ prepare: @escaping @Sendable () async throws(RPCError) -> PreparedChange<Response>
   ) {
     guard isOperator(call.handle) else { return }
-    Task {
+    reads.run(call.token, of: call.principal.name) { [self] in
       do throws(RPCError) {
         switch try await prepare() {
         case .answer(let response): call.answer(response)

@@ -1,0 +1,38 @@
+/// How much of its time in one turn a connection has used.
+///
+/// The clock is looked at behind some frames, or behind one that is long, so that small calls do
+/// not pay for it. Each turn gets on by at least one frame, however long that takes.
+struct TurnClock {
+  /// The time of one turn: a hundred small calls, and short enough that a reactor full of greedy
+  /// connections still answers the others in well below a millisecond.
+  static let nanoseconds: Int64 = 100_000
+  /// The clock is looked at behind so many frames or bytes.
+  static let framesBetweenLooks = 8
+  static let bytesBetweenLooks = 4096
+
+  private var end = Int64.max
+  private var frames = 0
+  private var bytes = 0
+  /// Whether the time is used up.
+  private(set) var isOver = false
+
+  mutating func begin(now: Int64) {
+    end = now + Self.nanoseconds
+    frames = 0
+    bytes = 0
+    isOver = false
+  }
+
+  /// The bytes before `offset` are done with; says whether the time is used up.
+  mutating func reached(_ offset: Int, now: () -> Int64) -> Bool {
+    if isOver { return true }
+    frames += 1
+    guard frames > Self.framesBetweenLooks || offset - bytes >= Self.bytesBetweenLooks else {
+      return false
+    }
+    frames = 1
+    bytes = offset
+    isOver = now() >= end
+    return isOver
+  }
+}
