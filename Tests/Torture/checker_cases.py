@@ -8,6 +8,7 @@ CONFIG = dict(op="config", t0=0, t1=0, accept=1.0, grace=2.0, prompt=1.0, slack=
 
 
 def create(log, at, action="a", not_before=None):
+    """A request that was made and answered within 10 ms."""
     return dict(op="create", log=log, action=action, t0=at, t1=at + 0.01, outcome="ok",
                 not_before=not_before, duplicate=False)
 
@@ -22,29 +23,35 @@ def poll(agent, start, end, *requests, outcome="ok", actions=("a",), lease=1.5):
 
 
 def report(log, token, at, status="COMPLETED", outcome="ok", duplicate=False, reason="", now=""):
+    """A report; what it was told as status is what it said, unless `now` says otherwise."""
     return dict(op="report", log=log, token=token, t0=at, t1=at + 0.01, status=status,
                 outcome=outcome, duplicate=duplicate, reason=reason, now=now or status, sequence=1)
 
 
 def beat(agent, at, *leases, stopped=False, lost=()):
+    """A heartbeat; `leases` are texts: log/token."""
     return dict(op="beat", agent=agent, t0=at, t1=at + 0.01, outcome="ok", stopped=stopped,
                 leases=[each.split("/") for each in leases], lost=list(lost))
 
 
 def read(log, at, status, *timeline, op="read"):
+    """A look at a log with its timeline."""
     return dict(op=op, log=log, t0=at, t1=at + 0.01, outcome="ok", status=status,
                 timeline=list(timeline), cause="", retry=False)
 
 
 def ended(log, status="COMPLETED", *timeline, cause="REPORT"):
+    """What the log is when all is done."""
     return dict(read(log, 90, status, *timeline, op="end"), cause=cause)
 
 
 def cancel(log, at, asked=False, outcome="ok"):
+    """A withdrawal; `asked`: its agent is asked to stop."""
     return dict(op="cancel", log=log, t0=at, t1=at + 0.01, outcome=outcome, asked=asked)
 
 
 def span(op, start, end, **fields):
+    """Anything that lasts: a pause, a server that is down, a connection that is gone."""
     return dict(op=op, t0=start, t1=end, outcome="ok", **fields)
 
 

@@ -43,9 +43,11 @@ class Stage:
         return key
 
     def seeded(self):
+        """A generator for one actor, from the seed of the run."""
         return random.Random(self.run.random.getrandbits(64))
 
     def remember(self, log, token):
+        """Keeps a lease, for those who speak of what is long over."""
         self.leases.append((log, token))
 
     def old_lease(self, random):
@@ -54,6 +56,7 @@ class Stage:
         return log, token, random.randint(1, 3)
 
     def some_log(self, random):
+        """One of the newest logs, so that actors meet; None: there is none yet."""
         recent = self.recent[-60:]
         return random.choice(recent) if recent else None
 
@@ -70,6 +73,7 @@ class Stage:
             self.stop.wait(0.002)
 
     def failed(self, name, error):
+        """An actor met what it does not expect: the run ends as a fault of the harness."""
         self.failures.append((name, error))
         self.stop.set()
 

@@ -20,6 +20,7 @@ class Record:
         self.began, self.ops = time.monotonic(), []
 
     def now(self):
+        """Seconds since the record began, on a clock that never jumps."""
         return time.monotonic() - self.began
 
     def add(self, op, actor, t0, outcome="ok", t1=None, **fields):
@@ -31,6 +32,7 @@ class Record:
             self.file.write(json.dumps(entry) + "\n")
 
     def close(self):
+        """Ends the file."""
         self.file.close()
 
 
@@ -62,6 +64,7 @@ class Actor:
                     raise Gone("over") from None
 
     def disconnect(self):
+        """Closes the connection, and records since when it is gone."""
         if self.connection is not None:
             self.record.add("gone", self.name, self.record.now(), agent=self.name)
             self.connection.close()
@@ -107,6 +110,7 @@ class Agent(Actor):
         self.wait_ms = (0, 1500) if habits else (6000, 6000)
 
     def act(self):
+        """One thing out of what this actor does."""
         if self.habits and self.random.random() < 0.04:
             return self.die_while_polling()
         for request in self.poll():
@@ -115,6 +119,7 @@ class Agent(Actor):
             self.beat([], stopped=True)
 
     def poll(self):
+        """Asks for work; returns what was delivered."""
         actions = list(self.actions)
         if self.habits:
             actions = self.random.sample(actions, self.random.randint(1, len(actions)))
@@ -147,6 +152,7 @@ class Agent(Actor):
         self.stop.wait(self.random.uniform(0, 1.2))
 
     def report(self, log, token, sequence, status, retryable=False):
+        """Reports on a log with a lease, whosever it is."""
         fields = dict(agent_id=self.name, report=dict(
             log_id=log, lease_token=token, sequence=sequence, status=NUMBERS[status],
             retryable=retryable))
@@ -157,6 +163,7 @@ class Agent(Actor):
             now="")
 
     def beat(self, leases, stopped=False):
+        """A heartbeat that names leases, or says goodbye."""
         fields = dict(
             agent_id=self.name, instance_id="i", interval_ms=5000, state=4 if stopped else 1,
             leases=[dict(log_id=log, lease_token=token) for log, token in leases])
@@ -204,6 +211,7 @@ class Operator(Actor):
     """Asks, withdraws, retries and pauses."""
 
     def act(self):
+        """One thing out of what this actor does."""
         if len(self.stage.recent) >= 4000 or self.stop.wait(self.random.uniform(0, 0.08)):
             return None
         choice = self.random.random()
@@ -252,11 +260,13 @@ class Operator(Actor):
                 return made.log.id
 
     def cancel(self, log):
+        """Withdraws a request, whatever has become of it."""
         if log:
             self.call("CancelRequest", "cancel", lambda answer: dict(asked=answer.asked_agent),
                       dict(id=log, reason="no"), log=log, asked=False)
 
     def retry(self, log):
+        """Makes a new log for the work of one that did not succeed, where it may."""
         if not log:
             return
         self.connect()
@@ -284,6 +294,7 @@ class Operator(Actor):
             self.record.add("pause", self.name, t0, action=action)
 
     def set_paused(self, action, paused):
+        """Sets or ends a pause; False: it is not known to have worked."""
         self.connect()
         verb = "Pause" if paused else "Resume"
         try:
@@ -305,6 +316,7 @@ class Waiter(Operator):
         self.action = action
 
     def act(self):
+        """One thing out of what this actor does."""
         way = self.random.random()
         if way < 0.3:
             log = self.create(self.action, self.random.randint(5, 30))
@@ -320,6 +332,7 @@ class Reader(Actor):
     """Looks at logs again and again."""
 
     def act(self):
+        """One thing out of what this actor does."""
         self.stop.wait(self.random.uniform(0, 0.02))
         log = self.stage.some_log(self.random)
         if log:

@@ -38,7 +38,8 @@ class Storm:
         self.token = token.secret
         operator.call("SetRetention", rules=[
             dict(status=STATUS.LOG_STATUS_TIMED_OUT, maximum_age_ms=1)])
-        self.changes.compare(operator, self.server)  # What is set up so far is no part of any cycle.
+        # What is set up so far is no part of any cycle.
+        self.changes.compare(operator, self.server)
         operator.close()
         self.began_wall = time.time()
         self.pruned = False

@@ -92,6 +92,7 @@ class ExportingAgent:
                 raise
 
     def database(self, name):
+        """One of its databases, to look at."""
         return sqlite3.connect(f"file:{self.folder / name}?mode=ro", uri=True)
 
     def settle(self, seconds):

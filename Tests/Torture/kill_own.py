@@ -57,6 +57,7 @@ class OwnWork:
         self.refusals = []
 
     def add(self, entry):
+        """From now on the log may be stored."""
         with self.lock:
             self.entries[entry.id] = entry
             self.fresh.append(entry)
@@ -174,7 +175,8 @@ class OwnWork:
         expected = entry.status(log.sequence)
         if log.status != expected:
             raise Violation(
-                f"log {entry.id} has {log.sequence} reports and status {log.status}, not {expected}")
+                f"log {entry.id} has {log.sequence} reports and status {log.status}, "
+                f"not {expected}")
         steps = log.sequence if len(entry.reports) > 1 else 0
         if log.record_errors != steps:
             raise Violation(
