@@ -378,9 +378,11 @@ static void write_image(const char *path, struct node *node) {
     unsigned char noise[32768];
     uint64_t choice = next_random() % 3;
     for (size_t i = 0; i < sizeof noise; i++) noise[i] = (unsigned char)next_random();
-    if (choice == 1) REAL(unlink)(path);
+    if (choice != 0) REAL(unlink)(path);
     if (choice == 2) write_whole(path, noise, sizeof noise);
   } else if (node->is_loaded) {
+    // A new file: what other threads read until the process ends stays what it was.
+    REAL(unlink)(path);
     write_whole(path, node->data, node->bytes);
   }
 }
