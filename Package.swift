@@ -240,5 +240,5 @@ if Context.environment["INTEGRATION_FUZZ"] != nil {
       name: "integration-fuzz", dependencies: fuzzed, path: "Tests/FuzzingTests",
       exclude: ["Replay"],
       swiftSettings: test + [.unsafeFlags(["-parse-as-library"])],
-      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
 }
