@@ -84,8 +84,9 @@ class Fuzzer:
         for crash in sorted(crashes.iterdir()) if crashes.exists() else ():
             shutil.copy2(crash, self.stored / crash.name)
 
-    def start(self, *options, corpus=()):
-        """Runs libFuzzer to its end; returns its exit code and what it said."""
+    def start(self, *options, corpus=(), limit=600):
+        """Runs libFuzzer to its end, which must come within a limit in seconds; returns its exit
+        code, None where it had to be ended, and what it said."""
         environment = {
             **os.environ, "FUZZ_TARGET": self.name, "FUZZ_SCRATCH": self._memory(),
             # Swift's runtime keeps what it makes once: to the leak detector that is a leak. Its
@@ -94,12 +95,19 @@ class Fuzzer:
             "SWIFT_BACKTRACE": "enable=no"}
         output = self.folder / "output"
         with open(output, "wb") as file:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self.program, f"-max_len={self.maximum_bytes}", f"-rss_limit_mb={RSS_MB}",
                  f"-timeout={TIMEOUT_S}", f"-artifact_prefix={self.artifacts}/",
                  "-print_final_stats=1", *options, *corpus],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
-        return done.returncode, output.read_text(errors="replace")
+            self.run.at_end(process.kill)
+            try:
+                code = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                code = None
+        return code, output.read_text(errors="replace")
 
     def _memory(self):
         """A folder for stores, in memory where the system offers that."""
@@ -118,7 +126,7 @@ class Fuzzer:
         """Looks for new inputs for a time."""
         return self.start(
             f"-seed={1 + self.run.seed % 0x7fffffff}", f"-max_total_time={max(1, int(seconds))}",
-            "-use_value_profile=1", corpus=[self.found, self.stored])
+            "-use_value_profile=1", corpus=[self.found, self.stored], limit=2 * seconds + 300)
 
     def merge(self):
         """The least inputs that reach all that any input reached, as the repository keeps them."""
@@ -214,7 +222,7 @@ def search(run, program, is_control):
     faults = []
     for fuzzer in list(fuzzers):
         code, said = fuzzer.replay()
-        if code:
+        if code != 0:
             # It would end every search at its beginning.
             fuzzers.remove(fuzzer)
             faults.append(_broken(fuzzer, said, keep=False))
@@ -230,11 +238,11 @@ def search(run, program, is_control):
             f"bytes: {fuzzer.name}: {counted['executions']:,} executions ({rate:,.0f}/s), "
             f"{counted['edges']:,} edges, corpus {counted['corpus']:,}, "
             f"slowest {counted['slowest']} s, {counted['peak']:,} MB, {seconds:.0f} s"
-            + (f", ENDED WITH {code}" if code else ""), flush=True)
+            + (f", ENDED WITH {code}" if code != 0 else ""), flush=True)
         run.count("executions", counted["executions"])
         run.count("edges", counted["edges"])
         run.count("corpus", counted["corpus"])
-        if code:
+        if code != 0:
             faults.append(_broken(fuzzer, said, keep=not is_control))
             run.count("crashes")
             if is_control:
