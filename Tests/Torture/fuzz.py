@@ -189,7 +189,7 @@ def serve(run, seconds):
         sessions.cut_everywhere(run, server, session)
     sessions.refuse_what_is_no_text(run, server, key)
     share = min(60, (seconds - (time.monotonic() - run.started)) / 2)
-    sessions.split_in_three(run, server, recorded[0], time.monotonic() + share)
+    sessions.split_in_three(run, server, recorded[1], time.monotonic() + share)
     garbage.make_calls(
         run, server, key, max(2, seconds - (time.monotonic() - run.started)))
     server.check()
