@@ -3,17 +3,25 @@ import PackageDescription
 
 // Targets stand in the order of the map in README.md; a row imports only rows below it.
 
-let strict: [SwiftSetting] = [
-  .swiftLanguageMode(.v6),
-  .strictMemorySafety(),
-  .treatAllWarnings(as: .error),
-  .enableUpcomingFeature("ExistentialAny"),
-]
-let test: [SwiftSetting] = [
-  .swiftLanguageMode(.v6),
-  .treatAllWarnings(as: .error),
-  .enableUpcomingFeature("ExistentialAny"),
-]
+// The path of libFuzzer's runtime, for the build that Tests/Torture/fuzz.py makes. Both sanitizers
+// stand in one flag: of two the compiler heeds the last.
+let fuzzer = Context.environment["INTEGRATION_FUZZ"]
+let fuzzing: [SwiftSetting] =
+  fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])]
+
+let strict: [SwiftSetting] =
+  fuzzing + [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+  ]
+let test: [SwiftSetting] =
+  fuzzing + [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+  ]
 
 // Faults that are built in on purpose, one at a time, so that Scripts/torture --controls can show
 // which harness catches each: INTEGRATION_PLANTED_BUG=no-lease-check swift build --scratch-path …
@@ -237,13 +245,15 @@ let package = Package(
   ]
 )
 
-// The same targets as one program of libFuzzer, in a build of its own: see Tests/Torture/fuzz.py.
-if Context.environment["INTEGRATION_FUZZ"] != nil {
+// The same targets as one program of libFuzzer. Its runtime has no main function: SwiftPM gives
+// programs one under another name.
+if let fuzzer {
   package.targets.removeAll { $0.name == "FuzzingTests" }
   package.targets.append(
     .executableTarget(
       name: "integration-fuzz", dependencies: fuzzed, path: "Tests/FuzzingTests",
-      exclude: ["Replay"],
-      swiftSettings: test + [.unsafeFlags(["-parse-as-library"])],
-      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+      exclude: ["Replay"], swiftSettings: test + [.define("FUZZING")],
+      linkerSettings: [
+        .unsafeFlags(["-sanitize=address", "-Xlinker", fuzzer, "-Xlinker", "-lstdc++"])
+      ]))
 }

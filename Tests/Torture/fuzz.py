@@ -27,17 +27,16 @@ def build(scratch, bug=None):
     swiftc = shutil.which("swiftc")
     if swiftc is None:
         raise Skipped("swiftc is not on the path")
-    runtime = Path(os.path.realpath(swiftc)).parent.parent / "lib" / "clang"
-    if not list(runtime.glob("*/lib/*/libclang_rt.fuzzer*")):
-        raise Skipped(f"the toolchain has no runtime of libFuzzer below {runtime}")
+    folder = Path(os.path.realpath(swiftc)).parent.parent / "lib" / "clang"
+    runtime = next(iter(folder.glob("*/lib/*/libclang_rt.fuzzer_no_main*")), None)
+    if runtime is None:
+        raise Skipped(f"the toolchain has no runtime of libFuzzer below {folder}")
     print("bytes: building the targets with the address sanitizer", flush=True)
-    environment = {**os.environ, "INTEGRATION_FUZZ": "1"}
+    environment = {**os.environ, "INTEGRATION_FUZZ": str(runtime)}
     if bug:
         environment["INTEGRATION_PLANTED_BUG"] = bug
     subprocess.run(
-        ["swift", "build", "-c", "release", "--product", PROGRAM, "--sanitize", "address",
-         "--scratch-path", scratch, "-Xswiftc", "-sanitize=fuzzer", "-Xswiftc", "-enable-testing",
-         "-Xcc", "-fsanitize=fuzzer-no-link"],
+        ["swift", "build", "-c", "release", "--product", PROGRAM, "--scratch-path", scratch],
         cwd=ROOT, check=True, env=environment, stdout=subprocess.DEVNULL)
     return Path(scratch) / "release" / PROGRAM
 
@@ -85,20 +84,30 @@ class Fuzzer:
         for crash in sorted(crashes.iterdir()) if crashes.exists() else ():
             shutil.copy2(crash, self.stored / crash.name)
 
-    def start(self, *options, corpus=()):
-        """Runs libFuzzer to its end; returns its exit code and what it said."""
+    def start(self, *options, corpus=(), limit=600):
+        """Runs libFuzzer to its end, which must come within a limit in seconds; returns its exit
+        code, None where it had to be ended, and what it said."""
         environment = {
             **os.environ, "FUZZ_TARGET": self.name, "FUZZ_SCRATCH": self._memory(),
-            # Swift's runtime keeps what it makes once: to the leak detector that is a leak.
-            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0"}
+            # Swift's runtime keeps what it makes once: to the leak detector that is a leak. Its
+            # own account of a crash would come between libFuzzer and the end.
+            "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",
+            "SWIFT_BACKTRACE": "enable=no"}
         output = self.folder / "output"
         with open(output, "wb") as file:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self.program, f"-max_len={self.maximum_bytes}", f"-rss_limit_mb={RSS_MB}",
                  f"-timeout={TIMEOUT_S}", f"-artifact_prefix={self.artifacts}/",
                  "-print_final_stats=1", *options, *corpus],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
-        return done.returncode, output.read_text(errors="replace")
+            self.run.at_end(process.kill)
+            try:
+                code = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                code = None
+        return code, output.read_text(errors="replace")
 
     def _memory(self):
         """A folder for stores, in memory where the system offers that."""
@@ -117,7 +126,7 @@ class Fuzzer:
         """Looks for new inputs for a time."""
         return self.start(
             f"-seed={1 + self.run.seed % 0x7fffffff}", f"-max_total_time={max(1, int(seconds))}",
-            "-use_value_profile=1", corpus=[self.found, self.stored])
+            "-use_value_profile=1", corpus=[self.found, self.stored], limit=2 * seconds + 300)
 
     def merge(self):
         """The least inputs that reach all that any input reached, as the repository keeps them."""
@@ -180,7 +189,7 @@ def serve(run, seconds):
         sessions.cut_everywhere(run, server, session)
     sessions.refuse_what_is_no_text(run, server, key)
     share = min(60, (seconds - (time.monotonic() - run.started)) / 2)
-    sessions.split_in_three(run, server, recorded[0], time.monotonic() + share)
+    sessions.split_in_three(run, server, recorded[1], time.monotonic() + share)
     garbage.make_calls(
         run, server, key, max(2, seconds - (time.monotonic() - run.started)))
     server.check()
@@ -213,7 +222,7 @@ def search(run, program, is_control):
     faults = []
     for fuzzer in list(fuzzers):
         code, said = fuzzer.replay()
-        if code:
+        if code != 0:
             # It would end every search at its beginning.
             fuzzers.remove(fuzzer)
             faults.append(_broken(fuzzer, said, keep=False))
@@ -229,11 +238,11 @@ def search(run, program, is_control):
             f"bytes: {fuzzer.name}: {counted['executions']:,} executions ({rate:,.0f}/s), "
             f"{counted['edges']:,} edges, corpus {counted['corpus']:,}, "
             f"slowest {counted['slowest']} s, {counted['peak']:,} MB, {seconds:.0f} s"
-            + (f", ENDED WITH {code}" if code else ""), flush=True)
+            + (f", ENDED WITH {code}" if code != 0 else ""), flush=True)
         run.count("executions", counted["executions"])
         run.count("edges", counted["edges"])
         run.count("corpus", counted["corpus"])
-        if code:
+        if code != 0:
             faults.append(_broken(fuzzer, said, keep=not is_control))
             run.count("crashes")
             if is_control:

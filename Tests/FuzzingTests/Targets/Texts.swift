@@ -107,11 +107,18 @@ extension FuzzTarget {
     var input = FuzzInput(bytes)
     let wanted = input.text()
     var place = input.restText
-    let pattern = MessagePattern.of(place)
-    try require(pattern.utf8.count <= MessagePattern.maximumBytes + 3 + 200, "a pattern is long")
-    try require(!pattern.contains("\u{fffd}") || place.contains("\u{fffd}"), "a letter is cut")
+    let kind = MessagePattern.of(place)
+    // Of a word at the limit's edge as much again may follow, and a gap.
+    try require(kind.utf8.count <= 2 * MessagePattern.maximumBytes + 3, "a pattern is long")
+    try require(!kind.contains("\u{fffd}") || place.contains("\u{fffd}"), "a letter is cut")
     guard !wanted.isEmpty else { return }
-    let isFound = place.lowercased().contains(wanted.lowercased())
+    // As the store looks: text without other letters than ASCII's byte by byte.
+    let isASCII = wanted.utf8.allSatisfy { $0 < 0x80 }
+    let pattern = Array(wanted.lowercased().utf8)
+    let isFound =
+      isASCII
+      ? place.withUTF8 { TextSearch.contains(pattern, in: UnsafeRawBufferPointer($0)) }
+      : place.lowercased().contains(wanted.lowercased())
     let digest = LogDigest(
       integration: 1, after: -1, last: 100, bounds: (0..<31).map { Int64($0) })
     place.withUTF8 { digest.add(text: UnsafeRawBufferPointer($0), 1 << 5) }
