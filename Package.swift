@@ -26,6 +26,7 @@ let plantedBugs = [
   "no-keepalive": "RPCTransport",
   "no-lease-check": "IntegrationModel",
   "no-utf8-check": "ProtobufRuntime",
+  "secrets-not-wiped": "RPCTransport",
   "synchronous-normal": "SQLiteStore",
   "unbounded-write-queue": "RPCTransport",
 ]

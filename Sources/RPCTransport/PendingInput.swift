@@ -8,6 +8,8 @@ struct PendingInput {
   private var pointer: UnsafeMutableRawPointer?
   private(set) var capacity = 0
   private(set) var count = 0
+  /// Whether a credential may be in the bytes: their memory is wiped before it is given back.
+  private(set) var isSecret = false
 
   var bytes: UnsafeRawBufferPointer {
     unsafe UnsafeRawBufferPointer(start: pointer, count: count)
@@ -25,6 +27,7 @@ struct PendingInput {
     guard rest.count > 0, let source = rest.baseAddress else { return removeAll() }
     if rest.count > capacity {
       var fresh = PendingInput()
+      fresh.isSecret = isSecret
       unsafe fresh.append(rest)
       removeAll()
       self = fresh
@@ -34,7 +37,19 @@ struct PendingInput {
     }
   }
 
+  /// From now on a credential may come.
+  mutating func beginSecret() {
+    isSecret = true
+  }
+
+  /// The credential was read; what is here is a copy of what was read.
+  mutating func endSecret() {
+    if isSecret { unsafe wipe(pointer, bytes: capacity) }
+    isSecret = false
+  }
+
   mutating func removeAll() {
+    if isSecret { unsafe wipe(pointer, bytes: capacity) }
     unsafe pointer?.deallocate()
     unsafe pointer = nil
     capacity = 0
@@ -47,6 +62,7 @@ struct PendingInput {
     let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
     if let old = unsafe pointer {
       unsafe fresh.copyMemory(from: old, byteCount: count)
+      if isSecret { unsafe wipe(old, bytes: capacity) }
       unsafe old.deallocate()
     }
     unsafe pointer = fresh
