@@ -41,8 +41,11 @@ extension ServerConnection {
       refusal = error
       state.helloRefused()
       writeHello(principal: "", on: reactor)
+      // Calls on their way are answered, unless so many logins failed that this one is to cost
+      // nothing more.
+      let isLimited = error.reason == WireReason.tooManyFailedLogins
       greetingDeadline =
-        reactor.now.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
+        reactor.now.monotonicNanoseconds + (isLimited ? 0 : limits.lingerTimeout.wholeNanoseconds)
       reactor.setDeadline(self, greetingDeadline)
     }
   }
