@@ -27,6 +27,7 @@ let plantedBugs = [
   "no-lease-check": "IntegrationModel",
   "no-login-limit": "IntegrationService",
   "no-utf8-check": "ProtobufRuntime",
+  "other-integration": "SQLiteStore",
   "plain-key-in-log": "IntegrationService",
   "secrets-not-wiped": "RPCTransport",
   "synchronous-normal": "SQLiteStore",

@@ -2,7 +2,7 @@
 may know of another; where keys are left; and what failed logins are told."""
 import json, os, shutil
 
-import access_logins, access_secrets
+import access_logins, access_secrets, access_walk
 from access_calls import CALLS, leased
 from access_table import CALLERS, CODES, STRANGERS, rows
 from access_world import OTHER_USER, World, adopted, as_user, report
@@ -226,9 +226,14 @@ def access(run):
     keeps_integrations_apart(run, world, table, callers)
     allows(run, world, table, callers)
     own_user(run)
+    access_walk.ends(run, world)
     access_logins.limits(run, world, strangers)
     access_secrets.leaves_none(run, world, strangers)
     access_logins.times(run, world)
+    if not run.short:
+        # What is left is for the search through all that was written.
+        access_walk.walk(run, world, table, strangers, connections, 30)
+        access_secrets.in_memory(run, world, "after calls at random")
     server.check()
     server.stop()
     access_secrets.leaves_none_behind(run, world)

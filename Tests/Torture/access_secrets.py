@@ -1,5 +1,5 @@
 """Where keys and tokens are left: log, data, backup, export, memory, command line."""
-import os, pathlib, subprocess
+import base64, os, pathlib, subprocess
 
 import secret_scan
 from client import Gone, Refused
@@ -85,8 +85,16 @@ def on_disk(run, world):
     """The data directory with its write-ahead log, backups, the export and standard error."""
     found = secret_scan.scan(world.server.folder, world.secrets)
     run.require(not found, f"secrets on disk: {found[:4]}")
-    mode = (world.server.data / "sealing.key").stat().st_mode & 0o777
+    sealing = world.server.data / "sealing.key"
+    mode = sealing.stat().st_mode & 0o777
     run.require(mode == 0o600, f"sealing.key has mode {mode:o}")
+    key = sealing.read_bytes()
+    for path in world.server.folder.rglob("*"):
+        if path.is_file() and path != sealing:
+            data = path.read_bytes()
+            run.require(
+                not any(text in data for text in (key, key.hex().encode(), base64.b64encode(key))),
+                f"the sealing key is in {path.name} too")
 
 
 def at_the_terminal(run, world):

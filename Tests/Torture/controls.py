@@ -6,6 +6,11 @@ from harness import HARNESSES, ROOT
 # A bug of `plantedBugs` in Package.swift -> the harness that must catch it.
 CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
+    "missing-role-check": "access",
+    "no-login-limit": "access",
+    "other-integration": "access",
+    "plain-key-in-log": "access",
+    "secrets-not-wiped": "access",
 }
 
 

@@ -86,7 +86,9 @@ def scan(path, secrets=()):
 
 def memory(pid):
     """The writable memory of a process: what a core dump of it holds, piece by piece; stretches of
-    zeros, which nobody has touched, are left out. Linux: of a child of this process, or of any process for root."""
+    zeros, which nobody has touched, are left out.
+
+    Linux: of a child of this process, or of any process for root."""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as bytes_of:
         for line in maps:
             place, rights = line.split()[:2]
