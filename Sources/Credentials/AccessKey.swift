@@ -33,71 +33,108 @@ public struct AccessKey: Sendable {
   public let kind: Kind
   /// The 8 characters that name the key; no secret.
   public let id: String
-  private let random: [UInt8]
+  /// What is stored in place of the key: SHA-256 of the random part, 32 bytes.
+  ///
+  /// 160 random bits need no slow hash: nobody searches that space.
+  public let digest: [UInt8]
+  /// The whole text of a key that was made here; nil for one that was read, of which the digest is
+  /// all that is ever needed.
+  private let secret: SecretBytes?
 
-  private init(_ kind: Kind, idBytes: [UInt8], random: [UInt8]) {
+  private static let coveredCharacters = textCharacters - checksumCharacters
+  private static let idRange = prefixCharacters..<(prefixCharacters + idCharacters)
+  private static let randomRange = (prefixCharacters + idCharacters)..<coveredCharacters
+
+  /// Takes a text that has the form of a key; `secret` is that text, to be kept.
+  private init(_ kind: Kind, _ text: UnsafeRawBufferPointer, keeping secret: SecretBytes?) {
     self.kind = kind
-    self.id = String(decoding: idBytes, as: UTF8.self)
-    self.random = random
+    unsafe id = String(decoding: text[Self.idRange], as: UTF8.self)
+    unsafe digest = Cryptography.sha256(UnsafeRawBufferPointer(rebasing: text[Self.randomRange]))
+    self.secret = secret
   }
 
   /// Makes a new key from random bytes.
   ///
   /// Throws ``CredentialError/randomUnavailable`` when the system gives none.
   public static func generate(_ kind: Kind) throws(CredentialError) -> AccessKey {
-    let bytes = try Cryptography.randomBytes(idCharacters + randomCharacters)
-    let characters = CredentialAlphabet.characters(from: bytes)
-    return AccessKey(
-      kind, idBytes: Array(characters.prefix(idCharacters)),
-      random: Array(characters.dropFirst(idCharacters)))
+    let secret = try unsafe SecretBytes(count: textCharacters) {
+      (text) throws(CredentialError) in
+      unsafe text.copyBytes(from: kind.prefix.utf8)
+      let body = unsafe UnsafeMutableRawBufferPointer(
+        rebasing: text[prefixCharacters..<coveredCharacters])
+      try unsafe Cryptography.fillWithRandomBytes(body)
+      for offset in body.indices {
+        unsafe body[offset] = CredentialAlphabet.character(from: body[offset])
+      }
+      let covered = unsafe UnsafeRawBufferPointer(rebasing: text[..<coveredCharacters])
+      unsafe UnsafeMutableRawBufferPointer(rebasing: text[coveredCharacters...]).copyBytes(
+        from: checksum(of: covered))
+    }
+    return unsafe secret.withBytes { unsafe AccessKey(kind, $0, keeping: secret) }
   }
 
   /// Reads a key from text; never traps, whatever the bytes are.
   ///
+  /// The text is not kept.
   /// Throws the first of: prefix missing, length wrong, character invalid, checksum wrong. All of
   /// it is decided without looking at any stored key, so nothing can be learnt from the order.
   public init(parsing text: some Collection<UInt8>) throws(CredentialError) {
-    guard let kind = Kind.allCases.first(where: { text.starts(with: $0.prefix.utf8) }) else {
-      throw .prefixMissing
+    let inPlace = text.withContiguousStorageIfAvailable { bytes in
+      unsafe Self.read(UnsafeRawBufferPointer(bytes))
     }
-    guard text.count == Self.textCharacters else {
-      throw .lengthWrong(expected: Self.textCharacters, got: text.count)
+    if let inPlace {
+      self = try inPlace.get()
+    } else {
+      var copy = Array(text)
+      defer { Cryptography.wipe(&copy) }
+      self = try unsafe copy.withUnsafeBytes { unsafe Self.read($0) }.get()
     }
-    let bytes = Array(text)
-    for (offset, byte) in bytes.enumerated().dropFirst(Self.prefixCharacters)
-    where !CredentialAlphabet.contains(byte) {
-      throw .characterInvalid(offset: offset)
+  }
+
+  private static func read(_ text: UnsafeRawBufferPointer) -> Result<AccessKey, CredentialError> {
+    guard let kind = Kind.allCases.first(where: { unsafe text.starts(with: $0.prefix.utf8) })
+    else { return .failure(.prefixMissing) }
+    guard text.count == textCharacters else {
+      return .failure(.lengthWrong(expected: textCharacters, got: text.count))
     }
-    let covered = bytes.dropLast(Self.checksumCharacters)
+    for offset in prefixCharacters..<textCharacters {
+      guard unsafe CredentialAlphabet.contains(text[offset]) else {
+        return .failure(.characterInvalid(offset: offset))
+      }
+    }
+    let covered = unsafe UnsafeRawBufferPointer(rebasing: text[..<coveredCharacters])
     guard
-      Cryptography.isEqualInConstantTime(
-        Array(bytes.suffix(Self.checksumCharacters)), Self.checksum(of: Array(covered)))
-    else { throw .checksumWrong }
-    let body = covered.dropFirst(Self.prefixCharacters)
-    self.init(
-      kind, idBytes: Array(body.prefix(Self.idCharacters)),
-      random: Array(body.dropFirst(Self.idCharacters)))
+      unsafe Cryptography.isEqualInConstantTime(
+        Array(text[coveredCharacters...]), checksum(of: covered))
+    else { return .failure(.checksumWrong) }
+    return .success(unsafe AccessKey(kind, text, keeping: nil))
   }
 
-  /// The whole key, a secret: show it once, never log it.
+  /// Lends the whole text of a key that was made here: a secret, to be shown once and never logged.
+  public func withSecretText<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    guard let secret else { preconditionFailure("a key that was read keeps no secret") }
+    return try unsafe secret.withBytes(body)
+  }
+
+  /// The whole text of a key that was made here, a secret: whoever takes it wipes it.
   public var secretText: String {
-    let covered = Array(kind.prefix.utf8) + Array(id.utf8) + random
-    return String(decoding: covered + Self.checksum(of: covered), as: UTF8.self)
+    unsafe withSecretText { unsafe String(decoding: $0, as: UTF8.self) }
   }
-
-  /// What is stored in place of the key: SHA-256 of the random part, 32 bytes.
-  ///
-  /// 160 random bits need no slow hash: nobody searches that space.
-  public var digest: [UInt8] { Cryptography.sha256(random) }
 
   /// Whether the stored digest is this key's, in constant time.
   public func matches(digest stored: [UInt8]) -> Bool {
     Cryptography.isEqualInConstantTime(digest, stored)
   }
 
-  private static func checksum(of covered: [UInt8]) -> [UInt8] {
-    CredentialAlphabet.characters(
-      from: Cryptography.sha256(covered).prefix(checksumCharacters))
+  /// What a key is compared with that no stored one has the name of, so that it takes as long.
+  public static let noDigest = [UInt8](repeating: 0, count: Cryptography.digestBytes)
+
+  private static func checksum(of covered: UnsafeRawBufferPointer) -> [UInt8] {
+    unsafe Cryptography.sha256(covered).prefix(checksumCharacters).map {
+      CredentialAlphabet.character(from: $0)
+    }
   }
 }
 

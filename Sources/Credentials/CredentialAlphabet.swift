@@ -13,8 +13,6 @@ enum CredentialAlphabet {
     }
   }
 
-  /// One character for each byte, from its low five bits.
-  static func characters(from bytes: some Sequence<UInt8>) -> [UInt8] {
-    bytes.map { characters[Int($0 & 31)] }
-  }
+  /// One character from a byte's low five bits.
+  static func character(from byte: UInt8) -> UInt8 { characters[Int(byte & 31)] }
 }

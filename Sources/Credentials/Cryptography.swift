@@ -13,22 +13,34 @@ public enum Cryptography {
   public static func randomBytes(_ count: Int) throws(CredentialError) -> [UInt8] {
     precondition(count >= 0 && count <= 1 << 20, "random bytes are asked for in small numbers")
     var bytes = [UInt8](repeating: 0, count: count)
-    let result = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
-      unsafe RAND_bytes(buffer.baseAddress, Int32(buffer.count))
+    let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+      Result { () throws(CredentialError) in try unsafe fillWithRandomBytes(buffer) }
     }
-    guard result == 1 else { throw .randomUnavailable }
+    try result.get()
     return bytes
+  }
+
+  /// Fills memory of up to 1 MiB from the system's generator.
+  static func fillWithRandomBytes(
+    _ memory: UnsafeMutableRawBufferPointer
+  ) throws(CredentialError) {
+    let start = unsafe memory.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    guard unsafe RAND_bytes(start, Int32(memory.count)) == 1 else { throw .randomUnavailable }
   }
 
   /// The SHA-256 digest of some bytes.
   ///
   /// The one-shot `SHA256` fails only for a null output, which is excluded here.
   public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+    unsafe bytes.withUnsafeBytes { unsafe sha256($0) }
+  }
+
+  /// The SHA-256 digest of some bytes where they lie.
+  static func sha256(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: digestBytes)
-    unsafe bytes.withUnsafeBufferPointer { input in
-      unsafe digest.withUnsafeMutableBufferPointer { output in
-        _ = unsafe SHA256(input.baseAddress, input.count, output.baseAddress)
-      }
+    unsafe digest.withUnsafeMutableBufferPointer { output in
+      let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      _ = unsafe SHA256(start, bytes.count, output.baseAddress)
     }
     return digest
   }

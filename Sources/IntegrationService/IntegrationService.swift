@@ -26,6 +26,7 @@ public final class IntegrationService: Sendable {
   let reads = ReadDesk(maximum: ServiceLimits.maximumReads)
   let zones: ZoneFiles
   let schedules: ScheduleBook
+  let failedLogins: FailedLogins
   let keys: KeyAuthenticator
   private let startedAtMs = ServiceTimer<Deadline>.nowMs
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
@@ -74,7 +75,8 @@ public final class IntegrationService: Sendable {
     self.configuration = configuration
     tails = TailHub(maximum: configuration.limits.maximumTails)
     counts = CountDesk(maximum: configuration.limits.maximumCounts)
-    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens)
+    failedLogins = FailedLogins(limits: configuration.limits)
+    keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens, failedLogins: failedLogins)
     zones = ZoneFiles(directory: configuration.zoneDirectory)
     schedules = ScheduleBook(zones: zones)
   }
@@ -122,6 +124,7 @@ public final class IntegrationService: Sendable {
     timer?.cancel()
     while await saveAgents() {}
     await saveUses()
+    reportFailedLogins()
     self.server.withLock { $0 = nil }
   }
 

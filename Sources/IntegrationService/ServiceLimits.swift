@@ -28,6 +28,19 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 10,000: all of them are kept in memory.
   public var maximumSchedules = 10_000
+  /// How many failed logins from one address are explained at once.
+  ///
+  /// An address is an IPv4 address, an IPv6 /64 or a user of a Unix socket. Default 10: somebody
+  /// who looks for the right key does not try more.
+  public var maximumFailedLogins = 10
+  /// After how long one more failed login from an address is explained.
+  ///
+  /// Default 6 s, ten a minute.
+  public var failedLoginInterval: Duration = .seconds(6)
+  /// How many addresses with failed logins are told apart; all beyond share one place.
+  ///
+  /// Default 4,096, some 50 bytes each, for the minute in which they matter.
+  public var maximumLoginAddresses = 4_096
   /// How long changes are kept for a tail that was cut off to go on.
   ///
   /// Default 10 minutes; the store's limit, which the service keeps up while somebody tails.
@@ -95,6 +108,9 @@ extension ServiceLimits {
       "maximum-counts": "\(maximumCounts)",
       "maximum-groups": "\(maximumGroups)",
       "maximum-schedules": "\(maximumSchedules)",
+      "maximum-failed-logins": "\(maximumFailedLogins)",
+      "failed-login-interval": failedLoginInterval.flagText,
+      "maximum-login-addresses": "\(maximumLoginAddresses)",
       "tail-journal": tailJournal.flagText,
       "tail-journal-changes": "\(tailJournalChanges)",
       "prune-interval": pruneInterval.flagText,

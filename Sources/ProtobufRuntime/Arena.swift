@@ -29,6 +29,13 @@ public final class Arena {
     unsafe state.pointee.freeBlocks(keepingUpTo: ArenaState.maximumKeptBytes)
   }
 
+  /// Overwrites with zeros what was allocated, and frees it as `reset()` does: for messages with a
+  /// secret in them.
+  public func wipe() {
+    unsafe state.pointee.wipeBlocks()
+    reset()
+  }
+
   /// How many bytes have been handed out since the last reset.
   public var allocatedBytes: Int { unsafe state.pointee.allocated }
 }
@@ -112,6 +119,15 @@ struct ArenaState {
     unsafe block = added
     unsafe cursor = raw + Self.headerBytes
     remaining = capacity
+  }
+
+  func wipeBlocks() {
+    var next = unsafe block
+    while let each = unsafe next {
+      let bytes = unsafe UnsafeMutableRawPointer(each) + Self.headerBytes
+      unsafe memset(bytes, 0, each.pointee.capacity)
+      unsafe next = each.pointee.previous
+    }
   }
 
   /// Keeps the newest block, which is the largest, when it is no larger than `limit`.

@@ -72,6 +72,19 @@ public struct CallHandle: Sendable {
     }
   }
 
+  /// Answers with a message that has a secret in it: no memory that it went through keeps it, but
+  /// for the arena, which the caller wipes.
+  public func replyWithSecret(_ message: MessageReference) {
+    let count = message.encodedByteCount
+    let id = token.callID
+    let frame = unsafe WipedMemory(count: FrameHeader.byteCount + count) { frame in
+      unsafe FrameHeader(.reply, call: id, payloadBytes: count).write(to: frame.baseAddress!)
+      let payload = unsafe UnsafeMutableRawBufferPointer(rebasing: frame[FrameHeader.byteCount...])
+      _ = unsafe message.encode(into: payload)
+    }
+    onReactor { connection, call, reactor in connection.replyFramed(call, frame, on: reactor) }
+  }
+
   /// Ends the call with an error.
   public func fail(_ error: RPCError) {
     onReactor { connection, call, reactor in connection.fail(call, error, on: reactor) }

@@ -37,7 +37,7 @@ public final class Principal: Sendable {
 /// What a new connection shows of itself in its HELLO.
 public struct Credential: Sendable {
   /// The token's UTF-8 bytes; empty when none was given.
-  public let token: [UInt8]
+  public private(set) var token: [UInt8]
   /// Who is at the other end.
   public let peer: PeerAddress
   /// The client program's name, as it says.
@@ -51,6 +51,12 @@ public struct Credential: Sendable {
     self.peer = peer
     self.clientName = clientName
     self.clientVersion = clientVersion
+  }
+
+  /// Overwrites the token, of which whoever asked for it has kept no copy.
+  mutating func wipeToken() {
+    for index in token.indices { token[index] = 0 }
+    token = []
   }
 }
 

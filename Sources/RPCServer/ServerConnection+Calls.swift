@@ -141,6 +141,12 @@ extension ServerConnection {
     noteEnded(id, wasKept: wasKept, on: reactor)
   }
 
+  /// Answers with a frame that has a secret in it.
+  func replyFramed(_ id: UInt32, _ frame: WipedMemory, on reactor: isolated Reactor) {
+    markOutputSecret(on: reactor)
+    unsafe replyFramed(id, frame.bytes, on: reactor)
+  }
+
   /// Sends one item of a stream whose credit was taken.
   func message(_ id: UInt32, _ bytes: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
     guard id == currentCall || calls[id] != nil else { return }

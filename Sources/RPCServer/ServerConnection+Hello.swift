@@ -8,9 +8,14 @@ extension ServerConnection {
   static var protocolVersion: UInt32 { 1 }
 
   func readHello(_ payload: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
-    let hello: ClientHello
+    let hello: ClientHelloView
+    defer {
+      // The token has been read, or will not be: nothing of it stays in memory.
+      loop.greetings.wipe()
+      endSecretInput()
+    }
     do throws(DecodingError) {
-      hello = try unsafe ClientHello(serializedBytes: payload)
+      hello = try unsafe ClientHelloView(decoding: payload, in: loop.greetings)
     } catch {
       return perform(state.helloRejected(.helloInvalid), on: reactor)
     }
@@ -36,18 +41,22 @@ extension ServerConnection {
       refusal = error
       state.helloRefused()
       writeHello(principal: "", on: reactor)
+      // Calls on their way are answered, unless so many logins failed that this one is to cost
+      // nothing more.
+      let isLimited = error.reason == WireReason.tooManyFailedLogins
       greetingDeadline =
-        reactor.now.monotonicNanoseconds + limits.lingerTimeout.wholeNanoseconds
+        reactor.now.monotonicNanoseconds + (isLimited ? 0 : limits.lingerTimeout.wholeNanoseconds)
       reactor.setDeadline(self, greetingDeadline)
     }
   }
 
-  private func authenticate(_ hello: ClientHello) -> Result<Principal, RPCError> {
+  private func authenticate(_ hello: ClientHelloView) -> Result<Principal, RPCError> {
     if case .known(let principal) = admission { return .success(principal) }
-    return loop.authenticator.authenticate(
-      Credential(
-        token: Array(hello.token.utf8), peer: Sockets.peer(of: descriptor),
-        clientName: hello.clientName, clientVersion: hello.clientVersion))
+    var credential = Credential(
+      token: unsafe Array(hello.token.bytes), peer: Sockets.peer(of: descriptor),
+      clientName: hello.clientName.string, clientVersion: hello.clientVersion.string)
+    defer { credential.wipeToken() }
+    return loop.authenticator.authenticate(credential)
   }
 
   /// Tells a refused connection why, behind the answers to the calls that came with its HELLO.

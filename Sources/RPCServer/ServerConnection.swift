@@ -48,6 +48,7 @@ final class ServerConnection: StreamConnection {
     peerMaximumFrameBytes = loop.limits.maximumFrameBytes
     frameLimit = min(loop.limits.maximumHelloBytes, loop.limits.maximumFrameBytes)
     super.init(adopting: descriptor, limits: loop.limits)
+    beginSecretInput()
   }
 
   /// Begins to serve, or to refuse.

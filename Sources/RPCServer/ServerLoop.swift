@@ -1,3 +1,4 @@
+import ProtobufRuntime
 import RPCTransport
 import RPCWire
 import Synchronization
@@ -13,6 +14,8 @@ final class ServerLoop {
   let serverVersion: String
   let shared: ServerShared
   let scratchpad = Scratchpad()
+  /// Where each HELLO is decoded, and wiped behind it.
+  let greetings = Arena(initialBytes: 1024)
   let counters = LoopCounters()
   var isDraining = false
 

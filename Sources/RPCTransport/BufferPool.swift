@@ -18,6 +18,7 @@ struct BufferPool {
   }
 
   mutating func give(_ buffer: OutputBuffer) {
+    if buffer.isSecret { unsafe wipe(buffer.pointer, bytes: buffer.capacity) }
     if buffer.capacity == Self.bufferBytes, unsafe free.count < Self.maximumCount {
       unsafe free.append(buffer.pointer)
     } else {
@@ -37,6 +38,8 @@ struct OutputBuffer {
   private(set) var capacity: Int
   private(set) var start = 0
   private(set) var end = 0
+  /// Whether a secret was written here: the memory is wiped before anybody else has it.
+  var isSecret = false
 
   init(pointer: UnsafeMutableRawPointer, capacity: Int) {
     unsafe self.pointer = pointer
@@ -74,6 +77,7 @@ struct OutputBuffer {
       let larger = max(capacity * 2, used + count)
       let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
       unsafe fresh.copyMemory(from: pointer + start, byteCount: used)
+      if isSecret { unsafe wipe(pointer, bytes: capacity) }
       unsafe pointer.deallocate()
       unsafe pointer = fresh
       capacity = larger

@@ -10,6 +10,10 @@ struct PendingInput {
   /// Bytes in front of those that are kept: they are done with.
   private var start = 0
   private(set) var count = 0
+  /// Whether a credential may be in the bytes: their memory is wiped before it is given back.
+  private(set) var isSecret = false
+  /// Whether the credential was read: once what was read is done with, nothing here is secret.
+  private var isSecretRead = false
 
   /// Memory above this is given back once less than a quarter of it is used.
   static let keptCapacity = 64 << 10
@@ -30,30 +34,56 @@ struct PendingInput {
     if used == count { return removeAll() }
     start += used
     count -= used
+    if isSecret { wipeUnused() }
     if capacity > Self.keptCapacity && count < capacity / 4 { reallocate(capacity: count) }
   }
 
-  /// Keeps `rest` alone, which may be a part of these bytes or lie elsewhere.
+  /// Keeps `rest` alone, which lies elsewhere.
   mutating func replace(with rest: UnsafeRawBufferPointer) {
     guard rest.count > 0, let source = rest.baseAddress else { return removeAll() }
     if rest.count > capacity || capacity > max(Self.keptCapacity, rest.count * 4) {
-      var fresh = PendingInput()
-      unsafe fresh.append(rest)
       removeAll()
-      self = fresh
+      unsafe append(rest)
     } else {
-      unsafe memmove(pointer!, source, rest.count)
+      unsafe pointer!.copyMemory(from: source, byteCount: rest.count)
       start = 0
       count = rest.count
+      if isSecret { wipeUnused() }
     }
   }
 
+  /// From now on a credential may come.
+  mutating func beginSecret() {
+    isSecret = true
+  }
+
+  /// The credential was read; it is wiped when the bytes that are being read are done with, because
+  /// calls may stand behind it.
+  mutating func endSecret() {
+    isSecretRead = isSecret
+  }
+
+  private mutating func wipeUnused() {
+    guard let memory = unsafe pointer else { return }
+    unsafe wipe(memory, bytes: start)
+    unsafe wipe(memory + start + count, bytes: capacity - start - count)
+    endSecretIfRead()
+  }
+
+  private mutating func endSecretIfRead() {
+    guard isSecretRead else { return }
+    isSecret = false
+    isSecretRead = false
+  }
+
   mutating func removeAll() {
+    if isSecret { unsafe wipe(pointer, bytes: capacity) }
     unsafe pointer?.deallocate()
     unsafe pointer = nil
     capacity = 0
     start = 0
     count = 0
+    endSecretIfRead()
   }
 
   private mutating func makeRoom(for needed: Int) {
@@ -70,6 +100,7 @@ struct PendingInput {
     let fresh = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
     if let old = unsafe pointer {
       unsafe fresh.copyMemory(from: old + start, byteCount: count)
+      if isSecret { unsafe wipe(old, bytes: capacity) }
       unsafe old.deallocate()
     }
     unsafe pointer = fresh

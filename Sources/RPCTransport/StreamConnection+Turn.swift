@@ -99,7 +99,9 @@ extension StreamConnection {
     let prefix = pending.count <= Self.maximumPrefixBytes ? pending.count : 0
     if prefix > 0 { unsafe buffer.copyMemory(from: pending.bytes) }
     let room = isGreedy ? Self.greedyReadBytes : buffer.count - prefix
+    let isSecret = pending.isSecret
     let got = unsafe Glibc.read(handle, buffer.baseAddress! + prefix, room)
+    defer { if isSecret { unsafe wipe(buffer.baseAddress, bytes: prefix + max(got, 0)) } }
     guard got > 0 else {
       if got == 0 || (errno != EAGAIN && errno != EINTR) { closeNow(on: reactor) }
       return

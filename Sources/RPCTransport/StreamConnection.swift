@@ -113,6 +113,25 @@ open class StreamConnection: EventSource {
   /// The protocol's own deadlines: acts on what is due, returns the next one, `.max` for none.
   open func deadlinesDue(on reactor: isolated Reactor) -> Int64 { .max }
 
+  // MARK: Secrets
+
+  /// From now on a credential may come: what is read is wiped behind the protocol's back.
+  public final func beginSecretInput() {
+    pending.beginSecret()
+  }
+
+  /// The credential was read.
+  public final func endSecretInput() {
+    pending.endSecret()
+  }
+
+  /// A secret is about to be written to the output: its memory is wiped once it is sent.
+  public final func markOutputSecret(on reactor: isolated Reactor) {
+    var buffer = output ?? reactor.buffers.take()
+    buffer.isSecret = true
+    output = buffer
+  }
+
   // MARK: Output
 
   /// Unsent bytes.

@@ -46,6 +46,8 @@ public enum WireReason {
   public static let tokenMissing = "TOKEN_MISSING"
   /// The token was valid once and is not any more.
   public static let tokenRevoked = "TOKEN_REVOKED"
+  /// The token does not work, and so many from there did not that it is not said why.
+  public static let tooManyFailedLogins = "TOO_MANY_FAILED_LOGINS"
   /// The connection ended before the reply; whether the call was done is not known.
   public static let connectionLost = "CONNECTION_LOST"
   /// No connection to the server could be made.
@@ -62,7 +64,8 @@ extension StatusCode {
   public init(wireReason: String) {
     self =
       switch wireReason {
-      case WireReason.tokenInvalid, WireReason.tokenMissing, WireReason.tokenRevoked:
+      case WireReason.tokenInvalid, WireReason.tokenMissing, WireReason.tokenRevoked,
+        WireReason.tooManyFailedLogins:
         .unauthenticated
       case WireReason.tooManyConnections, WireReason.slowReader, WireReason.frameTooLong,
         WireReason.buffersFull:

@@ -8,9 +8,12 @@ extension Writer {
     _ report: ReportCommand, _ batch: borrowing CommandBatch, now: Instant
   ) throws -> CommandOutcome {
     if report.mayBegin, let outcome = try insertNew(report, batch, now: now) { return outcome }
-    guard
-      let row = try LogRow.find(database, integration: report.integration, id: report.logID)
-    else { return .failed(unknown(report)) }
+    #if PLANTED_OTHER_INTEGRATION
+      let found = try findAnywhere(report.logID)
+    #else
+      let found = try LogRow.find(database, integration: report.integration, id: report.logID)
+    #endif
+    guard let row = found else { return .failed(unknown(report)) }
     return try reportExisting(report, row, batch, now: now)
   }
 

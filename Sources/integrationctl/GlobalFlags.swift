@@ -9,7 +9,8 @@ enum GlobalFlags {
 
   static let token = Flag.optional(
     FlagName("token", environment: "INTEGRATION_TOKEN"), .textOrEmpty.named("TOKEN"),
-    help: "an operator's token; the server's own user needs none on a Unix socket")
+    help: "an operator's token; the server's own user needs none on a Unix socket; others on this "
+      + "machine see a command line, not INTEGRATION_TOKEN and not a context")
 
   static let output = Flag.value(
     FlagName("output", short: "o"), ValueForm<OutputFormat>.choice("FORMAT"), default: .table,

@@ -109,6 +109,19 @@ enum ServiceFlags {
     FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
     .integer(1...1_000_000), default: defaults.maximumSchedules,
     help: "how many schedules there may be; more get RESOURCE_EXHAUSTED, TOO_MANY_SCHEDULES")
+  static let maximumFailedLogins = Flag.value(
+    FlagName("maximum-failed-logins", environment: "INTEGRATIOND_MAXIMUM_FAILED_LOGINS"),
+    .integer(1...1_000_000), default: defaults.maximumFailedLogins,
+    help: "failed logins from one address (IPv4, IPv6 /64, user of a Unix socket) that are told "
+      + "why; more get UNAUTHENTICATED, TOO_MANY_FAILED_LOGINS; a right key always passes")
+  static let failedLoginInterval = Flag.value(
+    FlagName("failed-login-interval", environment: "INTEGRATIOND_FAILED_LOGIN_INTERVAL"),
+    .duration(.milliseconds(1)...(.seconds(3_600))), default: defaults.failedLoginInterval,
+    help: "after how long one more failed login from an address is told why")
+  static let maximumLoginAddresses = Flag.value(
+    FlagName("maximum-login-addresses", environment: "INTEGRATIOND_MAXIMUM_LOGIN_ADDRESSES"),
+    .integer(1...1_000_000), default: defaults.maximumLoginAddresses,
+    help: "how many addresses with failed logins are told apart; all beyond count as one")
   static let tailJournal = Flag.value(
     FlagName("tail-journal", environment: "INTEGRATIOND_TAIL_JOURNAL"),
     .duration(.seconds(60)...(.seconds(86_400))), default: defaults.tailJournal,
@@ -135,7 +148,8 @@ enum ServiceFlags {
 
   static let all: [any DeclaredFlag] = [
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
-    tailJournal, tailJournalChanges, maximumCounts, maximumGroups, pruneInterval,
+    maximumFailedLogins, failedLoginInterval, maximumLoginAddresses, tailJournal,
+    tailJournalChanges, maximumCounts, maximumGroups, pruneInterval,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -148,6 +162,9 @@ enum ServiceFlags {
     limits.maximumGroups = arguments[maximumGroups]
     limits.pruneInterval = arguments[pruneInterval]
     limits.maximumSchedules = arguments[maximumSchedules]
+    limits.maximumFailedLogins = arguments[maximumFailedLogins]
+    limits.failedLoginInterval = arguments[failedLoginInterval]
+    limits.maximumLoginAddresses = arguments[maximumLoginAddresses]
     limits.tailJournal = arguments[tailJournal]
     limits.tailJournalChanges = arguments[tailJournalChanges]
     return limits

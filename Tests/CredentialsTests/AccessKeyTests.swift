@@ -95,3 +95,32 @@ struct AccessKeyTests {
     #expect(Cryptography.isEqualInConstantTime(pair.0, pair.1) == (pair.0 == pair.1))
   }
 }
+
+@Suite("Secrets leave memory when nobody holds them")
+struct WipingTests {
+  @Test("A text is overwritten for each of its holders")
+  func text() {
+    var text = String(repeating: "secret ", count: 8)
+    let other = text
+    Cryptography.wipe(&text)
+    #expect(text.isEmpty)
+    #expect(other.utf8.allSatisfy { $0 == 0 })
+    #expect(other.utf8.count == 56)
+  }
+
+  @Test("A short text, which lies in the value, is left to its holders")
+  func shortText() {
+    var text = "short"
+    let other = text
+    Cryptography.wipe(&text)
+    #expect(text.isEmpty)
+    #expect(other == "short")
+  }
+
+  @Test("A key that was made shows its text; its bytes are 50")
+  func made() throws {
+    let key = try AccessKey.generate(.operator)
+    #expect(key.withSecretText { $0.count } == 50)
+    #expect(key.withSecretText { String(decoding: $0, as: UTF8.self) } == key.secretText)
+  }
+}

@@ -205,6 +205,23 @@ extension EndToEnd {
       while try socket.nextFrame() != nil {}
     }
 
+    @Test("Failed logins beyond their limit are not explained, and a right key passes")
+    func failedLogins() async throws {
+      let stage = try await Stage(
+        flags: ["--maximum-failed-logins", "2", "--failed-login-interval", "3600s"])
+      let key = try await stage.createIntegration()
+      let wrong = "imk_" + String(repeating: "0", count: 46)
+      for _ in 0..<2 { try expectRefused(stage.tcp, wrong, "TOKEN_INVALID") }
+      let refused = try RawFrameSocket(stage.tcp)
+      try refused.sayHello(token: wrong)
+      let goAway = try refused.nextFrame(.goAway)
+      #expect(RawFields(goAway?.payload ?? [])?.text(2) == "TOO_MANY_FAILED_LOGINS")
+      #expect(try refused.nextFrame() == nil)
+      let passed = try RawFrameSocket(stage.tcp)
+      try passed.sayHello(token: key)
+      #expect(try passed.call(4, id: 1, AgentMessage.heartbeat())?.number == 0)
+    }
+
     @Test("An integration does not see another's logs")
     func otherIntegration() async throws {
       let stage = try await Stage()

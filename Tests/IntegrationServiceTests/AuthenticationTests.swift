@@ -75,7 +75,8 @@ struct AuthenticationTests {
     ])
   func peers(peer: PeerAddress, expected: String) {
     let authenticator = KeyAuthenticator(
-      catalogue: Catalogue(), tokens: TokenTable(), ownUserID: 1_000)
+      catalogue: Catalogue(), tokens: TokenTable(),
+      failedLogins: FailedLogins(limits: ServiceLimits()), ownUserID: 1_000)
     #expect(Self.reason(authenticator.authenticate(Self.credential("", peer: peer))) == expected)
   }
 

@@ -130,6 +130,24 @@ struct Fault: Sendable, CustomTestStringConvertible {
     #expect(running.service.state.withLock { $0.opened }.isEmpty)
   }
 
+  @Test("One failed login too many is answered and closed at once", arguments: SocketKind.allCases)
+  func tooManyFailedLogins(_ kind: SocketKind) async throws {
+    // Another refused connection is kept so long that its calls are answered.
+    var limits = TransportLimits()
+    limits.lingerTimeout = .seconds(600)
+    let running = try RunningServer(kind, limits: limits)
+    let socket = try running.rawSocket(token: nil)
+    let hello = RawMessage().number(1, 1).number(2, 1).text(3, TinyService.oneTooMany)
+    try socket.send(
+      RawFrame.preamble + RawFrame(.hello, hello.bytes).bytes
+        + RawFrame(.call, number: 1, call: 1).bytes)
+    #expect(try socket.nextFrame()?.kind == RawFrame.Kind.hello.rawValue)
+    #expect(try socket.nextFrame()?.failureReason == WireReason.tooManyFailedLogins)
+    #expect(try socket.nextFrame()?.goAwayReason == WireReason.tooManyFailedLogins)
+    #expect(try socket.nextFrame() == nil)
+    #expect(running.server.statistics.callsStarted == 0)
+  }
+
   @Test("The client library throws UNAUTHENTICATED for a wrong token")
   func wrongTokenInLibrary() async throws {
     let running = try RunningServer(.unix)

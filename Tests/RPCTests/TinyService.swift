@@ -132,13 +132,15 @@ extension TinyService: ConnectionObserver {
 
 extension TinyService: Authenticator {
   static let goodToken = "good"
+  static let oneTooMany = "one too many"
 
   func authenticate(_ credential: Credential) -> Result<Principal, RPCError> {
     state.withLock { $0.credentials.append(credential) }
     let token = String(decoding: credential.token, as: UTF8.self)
     guard token == Self.goodToken else {
-      return .failure(
-        RPCError(.unauthenticated, "the token is not known", reason: WireReason.tokenInvalid))
+      let reason =
+        token == Self.oneTooMany ? WireReason.tooManyFailedLogins : WireReason.tokenInvalid
+      return .failure(RPCError(.unauthenticated, "the token is not known", reason: reason))
     }
     return .success(
       Principal(name: "operator:test", kind: .operator, id: 1, credentialID: "key-1"))

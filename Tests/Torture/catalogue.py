@@ -12,3 +12,4 @@ import model  # noqa: F401
 import network  # noqa: F401
 import through_proxy  # noqa: F401
 import hostile  # noqa: F401
+import access  # noqa: F401

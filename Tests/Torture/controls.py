@@ -23,6 +23,11 @@ CAUGHT_BY = {
     "no-keepalive": "network",
     "no-utf8-check": "hostile",
     "unbounded-write-queue": "hostile",
+    "missing-role-check": "access",
+    "no-login-limit": "access",
+    "other-integration": "access",
+    "plain-key-in-log": "access",
+    "secrets-not-wiped": "access",
 }
 
 

@@ -22,7 +22,7 @@ extension IntegrationService {
   ) -> RPCError? {
     guard principal.kind == .operator else { return .operatorOnly }
     #if PLANTED_MISSING_ROLE_CHECK
-      let role: OperatorRole? = nil
+      let role: OperatorRole? = .admin
     #else
       let role = principal.identity?.role
     #endif

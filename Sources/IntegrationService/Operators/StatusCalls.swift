@@ -40,7 +40,10 @@ extension IntegrationService {
 
   private var counters: [String: UInt64] {
     let statistics = server.withLock { $0 }?.statistics ?? RPCServerStatistics()
+    let logins = failedLogins.counts
     return [
+      "failed_logins": logins.total,
+      "failed_logins_limited": logins.limited,
       "connections": UInt64(clamping: statistics.connections),
       "connections_accepted": UInt64(clamping: statistics.connectionsAccepted),
       "connections_refused": UInt64(clamping: statistics.connectionsRefused),

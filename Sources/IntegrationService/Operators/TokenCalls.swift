@@ -13,7 +13,7 @@ extension IntegrationService {
   ) {
     let now = call.now.instant
     let stored: StoredToken
-    let secret: String
+    let key: AccessKey
     do throws(RPCError) {
       let fields = request.makeMessage()
       var checks = FieldChecks()
@@ -21,8 +21,7 @@ extension IntegrationService {
       guard checks.isEmpty, let role = fields.role.model else {
         throw .invalid(checks.violations)
       }
-      let key = try newTokenKey()
-      secret = key.secretText
+      key = try newTokenKey()
       stored = StoredToken(
         id: key.id, name: fields.name, role: role, secretHash: key.digest, createdAt: now,
         createdBy: call.principal.name, expiresAt: end)
@@ -33,7 +32,7 @@ extension IntegrationService {
       guard case .token(let token) = outcome else { return nil }
       var response = CreateTokenResponse()
       response.token = OperatorToken(token, now: ServerClock.now)
-      response.secret = secret
+      response.secret = key.secretText
       return response
     }
   }
