@@ -82,12 +82,12 @@ extension Writer {
     try shownClock.note(clockStep?.settled(now) ?? now, database)
   }
 
-  /// Whether a request waits for a time that a person named, in SQL: that time stays.
+  /// Whether a request waits for a time that a person named, by the old clock or by the new one, in
+  /// SQL: that time stays.
   ///
   /// A retry's time is the end of its backoff.
-  private static let waitsForPerson = """
-    (r.hold = 0 AND r.original = 1 AND r.available > ?2 AND r.available IS r.not_before)
-    """
+  private static let waitsForPerson =
+    "(r.hold = 0 AND r.original = 1 AND r.not_before IS NOT NULL AND r.not_before > ?3)"
   /// Whether a schedule made a request, in SQL: then its end is a span too.
   private static let isRun = """
     EXISTS (SELECT 1 FROM schedule_logs s WHERE s.integration = r.integration AND s.id = r.id)
@@ -104,7 +104,7 @@ extension Writer {
       """
       UPDATE logs SET due = CASE
         WHEN r.hold != 0 THEN due + ?1
-        WHEN \(Self.waitsForPerson) THEN min(r.available, r.queue_by)
+        WHEN \(Self.waitsForPerson) THEN min(r.not_before, r.queue_by)
         WHEN r.available > ?2 AND r.available < \(Self.heldMs)
           THEN min(r.available + ?1, \(Self.movedQueueBy))
         ELSE \(Self.movedQueueBy) END
@@ -114,10 +114,16 @@ extension Writer {
       """)
     move.bind(1, step)
     move.bind(2, before)
+    move.bind(3, min(before, before.adding(milliseconds: step)))
     try move.run()
   }
 
   private func moveRequests(byMs step: Int64, before: Instant) throws {
+    let waiting = min(before, before.adding(milliseconds: step))
+    let wait = try database.statement(
+      "UPDATE requests AS r SET available = not_before WHERE \(Self.waitsForPerson)")
+    wait.bind(3, waiting)
+    try wait.run()
     let move = try database.statement(
       """
       UPDATE requests AS r SET
@@ -130,7 +136,7 @@ extension Writer {
       WHERE r.hold < 3 AND NOT \(Self.waitsForPerson)
       """)
     move.bind(1, step)
-    move.bind(2, before)
+    move.bind(3, waiting)
     try move.run()
   }
 
