@@ -1,13 +1,11 @@
 """The wall clock jumps, and programs are stopped and continued: spans last as long as they are."""
 import time
 
-from client import Gone, Refused, uuid7
+from client import Connection, Gone, Refused, uuid7
 from clock_scene import (
-    BEGUN, DONE, EARLY, LATE, LEASE, NOTICED, PROGRESS, TIMED_OUT, Scene, Stage, seconds, stamp)
-from client import Connection
+    BEGUN, DONE, LATE, LEASE, NOTICED, PROGRESS, TIMED_OUT, Scene, Stage, seconds, stamp)
 from harness import harness
 from pauses import PAUSES
-from schema import STATUS
 from span import Errands, Watcher
 
 HOUR, YEARS = 3600.0, 315_360_000.0

@@ -5,7 +5,7 @@ import os, re, threading, time
 from client import uuid7
 from faked import PREFIX, FakedClock
 from harness import Violation
-from schema import STATUS, integrations_pb2, types_pb2
+from schema import STATUS, integrations_pb2
 from server import Server
 from span import Agent, Errands, Watcher
 

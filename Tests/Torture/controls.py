@@ -6,6 +6,9 @@ from harness import HARNESSES, ROOT
 # A bug of `plantedBugs` in Package.swift -> the harness that must catch it.
 CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
+    "lost-wake-up": "model",
+    "no-lease-check": "model",
+    "wall-clock-deadlines": "clock",
 }
 
 

@@ -130,7 +130,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.compare()
 
     @rule(which=WHICH, agent=AGENTS, line=LINES, place=PLACES, retryable=st.booleans(),
-          reports=st.lists(st.tuples(STATUSES, NUMBERS, NAMES), min_size=1, max_size=5))
+          reports=st.lists(st.tuples(STATUSES, NUMBERS, NAMES), min_size=1, max_size=8))
     def report(self, which, agent, line, place, retryable, reports):
         side, log = self.sides[which], self.log(which, place)
         if log is None:

@@ -1,8 +1,8 @@
 """The server of the state machine, and its integrations as calls and as models."""
 import itertools, signal, time
 
-from client import CANCEL, Connection, Gone, Refused, frame, uuid7
-from lifecycle import FINAL, NOBODY, Action, Integration, Log, MAXIMUM_DELIVERIES
+from client import CANCEL, Connection, Refused, frame, uuid7
+from lifecycle import NOBODY, Action, Integration, Log, MAXIMUM_DELIVERIES
 from schema import METHODS, STATUS, logs_pb2
 from server import Server
 
