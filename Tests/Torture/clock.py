@@ -141,7 +141,9 @@ def kept(run):
     start = time.monotonic()
     while time.monotonic() - start < 1.5:  # Several times the interval of pruning.
         agent.heartbeat([(during, "")])
-        stage.ask("GetLog", id=before)
+        listed = stage.ask("ListLogs", filter=dict(integrations=["erp"])).logs
+        stage.require(before in [log.id for log in listed],
+                      "a log of today was removed as ten years old")
         time.sleep(0.2)
     stage.clock.jump(-YEARS)
     time.sleep(NOTICED)

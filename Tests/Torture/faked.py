@@ -2,7 +2,7 @@
 import glob, os, re, time
 from pathlib import Path
 
-from harness import Skipped
+from harness import Skipped, compiled
 
 # libfaketime sets a variable when it comes into a process, which moves the environment away from
 # the arguments, where Swift's runtime looks for these. So another program comes first, and hands
@@ -20,7 +20,8 @@ class FakedClock:
             raise Skipped("libfaketime is not installed (Debian's package faketime)")
         self.file = file
         self.environment = {
-            "LD_PRELOAD": found[0], "FAKETIME_TIMESTAMP_FILE": str(file),
+            "LD_PRELOAD": f"{compiled('untimed.c')}:{found[0]}",
+            "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.set(offset)
         run.at_end(clean)
