@@ -8,7 +8,6 @@ CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
     "lost-wake-up": "model",
     "no-lease-check": "model",
-    "wall-clock-deadlines": "clock",
 }
 
 
