@@ -28,6 +28,7 @@ let plantedBugs = [
   "no-utf8-check": "ProtobufRuntime",
   "synchronous-normal": "SQLiteStore",
   "unbounded-write-queue": "RPCTransport",
+  "wall-clock-deadlines": "RPCTransport",
 ]
 let plantedBug = Context.environment["INTEGRATION_PLANTED_BUG"]
 precondition(plantedBug.map { plantedBugs[$0] != nil } ?? true, "no planted bug has this name")

@@ -16,6 +16,8 @@ public final class LogIDMaker: Sendable {
     var counter: UInt64 = 0
   }
   private let state = Mutex(State())
+  /// By how much ids may be ahead of the clock so that they grow.
+  private static let longestSetBackMs: UInt64 = 60_000
 
   /// Makes a maker of its own; ids of two makers are unique but not in order.
   public init() {}
@@ -29,7 +31,9 @@ public final class LogIDMaker: Sendable {
   /// A new id.
   ///
   /// - Parameters:
-  ///   - milliseconds: Since 1970. A clock that went back continues from the last id's time.
+  ///   - milliseconds: Since 1970. A clock that went back a little continues from the last id's time;
+  ///     one that was set back by more than a minute is followed, or a server whose clock is right
+  ///     would refuse every id until that time has come.
   ///   - generator: Gives the counter's start and the 62 random bits.
   public func make(
     milliseconds: UInt64, using generator: inout some RandomNumberGenerator
@@ -37,7 +41,8 @@ public final class LogIDMaker: Sendable {
     let start = generator.next() & 0x3FF
     let random = generator.next()
     let (time, counter) = state.withLock { state in
-      if milliseconds > state.milliseconds {
+      let isSetBack = state.milliseconds > milliseconds &+ Self.longestSetBackMs
+      if milliseconds > state.milliseconds || isSetBack {
         state = State(milliseconds: milliseconds, counter: start)
       } else if state.counter < 0xFFF {
         state.counter += 1

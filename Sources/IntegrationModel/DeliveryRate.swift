@@ -77,6 +77,16 @@ public struct DeliveryWindow: Hashable, Sendable {
     }
   }
 
+  /// The same deliveries by a clock that was set by some milliseconds.
+  public func moved(byMs step: Int64) -> DeliveryWindow {
+    DeliveryWindow(
+      groups: groups.map {
+        Group(
+          first: $0.first.adding(milliseconds: step), last: $0.last.adding(milliseconds: step),
+          count: $0.count)
+      })
+  }
+
   /// How many deliveries may follow now.
   public func room(_ rate: DeliveryRate) -> Int {
     guard !rate.isUnlimited else { return .max }

@@ -26,7 +26,7 @@ public final class IntegrationService: Sendable {
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let keys: KeyAuthenticator
-  let startedAt = ServerClock.now
+  private let startedAtMs = ServiceTimer<Deadline>.nowMs
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
   let refusals = Mutex<[CallToken: RefusedReports]>([:])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])
@@ -43,6 +43,8 @@ public final class IntegrationService: Sendable {
   let credentialsDueMs = Mutex<Int64>(.max)
   /// When the timer looks at the schedules; `max`: it is not set.
   let schedulesDueMs = Mutex<Int64>(.max)
+  /// By how much the clock was set since the start, and when it was last set ahead.
+  let clockLead = Mutex<(ms: Int64, sinceMs: Int64)>((0, 0))
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -61,6 +63,8 @@ public final class IntegrationService: Sendable {
     case prune
     /// A key or token ends.
     case credentials
+    /// The machine's clock is looked at.
+    case clock
   }
 
   /// Makes a service over a store that is not started yet.
@@ -74,12 +78,19 @@ public final class IntegrationService: Sendable {
     schedules = ScheduleBook(zones: zones)
   }
 
+  /// When it was made, by the wall clock of now.
+  var startedAt: Instant {
+    ServerClock.now.adding(milliseconds: startedAtMs - ServiceTimer<Deadline>.nowMs)
+  }
+
   /// Who a connection's credential names.
   public var authenticator: any Authenticator { keys }
 
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
+    // Where the clock was set back meanwhile; a store that takes nothing says so with the next call.
+    _ = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
@@ -90,6 +101,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     retention.set(try await store.retention().rules)
     timer.schedule(.prune, after: configuration.limits.pruneInterval)
+    watchClock()
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)
@@ -145,6 +157,7 @@ public final class IntegrationService: Sendable {
       case .save: saveChanges()
       case .prune: pruneByAndBy()
       case .credentials: endExpired()
+      case .clock: watchClock()
       }
     }
     if !ended.isEmpty { endPolls(ended) }

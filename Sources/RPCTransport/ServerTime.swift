@@ -4,7 +4,7 @@ import Glibc
 public struct ServerTime: Sendable, Hashable {
   /// Nanoseconds of the monotonic clock: for intervals and deadlines.
   public var monotonicNanoseconds: Int64
-  /// Microseconds since 1970 of the wall clock: for people and records.
+  /// Microseconds since 1970 of the ``ServerWallClock``: for people and records.
   public var wallMicroseconds: Int64
 
   /// Makes a time from both clocks.
@@ -16,12 +16,19 @@ public struct ServerTime: Sendable, Hashable {
 
   /// Reads both clocks.
   public static func read() -> ServerTime {
-    var monotonic = timespec()
-    var wall = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &monotonic)
-    unsafe clock_gettime(CLOCK_REALTIME, &wall)
-    return ServerTime(
-      monotonicNanoseconds: Int64(monotonic.tv_sec) * 1_000_000_000 + Int64(monotonic.tv_nsec),
-      wallMicroseconds: Int64(wall.tv_sec) * 1_000_000 + Int64(wall.tv_nsec) / 1000)
+    let monotonic = nanoseconds(of: CLOCK_MONOTONIC)
+    #if PLANTED_WALL_CLOCK_DEADLINES
+      let wall = nanoseconds(of: CLOCK_REALTIME) / 1_000
+    #else
+      let wall = ServerWallClock.microseconds(atMonotonicNanoseconds: monotonic)
+    #endif
+    return ServerTime(monotonicNanoseconds: monotonic, wallMicroseconds: wall)
+  }
+
+  /// Reads a clock of the machine, which always exists.
+  static func nanoseconds(of clock: clockid_t) -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }

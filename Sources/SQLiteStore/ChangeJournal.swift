@@ -85,6 +85,14 @@ struct ChangeJournal {
     return ChangePlace(journal: number, commit: last + 1, entry: 0)
   }
 
+  /// The clock was set: what is kept is kept as long as it would have been.
+  mutating func move(byMs step: Int64, _ database: SQLiteConnection) throws {
+    guard isKept || hasRows else { return }
+    if isKept { until = until.adding(milliseconds: step) }
+    try database.run("UPDATE changes SET at = at + ?", .integer(step))
+    try save(database)
+  }
+
   /// Writes what the batch has changed, and takes out a little of what is too old.
   mutating func flush(_ database: SQLiteConnection, now: Instant) throws {
     guard isKept || hasRows else { return }

@@ -86,6 +86,9 @@ extension Writer {
   func store(_ change: inout LogChange, entry: TimelineRow?, now: Instant) throws {
     let before = change.before
     change.row.updated = now
+    if let finished = change.row.finished {
+      change.row.finished = max(finished, change.row.started ?? change.row.created)
+    }
     if let entry { try append(entry, to: &change) }
     try change.row.update(database)
     try digest(change.row, isNew: false)

@@ -9,7 +9,7 @@ enum Schema {
   /// Migration n is element n - 1.
   ///
   /// A published one is never changed.
-  static let migrations: [String] = [first, second, third]
+  static let migrations: [String] = [first, second, third, fourth]
 
   /// The number of the last migration.
   static var version: Int { migrations.count }
@@ -122,4 +122,9 @@ enum Schema {
   /// What the operators' side needs.
   private static let third =
     accessTables + controlTables + scheduleTables + insightTables + putRightTables + keepingTables
+
+  /// The latest time that the clock has shown; see `ShownClock`.
+  private static let fourth = """
+    CREATE TABLE clock(id INTEGER PRIMARY KEY CHECK (id = 1), shown INTEGER NOT NULL);
+    """
 }

@@ -137,6 +137,14 @@ struct DeliveryRates {
     return opened.sorted()
   }
 
+  /// The clock was set: what was delivered counts as long as it would have; returns what is to be
+  /// stored.
+  mutating func move(byMs step: Int64) -> [Int64: DeliveryWindow] {
+    windows = windows.mapValues { $0.moved(byMs: step) }
+    awaited = awaited.mapValues { $0.adding(milliseconds: step) }
+    return windows
+  }
+
   /// Forgets an action that has no rate any more; whether it was known.
   mutating func forget(_ action: Int64, unless rate: DeliveryRate) -> Bool {
     guard rate.isUnlimited else { return false }

@@ -42,7 +42,9 @@ extension Writer {
   private func expire(_ change: LogChange, now: Instant) throws {
     guard !change.row.status.isFinal else { return try setDue(nil, of: change.row) }
     guard let request = change.request else {
-      let heard = max(change.row.updated, heardByHeartbeat(change.row))
+      // A report from before the clock was set back is in what moved with it.
+      let reported = change.row.updated > now ? .epoch : change.row.updated
+      let heard = max(reported, heardByHeartbeat(change.row))
       let end = Deadlines.progress(
         heard: heard, policy: policy(change.row.action), limits: limits.model)
       if end > now { return try setDue(end, of: change.row) }
@@ -77,7 +79,7 @@ extension Writer {
     return due.adding(milliseconds: -span.milliseconds)
   }
 
-  private func setDue(_ due: Instant?, of row: LogRow) throws {
+  func setDue(_ due: Instant?, of row: LogRow) throws {
     let update = try database.statement(
       "UPDATE logs SET due = ? WHERE integration = ? AND id = ?")
     update.bind(1, due)

@@ -249,11 +249,12 @@ extension Writer {
     }
   }
 
-  /// When what a report tells happened: the agent's clock where that is possible, else now.
+  /// When what a report tells happened: the agent's clock where that is possible, else now; never
+  /// before its log was made, also where the clock was set back since.
   private func occurrence(
     _ report: ReportCommand, after created: Instant, now: Instant
   ) -> Instant {
-    guard let occurred = report.occurredAt else { return now }
-    return min(max(occurred, created), now)
+    guard let occurred = report.occurredAt else { return max(now, created) }
+    return max(min(occurred, now), created)
   }
 }

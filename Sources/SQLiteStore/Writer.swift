@@ -28,6 +28,9 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
+  /// The clock was set a moment ago; nil: it was not.
+  var clockStep: ClockStep?
+  var shownClock: ShownClock
   /// Runs of schedules that ended and are not yet taken note of.
   var endedRuns: [EndedRun] = []
   #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
@@ -42,6 +45,7 @@ import SQLiteDatabase
     digests = LogDigests(directory.integrations.keys, limits)
     journal = try ChangeJournal(database, limits)
     rates = try DeliveryRates(database)
+    shownClock = try ShownClock(database)
     counts = CountDeltas()
     pruner = try Pruner(database)
     names = NameCache(database)
@@ -64,6 +68,7 @@ import SQLiteDatabase
       try database.statement("BEGIN IMMEDIATE").run()
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try flush()
+      try noteClock(of: commit.batch)
       try journal.flush(database, now: commit.batch.entries.last?.now ?? .epoch)
       #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
         acknowledge?(commit)
@@ -91,6 +96,7 @@ import SQLiteDatabase
     journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
     endedRuns.removeAll()
+    if clockStep?.isOver == true { clockStep = nil }
   }
 
   private func performAll(
@@ -143,12 +149,13 @@ import SQLiteDatabase
     _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch
   ) throws -> CommandOutcome {
     let index = Int(entry.index)
+    let now = clockStep?.settled(entry.now) ?? entry.now
     do {
       switch entry.kind {
-      case .report: return try report(batch.reports[index], batch, now: entry.now)
-      case .renewal: return try renew(batch.renewals[index], batch, now: entry.now)
-      case .lease: return try lease(batch.leases[index], batch, now: entry.now)
-      case .other: return try perform(batch.others[index], now: entry.now)
+      case .report: return try report(batch.reports[index], batch, now: now)
+      case .renewal: return try renew(batch.renewals[index], batch, now: now)
+      case .lease: return try lease(batch.leases[index], batch, now: now)
+      case .other: return try perform(batch.others[index], now: now)
       }
     } catch let failure as StoreFailure {
       // Commands check before they write, so nothing of a refused one is left.
@@ -165,6 +172,7 @@ import SQLiteDatabase
     let waiting = rates
     rates = try DeliveryRates(database)
     rates.keepWaiting(of: waiting)
+    shownClock = try ShownClock(database)
     counts = CountDeltas()
     sizes = StatusSizes()
     pruner = try Pruner(database)

@@ -54,7 +54,7 @@ private struct Numbers: RandomNumberGenerator {
     #expect(id.lowercased() == id)
   }
 
-  @Test("Ids of one maker grow strictly: within a millisecond, and when the clock goes back")
+  @Test("Ids of one maker grow strictly: within a millisecond, and when the clock goes back a bit")
   func order() {
     let maker = LogIDMaker()
     var numbers = Numbers(state: 3)
@@ -64,8 +64,17 @@ private struct Numbers: RandomNumberGenerator {
       #expect(next > last)
       last = next
     }
-    #expect(maker.make(milliseconds: 4_000_000, using: &numbers) > last)
+    #expect(maker.make(milliseconds: 4_950_000, using: &numbers) > last)
     #expect(maker.make(milliseconds: 6_000_000, using: &numbers).hasPrefix("0000005b-8d80"))
+  }
+
+  @Test("A clock that was set back is followed, so that no server finds an id ahead of its time")
+  func setBack() {
+    let maker = LogIDMaker()
+    var numbers = Numbers(state: 3)
+    _ = maker.make(milliseconds: 315_360_000_000, using: &numbers)
+    #expect(maker.make(milliseconds: 6_000_000, using: &numbers).hasPrefix("0000005b-8d80"))
+    #expect(maker.make(milliseconds: 6_000_001, using: &numbers).hasPrefix("0000005b-8d81"))
   }
 }
 

@@ -8,6 +8,7 @@ CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
     "lost-wake-up": "model",
     "no-lease-check": "model",
+    "wall-clock-deadlines": "clock",
 }
 
 

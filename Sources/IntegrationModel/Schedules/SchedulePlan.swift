@@ -79,8 +79,11 @@ public struct SchedulePace: Hashable, Sendable {
     self.jitterMs = jitterMs
   }
 
+  /// A time and when it fires.
+  public typealias First = (time: Instant, fireAt: Instant)
+
   /// The first time after another, and when it fires.
-  public func first(after instant: Instant) -> (time: Instant, fireAt: Instant)? {
+  public func first(after instant: Instant) -> First? {
     timing.next(after: instant).map { ($0, fireAt($0)) }
   }
 

@@ -7,7 +7,7 @@ import RPCWire
 // with the connections that they have opened.
 
 extension IntegrationService {
-  /// The longest wait for an end; a clock that is set meanwhile is noticed after it.
+  /// The longest wait for an end.
   private static let longestWaitMs: Int64 = 3_600_000
 
   /// A key was made or revoked, or ends at another time.
@@ -75,7 +75,11 @@ extension IntegrationService {
       due = .max
       return true
     }
-    guard isDue else { return }
+    if isDue { lookForEnds() }
+  }
+
+  /// Closes what credentials that have ended by now had opened, and sets the timer for the next end.
+  func lookForEnds() {
     let now = ServerClock.now
     let ended = Set(
       catalogue.keys(of: nil).filter { !$0.isLive(at: now) }.map(\.id)

@@ -115,6 +115,15 @@ final class AgentRecord: Sendable {
     }
   }
 
+  /// The wall clock was set: what was noted in a range of the old one's times moves with it.
+  func clockMoved(byMs step: Int64, from old: ClosedRange<Instant>) {
+    lastFrameMs.move(byMs: step, from: old)
+    lastHeartbeatMs.move(byMs: step, from: old)
+    lastPollMs.move(byMs: step, from: old)
+    lastProgressMs.move(byMs: step, from: old)
+    lastSavedMs.move(byMs: step, from: old)
+  }
+
   /// Another process runs under the id: what the last one was asked to finish is over.
   func instanceChanged() {
     directives.withLock { directives in
@@ -143,6 +152,14 @@ extension Atomic where Value == Int64 {
 }
 
 extension Atomic where Value == Int64 {
+  /// Adds a step to a time in a range; one that changes meanwhile is newer than the step.
+  fileprivate func move(byMs step: Int64, from range: ClosedRange<Instant>) {
+    let found = load(ordering: .relaxed)
+    guard range.contains(Instant(milliseconds: found)) else { return }
+    let moved = Instant(milliseconds: found).adding(milliseconds: step).milliseconds
+    _ = compareExchange(expected: found, desired: moved, ordering: .relaxed)
+  }
+
   /// Stores a value unless it is there already: reading a shared cache line is cheap, writing is
   /// not.
   func update(_ value: Int64) {

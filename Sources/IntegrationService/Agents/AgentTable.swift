@@ -49,6 +49,11 @@ final class AgentTable: Sendable {
     }
   }
 
+  /// All agents, in no order.
+  func all() -> [AgentRecord] {
+    state.withLock { $0.integrations.values.flatMap(\.values) }
+  }
+
   /// An integration's agents in the order of their ids.
   func agents(of integration: Int64) -> [AgentRecord] {
     let records = state.withLock { state in

@@ -93,7 +93,8 @@ extension IntegrationService {
     guard tails.isWatched else { return }
     let now = ServerClock.now
     let isDue = journalKeptAt.withLock { last in
-      guard now.milliseconds(since: last) >= Self.journalRenewalMs else { return false }
+      let isFresh = (0..<Self.journalRenewalMs).contains(now.milliseconds(since: last))
+      guard !isFresh else { return false }
       last = now
       return true
     }

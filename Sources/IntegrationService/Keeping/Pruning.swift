@@ -19,6 +19,9 @@ extension IntegrationService {
 
   /// Does one step, and sets the time of the next.
   func pruneByAndBy() {
+    guard !doubtsClock else {
+      return schedulePruning(after: configuration.limits.pruneInterval)
+    }
     let isTaken = store.submit { batch in
       batch.append(
         .prune(PruneBudget()), now: ServerClock.now,

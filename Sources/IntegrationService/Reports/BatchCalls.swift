@@ -20,8 +20,9 @@ extension IntegrationService {
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     let now = call.now.instant
     var refused = RefusedReports(count: request.reports.count)
+    let latest = call.now.latestInstant
     let logIDs = request.reports.enumerated().map { index, report in
-      refused.check(report, index, now: now)
+      refused.check(report, index, now: latest)
     }
     guard refused.count < request.reports.count else {
       return call.answer(refused.response(caller.session.takeWishes(of: caller.record)))

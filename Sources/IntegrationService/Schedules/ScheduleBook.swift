@@ -113,6 +113,22 @@ final class ScheduleBook: Sendable {
     }
   }
 
+  /// Takes out the schedules whose next time is not the first one behind `now` but a later one, with
+  /// that first one; each is out until it is updated or put back.
+  func takeFarther(than now: Instant) -> [(entry: Entry, first: SchedulePace.First)] {
+    state.withLock { state in
+      var found: [(entry: Entry, first: SchedulePace.First)] = []
+      for (name, entry) in state.entries where !entry.isFiring && !entry.stored.isPaused {
+        guard let pace = entry.pace, let next = entry.stored.nextAt, next > now,
+          let first = pace.first(after: now), first.time < next
+        else { continue }
+        state.entries[name]?.isFiring = true
+        found.append((entry, first))
+      }
+      return found
+    }
+  }
+
   /// Looks at a schedule again at a time, because the store could not take what it was to do.
   func putBack(_ name: String, until time: Instant) {
     state.withLock { state in

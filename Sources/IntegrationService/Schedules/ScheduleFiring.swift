@@ -25,6 +25,7 @@ extension IntegrationService {
       }
     }
     for schedule in stored { schedules.update(schedule) }
+    bringSchedulesNearer()
     armSchedules()
   }
 
@@ -57,15 +58,19 @@ extension IntegrationService {
   func fireSchedules() {
     let now = configuration.clock()
     for entry in schedules.takeDue(by: now, maximum: Self.maximumFired) {
-      guard let fire = fire(entry, now: now) else { continue }
-      let name = entry.stored.name
-      let taken = store.submit { batch in
-        batch.append(
-          .schedule(.fire(fire)), now: now,
-          origin: .completion { [weak self] outcome in self?.fired(name, outcome, now: now) })
-      }
-      if !taken { schedules.putBack(name, until: now.adding(milliseconds: 1_000)) }
+      if let fire = fire(entry, now: now) { submit(fire, now: now) }
     }
+  }
+
+  /// Hands the store a schedule's time, or looks at the schedule again in a second.
+  func submit(_ fire: FireSchedule, now: Instant) {
+    let name = fire.name
+    let taken = store.submit { batch in
+      batch.append(
+        .schedule(.fire(fire)), now: now,
+        origin: .completion { [weak self] outcome in self?.fired(name, outcome, now: now) })
+    }
+    if !taken { schedules.putBack(name, until: now.adding(milliseconds: 1_000)) }
   }
 
   private func fire(_ entry: ScheduleBook.Entry, now: Instant) -> FireSchedule? {

@@ -68,7 +68,8 @@ extension Writer {
     case .setRetention(let rules): AuditPlan(targets: rules.map { .retention($0.status) })
     // What agents and the server itself do; an operator's pruning is entered as a whole.
     case .registerActions, .saveKeyUses, .saveTokenUses, .saveAgents, .connectionLost,
-      .connectionRestored, .returnLease, .expire, .keepJournal, .continueDeletion, .prune:
+      .connectionRestored, .returnLease, .expire, .moveClock, .keepJournal, .continueDeletion,
+      .prune:
       .nothing
     case .audited: preconditionFailure("a command is audited once")
     }

@@ -71,6 +71,13 @@ struct Pruner {
     try database.run("REPLACE INTO prune_sweeps VALUES(1, ?)", .integer(now.milliseconds))
   }
 
+  /// The clock was set: the next sweep comes within a day of it.
+  mutating func clockMoved(now: Instant, _ database: SQLiteConnection) throws {
+    guard swept > now else { return }
+    swept = now
+    try database.run("REPLACE INTO prune_sweeps VALUES(1, ?)", .integer(now.milliseconds))
+  }
+
   /// The log up to which a walk has come.
   func position(_ walk: Walk) -> LogID { positions[walk] ?? .lowest }
 

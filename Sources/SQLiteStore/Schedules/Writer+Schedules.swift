@@ -155,9 +155,14 @@ extension Writer {
     _ fire: FireSchedule, _ schedule: inout StoredSchedule, now: Instant
   ) throws -> FireOutcome {
     guard let time = fire.plan.run else {
-      schedule.lastError = "the server was down at \(fire.due.utcText); the time has passed"
+      // Otherwise only the next time is another: the clock was set back.
+      if fire.plan.passed > 0 {
+        schedule.lastError = "the server was down at \(fire.due.utcText); the time has passed"
+      }
       return .passed
     }
+    // The clock was set back over a time that has run.
+    guard try !wasMade(time, of: schedule) else { return .passed }
     if let refusal = fire.refusal {
       schedule.lastError = refusal
       schedule.failures += 1
@@ -179,6 +184,17 @@ extension Writer {
       schedule.failures += 1
       return .passed
     }
+  }
+
+  private func wasMade(_ time: Instant, of schedule: StoredSchedule) throws -> Bool {
+    let find = try database.statement(
+      """
+      SELECT 1 FROM requests WHERE integration = ? AND idempotency_key = ? AND original = 1
+      """)
+    defer { find.reset() }
+    find.bind(1, schedule.integration)
+    find.bind(2, FireSchedule.idempotencyKey(schedule: schedule.name, time: time))
+    return try find.step()
   }
 
   /// Does what the schedule says about runs before that have not ended; nil: the time passes,

@@ -1,0 +1,173 @@
+import IntegrationModel
+import IntegrationStore
+import SQLiteDatabase
+
+// The wall clock was set: what lasts a span goes on as if nothing had happened.
+
+/// A step of the clock that commands may not have seen yet.
+struct ClockStep {
+  /// How long such commands may be under way.
+  static let lifetime = Duration.seconds(10)
+
+  var milliseconds: Int64
+  /// The first time by the new clock, and when the writer saw it.
+  var now: Instant
+  var seen = ContinuousClock.now
+
+  var isOver: Bool { ContinuousClock.now - seen > Self.lifetime }
+
+  /// A command's time by the new clock: one that fits the old one better was read before the step.
+  func settled(_ time: Instant) -> Instant {
+    let span = (ContinuousClock.now - seen) / .milliseconds(1)
+    let expected = now.adding(milliseconds: Int64(span))
+    let moved = time.adding(milliseconds: milliseconds)
+    let isOld =
+      moved.milliseconds(since: expected).magnitude < time.milliseconds(since: expected).magnitude
+    return isOld ? moved : time
+  }
+}
+
+/// The latest time that commands have had, about: what a start knows of the clock of an earlier run.
+struct ShownClock {
+  /// How much later a time must be to be written, in milliseconds.
+  private static let stepMs: Int64 = 1_000
+
+  private(set) var at: Instant
+
+  init(_ database: SQLiteConnection) throws {
+    let row = try database.rows("SELECT shown FROM clock").first?.first
+    at = Instant(milliseconds: row?.integer ?? 0)
+  }
+
+  /// Notes the time of a batch, now and then.
+  mutating func note(_ now: Instant, _ database: SQLiteConnection) throws {
+    if now.milliseconds(since: at) >= Self.stepMs { try set(now, database) }
+  }
+
+  /// The clock was set to a time.
+  mutating func set(_ now: Instant, _ database: SQLiteConnection) throws {
+    try database.run("REPLACE INTO clock VALUES(1, ?)", .integer(now.milliseconds))
+    at = now
+  }
+}
+
+extension Writer {
+  /// Moves the ends of all spans by a step of the clock, and finds the next deadline.
+  ///
+  /// Without a step a server has started: the step is how far the clock is behind an earlier run's.
+  func moveClock(byMs told: Int64, now: Instant) throws -> CommandOutcome {
+    let step = told == 0 ? min(0, now.milliseconds(since: shownClock.at)) : told
+    if step != 0 {
+      let before = now.adding(milliseconds: -step)
+      // Deadlines are found by what requests say before these move.
+      try moveDeadlines(byMs: step, before: before)
+      try moveRequests(byMs: step, before: before)
+      try moveOwnWork(byMs: step)
+      for (action, window) in rates.move(byMs: step) {
+        try ControlRows.save(window, of: action, database)
+      }
+      try journal.move(byMs: step, database)
+      try pruner.clockMoved(now: now, database)
+      try shownClock.set(now, database)
+      clockStep = ClockStep(milliseconds: step, now: now)
+    }
+    let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
+    announced(next: next)
+    return .expired(count: 0, next: next)
+  }
+
+  /// What of the clock is kept for a start, written with the batch.
+  func noteClock(of batch: borrowing CommandBatch) throws {
+    guard let now = batch.entries.last?.now else { return }
+    try shownClock.note(clockStep?.settled(now) ?? now, database)
+  }
+
+  /// Whether a request waits for a time that a person named, by the old clock or by the new one, in
+  /// SQL: that time stays.
+  ///
+  /// A retry's time is the end of its backoff.
+  private static let waitsForPerson =
+    "(r.hold = 0 AND r.original = 1 AND r.not_before IS NOT NULL AND r.not_before > ?3)"
+  /// Whether a schedule made a request, in SQL: then its end is a span too.
+  private static let isRun = """
+    EXISTS (SELECT 1 FROM schedule_logs s WHERE s.integration = r.integration AND s.id = r.id)
+    """
+  private static let heldMs = RequestRow.held.milliseconds
+  /// The end of the queue timeout after the step, in SQL; a time that a person named stays.
+  private static let movedQueueBy = """
+    CASE WHEN \(isRun) THEN r.queue_by + ?1 WHEN r.queue_by IS r.expires THEN r.queue_by
+      ELSE min(r.queue_by + ?1, coalesce(r.expires, r.queue_by + ?1)) END
+    """
+
+  private func moveDeadlines(byMs step: Int64, before: Instant) throws {
+    let move = try database.statement(
+      """
+      UPDATE logs SET due = CASE
+        WHEN r.hold != 0 THEN due + ?1
+        WHEN \(Self.waitsForPerson) THEN min(r.not_before, r.queue_by)
+        WHEN r.available > ?2 AND r.available < \(Self.heldMs)
+          THEN min(r.available + ?1, \(Self.movedQueueBy))
+        ELSE \(Self.movedQueueBy) END
+      FROM requests r
+      WHERE r.hold < 3 AND r.integration = logs.integration AND r.id = logs.id
+        AND logs.due IS NOT NULL
+      """)
+    move.bind(1, step)
+    move.bind(2, before)
+    move.bind(3, min(before, before.adding(milliseconds: step)))
+    try move.run()
+  }
+
+  private func moveRequests(byMs step: Int64, before: Instant) throws {
+    let waiting = min(before, before.adding(milliseconds: step))
+    let wait = try database.statement(
+      "UPDATE requests AS r SET available = not_before WHERE \(Self.waitsForPerson)")
+    wait.bind(3, waiting)
+    try wait.run()
+    let move = try database.statement(
+      """
+      UPDATE requests AS r SET
+        available = CASE WHEN available < \(Self.heldMs) THEN available + ?1 ELSE available END,
+        not_before = CASE WHEN original = 0 THEN not_before + ?1 ELSE not_before END,
+        queue_by = \(Self.movedQueueBy),
+        expires = CASE WHEN \(Self.isRun) THEN expires + ?1 ELSE expires END,
+        lease_expires = lease_expires + ?1,
+        accept_by = accept_by + ?1, gone = gone + ?1
+      WHERE r.hold < 3 AND NOT \(Self.waitsForPerson)
+      """)
+    move.bind(1, step)
+    move.bind(3, waiting)
+    try move.run()
+  }
+
+  /// Own work is over when nothing was heard of it for its progress timeout, by a report or a
+  /// heartbeat; from here on the deadline alone says when it was heard of.
+  private func moveOwnWork(byMs step: Int64) throws {
+    let move = try database.statement(
+      """
+      UPDATE logs SET due = max(due, updated + ?3) + ?1
+      WHERE due IS NOT NULL AND action = ?2 AND \(Self.isOwnWork)
+      """)
+    for action in try actionsInProgress() {
+      move.bind(1, step)
+      move.bind(2, action)
+      move.bind(3, progressSpan(action).milliseconds)
+      try move.run()
+    }
+  }
+
+  private static let isOwnWork = "coalesce(flags, 0) & \(LogRow.Flag.request) = 0"
+
+  private func actionsInProgress() throws -> [Int64] {
+    try database.rows(
+      """
+      SELECT DISTINCT action FROM logs
+      WHERE due IS NOT NULL AND \(Self.isOwnWork)
+      """
+    ).compactMap { $0.first?.integer }
+  }
+
+  private func progressSpan(_ action: Int64) -> Instant {
+    Deadlines.progress(heard: .epoch, policy: policy(action), limits: limits.model)
+  }
+}

@@ -1,0 +1,180 @@
+import IntegrationModel
+import IntegrationStore
+import Testing
+
+/// What lasts a span lasts it whatever is done to the clock; what has its time follows the clock.
+@Suite struct ClockTests {
+  /// An hour and ten years, both ways.
+  static let steps: [Int64] = [
+    3_600_000, -3_600_000, 315_360_000_000, -315_360_000_000,
+  ]
+
+  @Test(
+    "A lease and an offer last as long as they would have", arguments: StoreKind.all,
+    ClockTests.steps)
+  func leases(kind: StoreKind, step: Int64) async throws {
+    let harness = try await StoreHarness(kind)
+    let (accepted, offered) = (try await harness.request(), try await harness.request(entity: "7"))
+    let lease = try await harness.leaseOne()
+    try await harness.report(
+      lease.logID, .inProgress, sequence: 1, Report(token: "\(lease.token)"))
+    harness.advance(milliseconds: 45_000)
+    let offer = try await harness.leaseOne()
+    #expect(lease.logID == accepted.log.id && offer.logID == offered.log.id)
+    harness.advance(milliseconds: 5_000)
+    try await harness.moveClock(byMs: step)
+
+    harness.advance(milliseconds: 4_000)
+    try await harness.expire()
+    #expect(try await harness.detail(offer.logID).request?.holder == "agent-1")
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.detail(offer.logID).request?.holder == "")
+    #expect(try await harness.detail(lease.logID).request?.holder == "agent-1")
+    harness.advance(milliseconds: 5_000)
+    let next = try await harness.expire().next
+    #expect(try await harness.status(lease.logID) == .queued)
+    #expect(next.map { $0 > harness.now } ?? true, "a deadline is left behind")
+    await harness.expectFailure(.aborted, "LEASE_LOST") {
+      try await harness.report(
+        lease.logID, .completed, sequence: 2, Report(token: "\(lease.token)"))
+    }
+    #expect(try await harness.lease(agent: "agent-2").requests.count == 2)
+  }
+
+  @Test(
+    "A request times out when it was queued so long", arguments: StoreKind.all, ClockTests.steps)
+  func queueTimeout(kind: StoreKind, step: Int64) async throws {
+    let harness = try await StoreHarness(kind)
+    let id = try await harness.request("export_quote").log.id
+    harness.advance(milliseconds: 50_000)
+    let next = try #require(try await harness.moveClock(byMs: step))
+    #expect(next == harness.now.adding(milliseconds: 10_000))
+    harness.advance(milliseconds: 9_000)
+    try await harness.expire()
+    #expect(try await harness.status(id) == .queued)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    let log = try await harness.detail(id).log
+    #expect(log.status == .timedOut && log.finishedAt.map { $0 >= log.createdAt } == true)
+  }
+
+  @Test(
+    "Own work times out when nothing was heard of it so long", arguments: StoreKind.all,
+    ClockTests.steps)
+  func progressTimeout(kind: StoreKind, step: Int64) async throws {
+    let harness = try await StoreHarness(kind)
+    let (silent, heard) = (harness.newID(), harness.newID())
+    let report = Report(action: "export_quote")
+    try await harness.report(silent, .inProgress, sequence: 1, report)
+    try await harness.report(heard, .inProgress, sequence: 1, report)
+    harness.advance(milliseconds: 20_000)
+    try await harness.report(silent, nil, sequence: 2, report)
+    try await harness.moveClock(byMs: step)
+    harness.advance(milliseconds: 29_000)
+    try await harness.expire()
+    #expect(try await harness.status(silent) == .inProgress)
+    #expect(try await harness.status(heard) == .timedOut)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.status(silent) == .timedOut)
+  }
+
+  @Test("What waits can be leased at once; a time that was named stays", arguments: StoreKind.all)
+  func queue(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let waiting = try await harness.request().log.id
+    let later = try await harness.request(
+      notBefore: harness.now.adding(milliseconds: 600_000)
+    ).log.id
+    try await harness.moveClock(byMs: -3_600_000)
+    #expect(try await harness.lease().requests.map(\.logID) == [waiting])
+    let next = try #require(try await harness.moveClock(byMs: 3_600_000 + 600_000))
+    #expect(next <= harness.now)
+    _ = harness.takeAvailable()
+    try await harness.expire()
+    #expect(harness.takeAvailable().contains("export_order"))
+    #expect(try await harness.lease(agent: "agent-2").requests.map(\.logID) == [later])
+  }
+
+  @Test("A retry waits for its backoff", arguments: StoreKind.all, ClockTests.steps)
+  func backoff(kind: StoreKind, step: Int64) async throws {
+    let harness = try await StoreHarness(kind)
+    _ = try await harness.request("export_quote")
+    let lease = try await harness.leaseOne()
+    let failure = Report(token: "\(lease.token)", isRetryable: true)
+    try await harness.report(lease.logID, .failed, sequence: 1, failure)
+    harness.advance(milliseconds: 500)
+    try await harness.moveClock(byMs: step)
+    harness.advance(milliseconds: 400)
+    #expect(try await harness.lease().requests.isEmpty)
+    harness.advance(milliseconds: 100)
+    let again = try await harness.leaseOne()
+    #expect(again.attempt == 2)
+  }
+
+  @Test(
+    "A command that read the old clock and comes behind the step counts by the new one",
+    arguments: StoreKind.all, ClockTests.steps)
+  func lateCommand(kind: StoreKind, step: Int64) async throws {
+    let harness = try await StoreHarness(kind)
+    _ = try await harness.request()
+    try await harness.moveClock(byMs: step)
+    harness.advance(milliseconds: -step)
+    let lease = try await harness.leaseOne()
+    harness.advance(milliseconds: step)
+    #expect(lease.leaseExpiresAt == harness.now.adding(milliseconds: 60_000))
+    try await harness.expire()
+    #expect(try await harness.detail(lease.logID).request?.holder == "agent-1")
+  }
+
+  @Test("A start after the clock was set back strands nothing", arguments: StoreKind.all)
+  func start(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    _ = try await harness.request()
+    let lease = try await harness.leaseOne()
+    try await harness.report(
+      lease.logID, .inProgress, sequence: 1, Report(token: "\(lease.token)"))
+    let waiting = try await harness.request(entity: "7").log.id
+    let own = harness.newID()
+    try await harness.report(own, .inProgress, sequence: 1, Report(action: "export_quote"))
+    // The clock of the run that ends was an hour ahead for a while.
+    try await harness.moveClock(byMs: 3_600_000)
+    harness.advance(milliseconds: -315_360_000_000)
+    _ = try await harness.perform(.moveClock(byMs: 0))
+    #expect(try await harness.lease(agent: "agent-2").requests.map(\.logID) == [waiting])
+    harness.advance(milliseconds: 59_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .inProgress)
+    #expect(try await harness.status(own) == .timedOut)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .queued)
+  }
+
+  @Test("A start with a right clock moves nothing", arguments: StoreKind.all)
+  func ordinaryStart(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    _ = try await harness.request(notBefore: harness.now.adding(milliseconds: 600_000))
+    _ = try await harness.request("export_quote")
+    let lease = try await harness.leaseOne()
+    let own = harness.newID()
+    try await harness.report(own, .inProgress, sequence: 1, Report(action: "export_quote"))
+    let before = try await harness.detail(lease.logID).request
+    let next = try await harness.expire().next
+    harness.advance(milliseconds: 100)
+    #expect(try await harness.moveClock(byMs: 0) == next)
+    #expect(try await harness.detail(lease.logID).request == before)
+  }
+}
+
+extension StoreHarness {
+  /// Sets the clock by a step, as a server does that has noticed it; the next deadline.
+  @discardableResult
+  fileprivate func moveClock(byMs step: Int64) async throws -> Instant? {
+    advance(milliseconds: step)
+    let outcome = try await perform(.moveClock(byMs: step))
+    guard case .expired(_, let next) = outcome else { throw Unexpected(outcome) }
+    return next
+  }
+}
