@@ -398,6 +398,24 @@ def wakes(run, world):
     side.close()
 
 
+def fences(run, world):
+    """Who gave a request back has no say in it, also while the next one works on it."""
+    side = world.sides()[0]
+    for number in range(10):
+        first, second = run.random.sample(["agent-1", "agent-2", "agent-3"], 2)
+        log = side.create("plain", str(number), "")["log"]
+        old, = side.poll(first, 0, ["plain"], 1)
+        side.heartbeat(first, 1, [], stopped=True)
+        new, = side.poll(second, 0, ["plain"], 1)
+        run.require(new.log_id == log.id, "what was given back went to nobody")
+        for status in (IN_PROGRESS, COMPLETED):
+            answer = side.report(first, 0, log.id, status, 1, old.lease_token)
+            run.require(answer == "LEASE_LOST", f"an old token was answered {answer or 'OK'}")
+        answer = side.report(second, 0, log.id, COMPLETED, 1, new.lease_token)
+        run.require(not answer, f"the holder's report was answered {answer}")
+    side.close()
+
+
 def examples(run):
     """Examples of the run's seed until its time is over."""
     machine = seed(run.seed)(Lifecycle)
@@ -417,6 +435,7 @@ def model(run):
     Lifecycle.run, Lifecycle.failures, Lifecycle.is_over = run, [], False
     world = Lifecycle.world = World(run)
     wakes(run, world)
+    fences(run, world)
     try:
         examples(run)
     except Exception:
