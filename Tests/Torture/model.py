@@ -384,12 +384,19 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 def wakes(run, world):
-    """Polls that wait get what comes, time after time: one wake-up in many is easily lost."""
+    """Polls that wait get what comes, time after time: one wake-up in many is easily lost. Some
+    requests are new, some are given back by another agent."""
     side = world.sides()[0]
-    for number in range(60 if run.short else 300):
-        agent, action = f"agent-{number % 3 + 1}", run.random.choice(["plain", "retried"])
-        waiting = side.wait(agent, action)
-        log = side.create(action, str(number), "")["log"]
+    for number in range(240 if run.short else 1000):
+        agent, holder = run.random.sample(["agent-1", "agent-2", "agent-3"], 2)
+        if run.random.random() < 0.5:
+            waiting = side.wait(agent, "plain")
+            log = side.create("plain", str(number), "")["log"]
+        else:
+            log = side.create("plain", str(number), "")["log"]
+            side.poll(holder, 0, ["plain"], 1)
+            waiting = side.wait(agent, "plain")
+            side.heartbeat(holder, 1, [], stopped=True)
         found = waiting.answer(True)
         run.require([each.log_id for each in found] == [log.id],
                     f"wake-up {number}: a poll that waited did not get the request that came")
