@@ -384,17 +384,42 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 def wakes(run, world):
-    """Polls that wait get what comes, time after time: one wake-up in many is easily lost."""
+    """Polls that wait get what comes, time after time: one wake-up in many is easily lost. Some
+    requests are new, some are given back by another agent."""
     side = world.sides()[0]
-    for number in range(60 if run.short else 300):
-        agent, action = f"agent-{number % 3 + 1}", run.random.choice(["plain", "retried"])
-        waiting = side.wait(agent, action)
-        log = side.create(action, str(number), "")["log"]
+    for number in range(240 if run.short else 1000):
+        agent, holder = run.random.sample(["agent-1", "agent-2", "agent-3"], 2)
+        if run.random.random() < 0.5:
+            waiting = side.wait(agent, "plain")
+            log = side.create("plain", str(number), "")["log"]
+        else:
+            log = side.create("plain", str(number), "")["log"]
+            side.poll(holder, 0, ["plain"], 1)
+            waiting = side.wait(agent, "plain")
+            side.heartbeat(holder, 1, [], stopped=True)
         found = waiting.answer(True)
         run.require([each.log_id for each in found] == [log.id],
                     f"wake-up {number}: a poll that waited did not get the request that came")
         side.report(agent, 0, log.id, COMPLETED, 1, found[0].lease_token)
         run.count("wake-ups")
+    side.close()
+
+
+def fences(run, world):
+    """Who gave a request back has no say in it, also while the next one works on it."""
+    side = world.sides()[0]
+    for number in range(10):
+        first, second = run.random.sample(["agent-1", "agent-2", "agent-3"], 2)
+        log = side.create("plain", str(number), "")["log"]
+        old, = side.poll(first, 0, ["plain"], 1)
+        side.heartbeat(first, 1, [], stopped=True)
+        new, = side.poll(second, 0, ["plain"], 1)
+        run.require(new.log_id == log.id, "what was given back went to nobody")
+        for status in (IN_PROGRESS, COMPLETED):
+            answer = side.report(first, 0, log.id, status, 1, old.lease_token)
+            run.require(answer == "LEASE_LOST", f"an old token was answered {answer or 'OK'}")
+        answer = side.report(second, 0, log.id, COMPLETED, 1, new.lease_token)
+        run.require(not answer, f"the holder's report was answered {answer}")
     side.close()
 
 
@@ -417,6 +442,7 @@ def model(run):
     Lifecycle.run, Lifecycle.failures, Lifecycle.is_over = run, [], False
     world = Lifecycle.world = World(run)
     wakes(run, world)
+    fences(run, world)
     try:
         examples(run)
     except Exception:
