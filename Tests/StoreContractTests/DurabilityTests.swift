@@ -276,7 +276,7 @@ import Testing
 }
 
 extension Program {
-  fileprivate static func bytes(of path: String) throws -> [UInt8] {
+  static func bytes(of path: String) throws -> [UInt8] {
     let file = open(path, O_RDONLY)
     guard file >= 0 else { throw SystemCallFailed("open") }
     defer { close(file) }
@@ -286,7 +286,7 @@ extension Program {
     }
   }
 
-  fileprivate static func write(_ bytes: [UInt8], to path: String) throws {
+  static func write(_ bytes: [UInt8], to path: String) throws {
     let file = open(path, O_WRONLY | O_CREAT, 0o600)
     guard file >= 0 else { throw SystemCallFailed("open") }
     defer { close(file) }

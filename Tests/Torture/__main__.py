@@ -2,7 +2,8 @@
 skipped with its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed."""
 import argparse, sys, time, traceback
 
-import catalogue
+import catalogue  # noqa: F401
+import controls
 from harness import HARNESSES, ROOT, Run, Skipped, Violation
 
 
@@ -72,7 +73,7 @@ def run_one(harness, options):
 def main():
     options = arguments()
     if options.controls:
-        import controls
+        options.run_one = run_one
         return controls.show(options)
     if options.list_short:
         print("\n".join(each.name for each in HARNESSES.values() if each.short_seconds))
