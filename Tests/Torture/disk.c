@@ -210,11 +210,21 @@ static void put(struct node *node, struct change *change) {
   memcpy(node->data + change->offset, change->data, change->bytes);
 }
 
+// What a later write has made durable no earlier one that is lost can bring back.
+static void supersede(struct change *lost, struct change *by) {
+  size_t from = lost->offset > by->offset ? lost->offset : by->offset;
+  size_t lost_end = lost->offset + lost->bytes, end = by->offset + by->bytes;
+  if (end > lost_end) end = lost_end;
+  if (lost->is_size || by->is_size || end <= from) return;
+  memcpy(lost->data + (from - lost->offset), by->data + (from - by->offset), end - from);
+}
+
 static void sync_bytes(struct node *node, uint64_t last) {
   size_t left = 0;
   for (size_t i = 0; i < node->count; i++) {
     struct change *change = &node->changes[i];
     if (change->number <= last && (!change->is_lost || change->is_size)) {
+      for (size_t k = 0; k < left; k++) supersede(&node->changes[k], change);
       put(node, change);
       free(change->data);
     } else {

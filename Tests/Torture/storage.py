@@ -140,13 +140,13 @@ class Case:
         """Without faults everything promised is there: from the cache that the failed process
         left, and again when the power goes behind that."""
         server = self.server
+        # The fault is over, and its file is known.
+        self.is_over, self.story.new_round = False, lambda: None
         if self.kind == "sync":
             # What a failed sync left in the cache is not on disk, and answers may rest on it.
             if server.begin(seed=self.n, cut_at=self.random.randrange(1, 120)):
                 try:
                     if self.story.key and self.story.has_actions:
-                        self.is_over = False
-                        self.story.new_round = lambda: None
                         self.story.repeat_blindly(server)
                     self.story.act(server, rounds=1, most=5)
                 except (Gone, OSError):
