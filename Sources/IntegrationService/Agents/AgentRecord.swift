@@ -59,6 +59,7 @@ final class AgentRecord: Sendable {
   let directives = Mutex<AgentDirectives>(AgentDirectives())
   #if PLANTED_UNLOCKED_AGENT
     nonisolated(unsafe) var calls = 0
+  // It is not safe: that is the planted bug.
   #endif
 
   init(_ stored: StoredAgent) {
