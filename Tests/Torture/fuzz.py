@@ -69,13 +69,13 @@ def pack(folder, target):
 class Fuzzer:
     """The program on one target, with the inputs that it starts from and those that it finds."""
 
-    def __init__(self, run, program, name, maximum_bytes):
+    def __init__(self, run, program, name, maximum_bytes, keeps):
         self.run, self.program, self.name = run, program, name
         self.maximum_bytes = maximum_bytes
         self.folder = run.scratch / name
         self.stored = self.folder / "stored"
         # What earlier runs of this checkout found, beside what the repository has.
-        self.found = SCRATCH / "found" / name
+        self.found = (SCRATCH if keeps else self.folder) / "found" / name
         self.artifacts = self.folder / "artifacts"
         for folder in (self.artifacts, self.found, self.folder / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,8 @@ def fuzz(run):
 def search(run, program, is_control):
     """Replays what is known of each target, then looks for more, each for its share of the time."""
     fuzzers = [
-        Fuzzer(run, program, name, maximum) for name, maximum in targets(program).items()]
+        Fuzzer(run, program, name, maximum, keeps=not is_control)
+        for name, maximum in targets(program).items()]
     faults = []
     for fuzzer in list(fuzzers):
         code, said = fuzzer.replay()
