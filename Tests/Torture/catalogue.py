@@ -2,3 +2,4 @@
 import kill  # noqa: F401
 import network  # noqa: F401
 import through_proxy  # noqa: F401
+import hostile  # noqa: F401

@@ -8,6 +8,8 @@ CAUGHT_BY = {
     "acknowledge-before-commit": "kill",
     "length-off-by-one": "proxy",
     "no-keepalive": "network",
+    "no-utf8-check": "hostile",
+    "unbounded-write-queue": "hostile",
 }
 
 

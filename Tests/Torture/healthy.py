@@ -1,0 +1,152 @@
+"""A well-behaved client at a modest pace, in a process of its own, and what its calls take.
+
+Beside the server stands a reference: an echo that nobody attacks and that does the same work for
+the machine, a round trip or a round trip with one synced append. Its times say how much of a
+change is the machine's own noise: attackers, other programs, the disk.
+"""
+import os, socket, subprocess, sys, threading, time
+
+from harness import quantile
+
+# Calls a second of each kind.
+RATES = {"Heartbeat": 200, "ReportLog": 50}
+
+
+# What starts a program before the attackers, which stand for other machines and would not take this
+# one's processors. They step back besides: without root only they do.
+PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
+
+
+def _paced(kind, step):
+    """Calls `step` at the kind's rate for ever, and prints when each began and what it took."""
+    interval = 1 / RATES[kind]
+    due = time.monotonic()
+    lines = []
+    while True:
+        began = time.monotonic()
+        step()
+        now = time.monotonic()
+        took = now - began
+        # Calls that were due meanwhile would have waited too: they are counted as if they had.
+        while took > 0:
+            lines.append(f"{began} {took}\n")
+            took -= interval
+            due += interval
+        if len(lines) >= RATES[kind] // 10:
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+            lines = []
+        due = max(due, now - interval)
+        time.sleep(max(0, due - now))
+
+
+def _server_step(kind, address, key):
+    from client import Connection, uuid7
+    from schema import STATUS
+    connection = Connection(address, key)
+    if kind == "Heartbeat":
+        return lambda: connection.call(
+            "Heartbeat", agent_id="healthy", instance_id="healthy-1", interval_ms=10000)
+    return lambda: connection.call(
+        "ReportLog", agent_id="healthy", report=dict(
+            log_id=uuid7(), sequence=1, action_type="export_order",
+            entity=dict(type="order", id="healthy"), status=STATUS.LOG_STATUS_COMPLETED))
+
+
+def _echo_step(kind, folder):
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        ours.close()
+        file = os.open(f"{folder}/echo", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        try:
+            while data := theirs.recv(4096):
+                if kind == "ReportLog":
+                    os.write(file, bytes(4096))
+                    os.fdatasync(file)
+                theirs.sendall(data)
+        finally:  # Its other end is gone, which is no fault.
+            os._exit(0)
+    theirs.close()
+
+    def step():
+        ours.sendall(bytes(100))
+        ours.recv(4096)
+    return step
+
+
+class Series:
+    """The measured times of one process, as they come."""
+
+    def __init__(self, arguments):
+        self.samples = []
+        self.process = subprocess.Popen(
+            [*PREFERRED, sys.executable, "-B", __file__, *arguments], stdout=subprocess.PIPE,
+            text=True)
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self):
+        for line in self.process.stdout:
+            began, took = line.split()
+            self.samples.append((float(began), float(took)))
+
+    def p99_ms(self, begin, end):
+        """The median of the p99s of up to five windows between two moments, in milliseconds; None
+        when too few calls began there."""
+        inside = [took for at, took in list(self.samples) if begin <= at < end]
+        if len(inside) < 10:
+            return None
+        windows = min(5, len(inside) // 10)
+        each = len(inside) // windows
+        return 1000 * quantile(
+            [quantile(inside[place * each:(place + 1) * each], 0.99) for place in range(windows)],
+            0.5)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Healthy:
+    """The healthy client and its references, from now to the end of the run."""
+
+    def __init__(self, run, address, key):
+        folder = run.scratch / "healthy"
+        folder.mkdir()
+        self.series = {}
+        for kind in RATES:
+            self.series[kind] = Series([kind, address, key])
+            self.series[kind, "echo"] = Series([kind, "echo", str(folder)])
+        for each in self.series.values():
+            run.at_end(each.end)
+
+    def wait(self, seconds=30):
+        """Waits until each kind has been measured; False when one never is."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if all(series.samples for series in self.series.values()):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def p99s(self, begin, end):
+        """The p99 of each kind and of its reference between two moments."""
+        return {kind: series.p99_ms(begin, end) for kind, series in self.series.items()}
+
+    def end(self):
+        """Stops calling."""
+        for each in self.series.values():
+            each.end()
+
+    def ended(self):
+        """The kinds whose process is gone: a healthy client that lost its connection."""
+        return [kind for kind in RATES if self.series[kind].process.poll() is not None]
+
+
+def main():
+    kind, address, key = sys.argv[1:]
+    step = _echo_step(kind, key) if address == "echo" else _server_step(kind, address, key)
+    _paced(kind, step)
+
+
+if __name__ == "__main__":
+    main()
