@@ -58,15 +58,14 @@ def _echo_step(kind, folder):
     if os.fork() == 0:
         ours.close()
         file = os.open(f"{folder}/echo", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        while data := theirs.recv(4096):
-            if kind == "ReportLog":
-                os.write(file, bytes(4096))
-                os.fdatasync(file)
-            try:
+        try:
+            while data := theirs.recv(4096):
+                if kind == "ReportLog":
+                    os.write(file, bytes(4096))
+                    os.fdatasync(file)
                 theirs.sendall(data)
-            except OSError:
-                break
-        os._exit(0)
+        finally:  # Its other end is gone, which is no fault.
+            os._exit(0)
     theirs.close()
 
     def step():
@@ -90,17 +89,17 @@ class Series:
             began, took = line.split()
             self.samples.append((float(began), float(took)))
 
-    def p99_ms(self, begin, end, windows=5):
-        """The median of the p99s of some windows between two moments, in milliseconds; None when
-        too few calls ended there."""
-        width = (end - begin) / windows
-        found = []
-        for number in range(windows):
-            low = begin + number * width
-            inside = [took for at, took in list(self.samples) if low <= at < low + width]
-            if len(inside) >= 10:
-                found.append(quantile(inside, 0.99) * 1000)
-        return quantile(found, 0.5) if found else None
+    def p99_ms(self, begin, end):
+        """The median of the p99s of up to five windows between two moments, in milliseconds; None
+        when too few calls began there."""
+        inside = [took for at, took in list(self.samples) if begin <= at < end]
+        if len(inside) < 10:
+            return None
+        windows = min(5, len(inside) // 10)
+        each = len(inside) // windows
+        return 1000 * quantile(
+            [quantile(inside[place * each:(place + 1) * each], 0.99) for place in range(windows)],
+            0.5)
 
     def end(self):
         self.process.kill()
@@ -132,6 +131,11 @@ class Healthy:
     def p99s(self, begin, end):
         """The p99 of each kind and of its reference between two moments."""
         return {kind: series.p99_ms(begin, end) for kind, series in self.series.items()}
+
+    def end(self):
+        """Stops calling."""
+        for each in self.series.values():
+            each.end()
 
     def ended(self):
         """The kinds whose process is gone: a healthy client that lost its connection."""

@@ -175,13 +175,12 @@ def exhausted(run):
     began, used = time.monotonic(), _processor_seconds(server)
     early.call("Heartbeat", agent_id="agent-1", instance_id="early")
     for _ in range(3):
-        operator = server.operator(timeout=5)
         try:
+            operator = server.operator(timeout=5)
             operator.call("GetServerInfo")
-        except Gone as gone:
-            run.require(False, f"the operator is not served without descriptors left: {gone}")
-        finally:
             operator.close()
+        except (Gone, OSError) as error:
+            run.require(False, f"the operator is not served without descriptors left: {error}")
     time.sleep(max(0, began + 1 - time.monotonic()))
     busy = (_processor_seconds(server) - used) / (time.monotonic() - began)
     run.require(busy < 0.3, f"a server without descriptors spends {busy:.0%} of a processor")
