@@ -6,7 +6,10 @@ extension EndToEnd {
   /// The short forms of the fault harnesses of Tests/Torture, on the release build of the server.
   @Suite struct TortureTests {
     static let programs = SourceTree.root + "/.build/release"
-    static let harnesses = ["kill"]
+    static let harnesses = [
+      "power", "kill", "storage", "model", "history", "clock", "network", "proxy", "hostile",
+      "bytes", "access", "soak",
+    ]
 
     @Test("A fault harness finds its promises kept", arguments: harnesses)
     func shortForm(harness: String) async throws {
