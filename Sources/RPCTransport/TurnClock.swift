@@ -7,8 +7,8 @@ struct TurnClock {
   /// connections still answers the others in well below a millisecond.
   static let nanoseconds: Int64 = 100_000
   /// The clock is looked at behind so many frames or bytes.
-  static let framesBetweenLooks = 8
-  static let bytesBetweenLooks = 4096
+  static let framesBetweenLooks = 64
+  static let bytesBetweenLooks = 16_384
 
   private var end = Int64.max
   private var frames = 0

@@ -8,7 +8,14 @@ struct RawConnection: ~Copyable {
   /// Whether the other side has closed.
   private(set) var isClosed = false
 
-  init(adopting descriptor: Int32) { self.descriptor = descriptor }
+  /// Bytes that still come before the first frame.
+  private var preambleBytes: Int
+
+  /// `preambleBytes`: what the other side sends before frames; a client sends its preamble.
+  init(adopting descriptor: Int32, preambleBytes: Int = 0) {
+    self.descriptor = descriptor
+    self.preambleBytes = preambleBytes
+  }
 
   deinit { close(descriptor) }
 
@@ -44,6 +51,11 @@ struct RawConnection: ~Copyable {
 
   /// The next frame; nil: the other side closed, or says nothing for that long.
   mutating func nextFrame(withinMs limit: Int32) throws -> (FrameHeader, [UInt8])? {
+    while received.count < preambleBytes {
+      guard try receive(withinMs: limit) else { return nil }
+    }
+    received.removeFirst(preambleBytes)
+    preambleBytes = 0
     while true {
       let step = received.withUnsafeBytes {
         FrameParser.next(in: $0, at: 0, maximumFrameBytes: 1 << 24)

@@ -1,10 +1,11 @@
 """What every harness shares: a run with its seed, bounds and figures, and the ways it can end."""
-import os, random, shutil, subprocess, tempfile, time
+import os, random, shutil, subprocess, tempfile, threading, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / ".build" / "torture"
 HARNESSES = {}
+_COMPILING = threading.Lock()
 
 
 class Violation(Exception):
@@ -105,7 +106,9 @@ def compiled(source, *flags):
     path = Path(__file__).parent / source
     library = BUILD / (path.stem + ".so")
     newest = max(each.stat().st_mtime for each in path.parent.glob("*.[ch]"))
-    if not library.exists() or library.stat().st_mtime < newest:
+    with _COMPILING:
+        if library.exists() and library.stat().st_mtime >= newest:
+            return library
         compiler = shutil.which("clang") or shutil.which("cc")
         if compiler is None:
             raise Skipped("neither clang nor cc is on the path")

@@ -102,7 +102,7 @@ extension FuzzTarget {
       ended.signal()
     }
     do {
-      var server = RawConnection(adopting: end)
+      var server = RawConnection(adopting: end, preambleBytes: FrameParser.preamble.count)
       // The calls have their numbers once they have come.
       while let (header, _) = try server.nextFrame(withinMs: 100) {
         if header.kind == FrameKind.call.rawValue, header.call == 2 { break }
