@@ -38,14 +38,18 @@ struct PendingInput {
     if capacity > Self.keptCapacity && count < capacity / 4 { reallocate(capacity: count) }
   }
 
-  /// Keeps `rest` alone, which lies elsewhere.
+  /// Keeps `rest` alone, which may be a part of these bytes or lie elsewhere.
   mutating func replace(with rest: UnsafeRawBufferPointer) {
     guard rest.count > 0, let source = rest.baseAddress else { return removeAll() }
     if rest.count > capacity || capacity > max(Self.keptCapacity, rest.count * 4) {
+      let fresh = UnsafeMutableRawPointer.allocate(byteCount: rest.count, alignment: 16)
+      unsafe fresh.copyMemory(from: source, byteCount: rest.count)
       removeAll()
-      unsafe append(rest)
+      unsafe pointer = fresh
+      capacity = rest.count
+      count = rest.count
     } else {
-      unsafe pointer!.copyMemory(from: source, byteCount: rest.count)
+      unsafe memmove(pointer!, source, rest.count)
       start = 0
       count = rest.count
       if isSecret { wipeUnused() }

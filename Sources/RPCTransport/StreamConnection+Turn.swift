@@ -20,7 +20,7 @@ extension StreamConnection {
 
   final func handleReady(_ events: UInt32, on reactor: isolated Reactor) {
     isInTurn = true
-    turnClock.begin(now: ServerTime.monotonicNow())
+    turnClock.begin()
     if events & EPOLLOUT.rawValue != 0 { write(on: reactor) }
     if events & EPOLLIN.rawValue != 0 {
       if isGreedy && stage == .open { queueUp(on: reactor) } else { readOnce(on: reactor) }
@@ -36,7 +36,7 @@ extension StreamConnection {
     isQueued = false
     guard stage == .open else { return }
     isInTurn = true
-    turnClock.begin(now: ServerTime.monotonicNow())
+    turnClock.begin()
     if hasUnseenInput {
       consumePending(on: reactor)
     } else if !isReadingPaused {

@@ -1,27 +1,25 @@
 /// How much of its time in one turn a connection has used.
 ///
-/// The clock is looked at behind some frames, or behind one that is long, so that small calls do
-/// not pay for it. Each turn gets on by at least one frame, however long that takes.
+/// The first frames of a turn are free; behind them, and behind some more or one that is long each,
+/// the clock is looked at, so that small calls do not pay for it. Each turn gets on by at least one
+/// frame, however long that takes.
 struct TurnClock {
-  /// The time of one turn: a hundred small calls, and short enough that a reactor full of greedy
-  /// connections still answers the others in well below a millisecond.
-  static let nanoseconds: Int64 = 100_000
+  /// The time of one turn behind its first frames: together a hundred small calls, and short enough
+  /// that a reactor full of greedy connections still answers the others in well below a
+  /// millisecond.
+  static let nanoseconds: Int64 = 50_000
   /// The clock is looked at behind so many frames or bytes.
   static let framesBetweenLooks = 64
   static let bytesBetweenLooks = 16_384
 
-  private var end = Int64.max
+  /// When the turn is over; nil: the clock was not looked at yet.
+  private var end: Int64?
   private var frames = 0
   private var bytes = 0
   /// Whether the time is used up.
   private(set) var isOver = false
 
-  mutating func begin(now: Int64) {
-    end = now + Self.nanoseconds
-    frames = 0
-    bytes = 0
-    isOver = false
-  }
+  mutating func begin() { self = TurnClock() }
 
   /// The bytes before `offset` are done with; says whether the time is used up.
   mutating func reached(_ offset: Int, now: () -> Int64) -> Bool {
@@ -32,7 +30,12 @@ struct TurnClock {
     }
     frames = 1
     bytes = offset
-    isOver = now() >= end
+    let time = now()
+    guard let end else {
+      end = time + Self.nanoseconds
+      return false
+    }
+    isOver = time >= end
     return isOver
   }
 }

@@ -130,6 +130,38 @@ import Testing
   }
 }
 
+@Suite struct SecretInputTests {
+  @Test("Calls behind a credential stay whole when it is wiped, also in the same bytes")
+  func behindHello() {
+    var pending = PendingInput()
+    defer { pending.removeAll() }
+    pending.beginSecret()
+    [UInt8](1...9).withUnsafeBytes { pending.append($0) }
+    let memory = pending.bytes.baseAddress!
+    // The credential is in the first six bytes; the protocol says so while it goes through all.
+    pending.endSecret()
+    #expect(Array(pending.bytes) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    pending.removeFirst(6)
+    #expect(Array(pending.bytes) == [7, 8, 9])
+    #expect(!pending.isSecret)
+    #expect(UnsafeRawBufferPointer(start: memory, count: 6).allSatisfy { $0 == 0 })
+  }
+
+  @Test("What is read over a credential leaves none of it", arguments: [2, 40, 100_000])
+  func replaced(bytes: Int) {
+    var pending = PendingInput()
+    defer { pending.removeAll() }
+    pending.beginSecret()
+    [UInt8](repeating: 0xab, count: 50).withUnsafeBytes { pending.append($0) }
+    pending.endSecret()
+    [UInt8](repeating: 7, count: bytes).withUnsafeBytes { pending.replace(with: $0) }
+    #expect(Array(pending.bytes) == [UInt8](repeating: 7, count: bytes))
+    #expect(!pending.isSecret)
+    let all = UnsafeRawBufferPointer(start: pending.bytes.baseAddress, count: pending.capacity)
+    #expect(all.allSatisfy { $0 == 7 || $0 == 0 })
+  }
+}
+
 @Suite struct TurnTests {
   @Test("The clock is looked at behind some frames or one long one, and ends the turn")
   func turnClock() {
@@ -141,22 +173,25 @@ import Testing
         return now
       }
     }
-    clock.begin(now: 1000)
-    let end = 1000 + TurnClock.nanoseconds
+    clock.begin()
     for frame in 0..<TurnClock.framesBetweenLooks {
-      let isOver = reaches(frame * 16, at: end)
+      let isOver = reaches(frame * 16, at: 1_000)
       #expect(!isOver)
     }
     #expect(looks == 0)
-    let afterSome = [reaches(200, at: end - 1), reaches(300, at: end)]
+    // The first look begins the time.
+    let end = 1_000 + TurnClock.nanoseconds
+    let afterSome = [reaches(1_100, at: 1_000), reaches(1_200, at: end)]
     #expect(afterSome == [false, false])
-    let afterLong = reaches(300 + TurnClock.bytesBetweenLooks, at: end)
+    let beforeEnd = reaches(1_200 + TurnClock.bytesBetweenLooks, at: end - 1)
+    #expect(!beforeEnd)
+    let afterLong = reaches(1_200 + 2 * TurnClock.bytesBetweenLooks, at: end)
     #expect(afterLong)
-    #expect(looks == 2)
+    #expect(looks == 3)
     let later = reaches(0, at: 0)
     #expect(later)
-    #expect(looks == 2)
-    clock.begin(now: end)
+    #expect(looks == 3)
+    clock.begin()
     #expect(!clock.isOver)
   }
 

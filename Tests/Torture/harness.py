@@ -19,18 +19,19 @@ class Skipped(Exception):
 class Harness:
     """One fault harness: its name, what it does, its bounds and the function that runs it."""
 
-    def __init__(self, name, seconds, short_seconds, function):
+    def __init__(self, name, seconds, short_seconds, in_tests, function):
         self.name, self.seconds, self.short_seconds = name, seconds, short_seconds
+        self.in_tests = in_tests
         self.function = function
         self.summary = function.__doc__.strip().splitlines()[0]
 
 
-def harness(name, seconds, short_seconds):
+def harness(name, seconds, short_seconds, in_tests=True):
     """Registers a function that takes a Run. `seconds` bound the long form, `short_seconds` the
-    form that the tests run (None: it takes too long for them); the function looks at `run.left()`
+    form, which the tests run unless it takes too long for them; the function looks at `run.left()`
     and ends in time by itself."""
     def register(function):
-        HARNESSES[name] = Harness(name, seconds, short_seconds, function)
+        HARNESSES[name] = Harness(name, seconds, short_seconds, in_tests, function)
         return function
     return register
 
