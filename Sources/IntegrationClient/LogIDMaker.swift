@@ -31,9 +31,9 @@ public final class LogIDMaker: Sendable {
   /// A new id.
   ///
   /// - Parameters:
-  ///   - milliseconds: Since 1970. A clock that went back a little continues from the last id's time;
-  ///     one that was set back by more than a minute is followed, or a server whose clock is right
-  ///     would refuse every id until that time has come.
+  ///   - milliseconds: Since 1970. A clock that went back a little continues from the last id's
+  ///     time; one that was set back by more than a minute is followed, or a server whose clock is
+  ///     right would refuse every id until that time has come.
   ///   - generator: Gives the counter's start and the 62 random bits.
   public func make(
     milliseconds: UInt64, using generator: inout some RandomNumberGenerator

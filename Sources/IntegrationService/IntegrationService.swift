@@ -92,7 +92,8 @@ public final class IntegrationService: Sendable {
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
-    // Where the clock was set back meanwhile; a store that takes nothing says so with the next call.
+    // Where the clock was set back meanwhile; a store that takes nothing says so with the next
+    // call.
     _ = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
     let stored = try await store.loadCatalog()
     catalogue.load(stored)

@@ -8,7 +8,7 @@ extension StreamConnection {
   /// Up to here a begun frame is copied in front of the next read, which is then used in place;
   /// above, the read is added to it.
   static let maximumPrefixBytes = 64 << 10
-  /// Most bytes that a greedy connection reads: what it has no time for is kept until its next turn.
+  /// Most bytes that a greedy connection reads: what it has no time for is kept for its next turn.
   static let greedyReadBytes = 64 << 10
 
   /// Begins to watch the socket; the keepalive clock starts.

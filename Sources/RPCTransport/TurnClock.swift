@@ -9,6 +9,9 @@ struct TurnClock {
   /// millisecond.
   static let nanoseconds: Int64 = 50_000
   /// The clock is looked at behind so many frames or bytes.
+  ///
+  /// A short frame is little work for a reactor, and what is more work is longer. What calls cost
+  /// is counted where clocks run slowly: a load of 64 calls a connection needs no look.
   static let framesBetweenLooks = 64
   static let bytesBetweenLooks = 16_384
 

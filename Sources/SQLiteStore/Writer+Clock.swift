@@ -27,7 +27,7 @@ struct ClockStep {
   }
 }
 
-/// The latest time that commands have had, about: what a start knows of the clock of an earlier run.
+/// The latest time that commands have had, about: what a start knows of an earlier run's clock.
 struct ShownClock {
   /// How much later a time must be to be written, in milliseconds.
   private static let stepMs: Int64 = 1_000

@@ -74,7 +74,7 @@ import Testing
     try await eventually("its first call is done") {
       running.server.statistics.callsStarted > 0 ? true : nil
     }
-    for _ in 0..<20 {
+    for _ in 0..<5 {
       let reply = try await healthy.call(
         TinyService.echo, payload: [1], options: CallOptions(deadline: .milliseconds(500)))
       #expect(reply == [1])

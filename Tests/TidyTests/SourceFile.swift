@@ -46,12 +46,10 @@ struct SourceFile: CustomTestStringConvertible {
 
   static let swift = SourceTree.files(below: "Sources", [".swift"]).map(SourceFile.init)
   static let tests = SourceTree.files(below: "Tests", [".swift"]).map(SourceFile.init)
-  static let c =
-    (SourceTree.files(below: "Sources", [".c", ".h"]) + SourceTree.files(below: "Tests", [".c"]))
-    .map(SourceFile.init)
+  static let c = SourceTree.files(below: "Sources", [".c", ".h"]).map(SourceFile.init)
   static let scripts =
     (SourceTree.files(below: "Scripts", [""])
-    + SourceTree.files(below: "Tests", [".py"])).map(SourceFile.init)
+    + SourceTree.files(below: "Tests", [".py", ".c", ".h"])).map(SourceFile.init)
 
   /// What people wrote.
   static var written: [SourceFile] { (swift + tests + c + scripts).filter { !$0.isGenerated } }

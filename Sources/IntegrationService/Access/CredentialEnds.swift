@@ -81,7 +81,7 @@ extension IntegrationService {
     if isDue { lookForEnds(by: now) }
   }
 
-  /// Closes what credentials that have ended by now had opened, and sets the timer for the next end.
+  /// Closes what credentials that have ended by now had opened; sets the timer for the next end.
   func lookForEnds(by now: Instant = ServerClock.now) {
     let ended = Set(
       catalogue.keys(of: nil).filter { !$0.isLive(at: now) }.map(\.id)

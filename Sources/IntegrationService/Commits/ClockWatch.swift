@@ -11,8 +11,8 @@ extension IntegrationService {
   private static let clockCheckMs: Int64 = 1_000
   /// A difference that is not followed until it has grown: a clock that is kept right differs less.
   private static let clockToleranceMs: UInt64 = 50
-  /// Logs are not removed by their age for a day after the clock was set ahead by more than this: it
-  /// may be wrong, and what is removed does not come back.
+  /// Logs are not removed by their age for a day after the clock was set ahead by more than this:
+  /// it may be wrong, and what is removed does not come back.
   static let doubtfulStepMs: Int64 = 3_600_000
   private static let doubtMs: Int64 = 86_400_000
 

@@ -113,8 +113,8 @@ final class ScheduleBook: Sendable {
     }
   }
 
-  /// Takes out the schedules whose next time is not the first one behind `now` but a later one, with
-  /// that first one; each is out until it is updated or put back.
+  /// Takes out the schedules whose next time is not the first one behind `now` but a later one,
+  /// with that first one; each is out until it is updated or put back.
   func takeFarther(than now: Instant) -> [(entry: Entry, first: SchedulePace.First)] {
     state.withLock { state in
       var found: [(entry: Entry, first: SchedulePace.First)] = []
