@@ -96,9 +96,9 @@ public enum StoreCommand: Sendable {
   /// The clock that times of commands come from was set by so many milliseconds, and the command's
   /// own time is the first by the new one. Ends of spans move by the step, so that each lasts as
   /// long as it would have; times that people named stay. Commands that come behind it with a time
-  /// by the old clock are taken as by the new one. With a step of 0, where a server starts, the step
-  /// is how far the clock is behind the latest time that commands had before. Outcome: `expired`,
-  /// with the count 0.
+  /// by the old clock are taken as by the new one. With a step of 0, where a server starts, it is
+  /// how far the clock is behind the latest time that commands had before. Outcome: `expired`, with
+  /// the count 0.
   case moveClock(byMs: Int64)
   /// Changes how long logs are kept; other statuses stay as they are. Outcome: `retention`.
   case setRetention([StoredRetentionRule])
