@@ -3,8 +3,8 @@ import PackageDescription
 
 // Targets stand in the order of the map in README.md; a row imports only rows below it.
 
-// The path of libFuzzer's runtime, for the build that Tests/Torture/fuzz.py makes. Both sanitizers
-// stand in one flag: of two the compiler heeds the last.
+// The path of libFuzzer's runtime, for the build that Tests/Torture/fuzzing/fuzz.py makes. Both
+// sanitizers stand in one flag: of two the compiler heeds the last.
 let fuzzer = Context.environment["INTEGRATION_FUZZ"]
 let fuzzing: [SwiftSetting] =
   fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])]

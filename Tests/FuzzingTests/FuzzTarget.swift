@@ -24,7 +24,7 @@ struct FuzzTarget: Sendable {
     self.run = run
   }
 
-  /// All of them; `Tests/Torture/fuzz.py` asks the program for their names.
+  /// All of them; `Tests/Torture/fuzzing/fuzz.py` asks the program for their names.
   static let all = [
     frames, callTable, messages, keys, names, options, cron, zone, text, json, schema, stored,
     calls, session, imports, client,

@@ -1,10 +1,17 @@
 """Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed or was
 skipped with its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed."""
-import argparse, sys, time, traceback
+import argparse, os, sys, time, traceback
+from pathlib import Path
 
-import catalogue  # noqa: F401
-import controls
-from harness import HARNESSES, ROOT, Run, Skipped, Violation
+# A folder for each group of harnesses; also for the programs of their own that they start.
+FOLDERS = [Path(__file__).resolve().parent]
+FOLDERS += sorted(each for each in FOLDERS[0].iterdir() if each.is_dir())
+sys.path[:0] = map(str, FOLDERS)
+os.environ["PYTHONPATH"] = os.pathsep.join(map(str, FOLDERS))
+
+import catalogue  # noqa: E402,F401
+import controls  # noqa: E402
+from harness import HARNESSES, ROOT, Run, Skipped, Violation  # noqa: E402
 
 
 def arguments():

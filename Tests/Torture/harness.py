@@ -102,9 +102,9 @@ def quantile(values, share):
 
 
 def compiled(source, *flags):
-    """Compiles a C file of this folder into a shared library, once for each of its versions."""
+    """Compiles a C file of these folders into a shared library, once for each of its versions."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    path = Path(__file__).parent / source
+    path = next(Path(__file__).parent.rglob(source))
     library = BUILD / (path.stem + ".so")
     newest = max(each.stat().st_mtime for each in path.parent.glob("*.[ch]"))
     with _COMPILING:

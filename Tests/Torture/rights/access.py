@@ -20,8 +20,8 @@ def complete(run, table):
     """A method without a row, a row or a request without a method: the table is not kept."""
     for name, entries in (("table", table), ("requests", CALLS)):
         missing, extra = sorted(set(METHODS) - set(entries)), sorted(set(entries) - set(METHODS))
-        run.require(not missing, f"the {name} of Tests/Torture/access_… lacks {missing}")
-        run.require(not extra, f"the {name} of Tests/Torture/access_… has no methods {extra}")
+        run.require(not missing, f"the {name} of access_table and access_calls lacks {missing}")
+        run.require(not extra, f"the {name} of access_table and access_calls has {extra} too much")
 
 
 def all_answers(connection):

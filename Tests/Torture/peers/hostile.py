@@ -32,7 +32,7 @@ TURNS_MS = 1.5
 # a Heartbeat once, a ReportLog also with its answer. What that takes is measured beforehand.
 LONGEST = {"wide_messages", "huge_frames", "deep_messages", "half_frames", "dripped_frames"}
 # The attacks of the short form: one of each kind of pressure, those that found something first.
-SHORT = ["unknown_methods", "cancelled_lists", "slow_readers", "slow_beaters", "connects"]
+SHORT = ["unknown_methods", "cancelled_lists", "slow_beaters", "connects"]
 
 
 class Watch:
