@@ -23,7 +23,7 @@ struct PendingInput {
   }
 
   mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    guard let source = bytes.baseAddress else { return }
+    guard let source = bytes.baseAddress, bytes.count > 0 else { return }
     if start + count + bytes.count > capacity { makeRoom(for: count + bytes.count) }
     unsafe (pointer! + start + count).copyMemory(from: source, byteCount: bytes.count)
     count += bytes.count
