@@ -5,7 +5,9 @@ import Glibc
 public enum ProcessMemory {
   /// Few arenas: each thread of Dispatch and of tasks would come to have one of its own, and what
   /// is free in one helps no other.
-  private static let arenas = 2
+  ///
+  /// With two, threads wait for each other's locks.
+  private static let arenas = 4
   /// Longer pieces are mapped one by one and go back to the system when they are given back.
   ///
   /// Set, so that it stays: by itself it grows, up to 32 MiB, with each longer piece that is given
