@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CSystemShims.h"
 
+#include <malloc.h>
+
 static _Thread_local void *current_reactor;
 
 void *shim_current_reactor(void) { return current_reactor; }
@@ -18,4 +20,12 @@ int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process) {
 
 int shim_accept(int descriptor) {
   return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+void shim_configure_malloc(int arenas, int map_bytes, int trim_bytes) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, arenas);
+  mallopt(M_MMAP_THRESHOLD, map_bytes);
+  mallopt(M_TRIM_THRESHOLD, trim_bytes);
+#endif
 }

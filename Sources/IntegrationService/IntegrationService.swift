@@ -24,6 +24,7 @@ public final class IntegrationService: Sendable {
   let tails: TailHub
   let counts: CountDesk
   let reads = ReadDesk(maximum: ServiceLimits.maximumReads)
+  let pages = PagePlaces(count: ServiceLimits.maximumPages)
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let failedLogins: FailedLogins

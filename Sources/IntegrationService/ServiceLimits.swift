@@ -93,6 +93,10 @@ extension ServiceLimits {
   ///
   /// 16: all counts that may run, and as many short ones beside them.
   static let maximumReads = 16
+  /// Long answers on their way from the store to their connections, over all callers.
+  ///
+  /// 4: the store's two readers have the next one while two are encoded.
+  static let maximumPages = 4
   /// Exports and backups at a time.
   static let maximumTransfers = 4
   /// The most action types that one poll names.

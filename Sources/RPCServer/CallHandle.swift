@@ -66,6 +66,12 @@ public struct CallHandle: Sendable {
 
   /// Answers with a whole payload.
   public func reply(bytes: [UInt8]) {
+    // A long one is not copied on its way to the reactor.
+    guard bytes.count <= FrameHeader.likelyPayloadBytes || reactor.isCurrent else {
+      return onReactor { connection, call, reactor in
+        connection.reply(call, bytes: bytes, on: reactor)
+      }
+    }
     unsafe reply(capacity: bytes.count) { target in
       unsafe target.copyBytes(from: bytes)
       return bytes.count
@@ -88,6 +94,12 @@ public struct CallHandle: Sendable {
   /// Ends the call with an error.
   public func fail(_ error: RPCError) {
     onReactor { connection, call, reactor in connection.fail(call, error, on: reactor) }
+  }
+
+  /// Runs `body` on the reactor once it has taken what this thread answered before, whether the
+  /// call was over by then or not; a reactor that has stopped lets go of it.
+  public func afterAnswer(_ body: @escaping @Sendable () -> Void) {
+    reactor.post { _ in body() }
   }
 
   /// Runs `work` with the call's connection, at once on its reactor or posted to it.

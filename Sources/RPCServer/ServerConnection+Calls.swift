@@ -127,6 +127,19 @@ extension ServerConnection {
     noteEnded(id, wasKept: wasKept, on: reactor)
   }
 
+  /// Answers with a payload that another thread has built.
+  func reply(_ id: UInt32, bytes: [UInt8], on reactor: isolated Reactor) {
+    guard id == currentCall || calls[id] != nil else { return }
+    let payload =
+      unsafe reserveOutput(FrameHeader.byteCount + bytes.count, on: reactor)
+      + FrameHeader.byteCount
+    unsafe bytes.withUnsafeBytes { source in
+      guard let start = source.baseAddress else { return }
+      unsafe payload.copyMemory(from: start, byteCount: source.count)
+    }
+    reply(id, bytes.count, on: reactor)
+  }
+
   /// Answers with a frame that another thread has built.
   func replyFramed(_ id: UInt32, _ frame: UnsafeRawBufferPointer, on reactor: isolated Reactor) {
     let wasKept = id != currentCall

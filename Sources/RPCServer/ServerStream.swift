@@ -42,10 +42,11 @@ public struct ServerStream<Item>: Sendable {
 
   /// Sends one encoded item, when the caller's credit allows.
   public func send(bytes: [UInt8]) -> StreamSendOutcome {
-    let outcome = state.takeCredit()
+    let outcome = state.takeCredit(bytes.count)
     guard outcome == .sent else { return outcome }
-    handle.onReactor { connection, call, reactor in
+    handle.onReactor { [state] connection, call, reactor in
       unsafe bytes.withUnsafeBytes { unsafe connection.message(call, $0, on: reactor) }
+      state.taken(bytes.count)
     }
     return .sent
   }

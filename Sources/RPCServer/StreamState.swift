@@ -4,23 +4,34 @@ import Synchronization
 final class StreamState: Sendable {
   private struct State {
     var credit: UInt32 = 0
+    /// Bytes of messages on their way to the reactor.
+    var bytesUnderWay = 0
     var isCongested = false
     var isStarved = false
     var hasEnded = false
     var ready: (@Sendable () -> Void)?
+
+    var maySend: Bool {
+      credit > 0 && !isCongested && bytesUnderWay < StreamState.maximumBytesUnderWay
+    }
   }
+
+  /// Bytes on their way to the reactor from which on credit does not count: whoever sends is faster
+  /// than a busy reactor, which only then finds that the peer is slow.
+  static let maximumBytesUnderWay = 1 << 20
 
   private let state = Mutex(State())
 
-  /// Takes the credit of one message, when there is some and the peer keeps up.
-  func takeCredit() -> StreamSendOutcome {
+  /// Takes the credit of one message, when there is some and the peer and the reactor keep up.
+  func takeCredit(_ bytes: Int) -> StreamSendOutcome {
     state.withLock { state in
       if state.hasEnded { return .ended }
-      guard state.credit > 0, !state.isCongested else {
+      guard state.maySend else {
         state.isStarved = true
         return .noCredit
       }
       state.credit -= 1
+      state.bytesUnderWay += bytes
       return .sent
     }
   }
@@ -32,6 +43,11 @@ final class StreamState: Sendable {
   /// Adds credit, at most to 2^31 - 1, and tells a sender that had none.
   func addCredit(_ count: UInt32) {
     change { $0.credit = min($0.credit.addingClamped(count), UInt32(Int32.max)) }
+  }
+
+  /// The reactor has taken a message, and tells a sender that waited for it.
+  func taken(_ bytes: Int) {
+    change { $0.bytesUnderWay -= bytes }
   }
 
   /// Whether so many bytes wait for the peer that credit does not count for now.
@@ -50,7 +66,7 @@ final class StreamState: Sendable {
   private func change(_ body: (inout State) -> Void) {
     let ready: (@Sendable () -> Void)? = state.withLock { state in
       body(&state)
-      guard state.isStarved, state.credit > 0, !state.isCongested else { return nil }
+      guard state.isStarved, state.maySend else { return nil }
       state.isStarved = false
       return state.ready
     }

@@ -12,6 +12,7 @@ final class Mailbox: Sendable {
   private struct State {
     var items: [Work] = []
     var isAsleep = true
+    var isClosed = false
   }
 
   /// Written to wake the reactor.
@@ -27,6 +28,7 @@ final class Mailbox: Sendable {
 
   func post(_ work: @escaping Work) {
     let mustWake = state.withLock { state in
+      if state.isClosed { return false }
       state.items.append(work)
       defer { state.isAsleep = false }
       return state.isAsleep
@@ -49,6 +51,17 @@ final class Mailbox: Sendable {
       state.isAsleep = state.items.isEmpty
       return state.isAsleep
     }
+  }
+
+  /// Lets go of what was posted and is posted from now on: it would be kept for nothing.
+  func closeForGood() {
+    let items = state.withLock { state in
+      state.isClosed = true
+      defer { state.items = [] }
+      return state.items
+    }
+    // Released without the lock: what goes with them may post.
+    withExtendedLifetime(items) {}
   }
 
   func wake() {

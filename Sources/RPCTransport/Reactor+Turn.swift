@@ -102,6 +102,7 @@ extension Reactor {
     buffers.removeAll()
     attachment = nil
     ReactorRegistry.remove(self)
+    mailbox.closeForGood()
     dispatchSource?.cancel()
     dispatchSource = nil
   }

@@ -106,6 +106,9 @@ struct LogRow {
     result = row.text(27)
   }
 
+  /// Bytes of the texts that may be long.
+  var textBytes: Int { message.utf8.count + result.utf8.count + labels.count }
+
   /// Reads one row, wherever it is; nil: there is none.
   ///
   /// Ids are unique in their integration only, and an agent chooses those of its own work. The id

@@ -19,9 +19,17 @@ extension Reader {
     guard !query.selection.statuses.isEmpty else { return RequestPage(requests: [], next: nil) }
     var requests: [StoredRequest] = []
     let (rows, next) = try page(query) { $0.integer(23) & LogRow.Flag.request != 0 }
+    var bytes = 0
     for row in rows {
+      if bytes >= Self.maximumPageBytes, let last = requests.last?.log {
+        let place = LogPosition(logID: last.id, integration: last.integration)
+        return RequestPage(requests: requests, next: place)
+      }
       let found = try RequestRow.find(database, integration: row.integration, id: row.id)
-      if let found { requests.append(try names.stored(row, found)) }
+      guard let found else { continue }
+      let request = try names.stored(row, found)
+      bytes += request.input.utf8.count
+      requests.append(request)
     }
     return RequestPage(requests: requests, next: next)
   }
@@ -51,6 +59,10 @@ extension Reader {
     return requests
   }
 
+  /// Bytes of rows' texts behind which a page ends: a thousand logs with the longest results would
+  /// take 250 MiB, for an answer that holds no more than these.
+  private static let maximumPageBytes = 2 << 20
+
   /// Rows of a page, and where the next begins.
   private func page(
     _ query: LogQuery, where filter: (SQLiteStatement) -> Bool = { _ in true }
@@ -66,13 +78,15 @@ extension Reader {
     var merge = try LogMerge(query, Array(Set(integrations)), database, matcher)
     var budget = PageBudget(rows: limits.maximumVisitedRows)
     var rows: [LogRow] = []
+    var bytes = 0
     while let cursor = merge.first {
-      if rows.count == limit { return (rows, merge.last) }
+      if rows.count == limit || bytes >= Self.maximumPageBytes { return (rows, merge.last) }
       if budget.isSpent { return (rows, merge.resumption) }
       if cursor.isAtRow, matcher.matches(cursor.statement), filter(cursor.statement),
         let row = try LogRow.find(database, integration: cursor.integration, id: cursor.id)
       {
         rows.append(row)
+        bytes += row.textBytes
         budget.spend(PageBudget.Cost.found)
       }
       try merge.advance(&budget)
@@ -93,15 +107,18 @@ extension Reader {
     let find = try database.statement(
       "SELECT \(LogRow.columns) FROM logs WHERE integration = ? AND id = ?")
     var rows: [LogRow] = []
+    var bytes = 0
     var last = query.after
     for position in positions {
-      if rows.count == limit { return (rows, last) }
+      if rows.count == limit || bytes >= Self.maximumPageBytes { return (rows, last) }
       last = position
       find.bind(1, position.integration)
       find.bind(2, position.logID)
       defer { find.reset() }
       guard try find.step(), matcher.matches(find), filter(find) else { continue }
-      rows.append(LogRow(find))
+      let row = LogRow(find)
+      rows.append(row)
+      bytes += row.textBytes
     }
     return (rows, lookup.isCut ? last : nil)
   }

@@ -5,6 +5,7 @@ import Glibc
 import IntegrationService
 import IntegrationStore
 import RPCServer
+import RPCTransport
 import RPCWire
 import SQLiteStore
 
@@ -38,6 +39,7 @@ enum IntegrationServerProgram {
   /// The main thread only waits: an asynchronous main would end it in `dispatchMain`, whose wait
   /// for signals valgrind 3.19 does not survive, and costs are measured under valgrind.
   static func main() {
+    ProcessMemory.keepLittle()
     let arguments = commandLine.parseOrExit()
     signal(SIGPIPE, SIG_IGN)
     let ended = DispatchSemaphore(value: 0)

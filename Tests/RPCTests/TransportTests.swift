@@ -236,6 +236,29 @@ import Testing
     reactor.post { $0.stop() }
   }
 
+  @Test("A reactor that stopped lets go of what is posted to it")
+  func postedTooLate() async throws {
+    final class Piece: Sendable {}
+    let reactor = try Reactor(label: "test")
+    reactor.post { $0.stop() }
+    try await eventually("nothing is kept") { () -> Bool? in
+      weak var kept: Piece?
+      do {
+        let piece = Piece()
+        kept = piece
+        reactor.post { _ in withExtendedLifetime(piece) {} }
+      }
+      return kept == nil ? true : nil
+    }
+    weak var kept: Piece?
+    do {
+      let piece = Piece()
+      kept = piece
+      reactor.post { _ in withExtendedLifetime(piece) {} }
+    }
+    #expect(kept == nil)
+  }
+
   @Test("A slot that is used again has another identifier")
   func generations() {
     let table = SlotTable()

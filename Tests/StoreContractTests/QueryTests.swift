@@ -45,6 +45,52 @@ struct FilterCase: Sendable, CustomStringConvertible {
 }
 
 @Suite struct QueryTests {
+  @Test("A page of logs with long texts ends before they fill the memory", arguments: StoreKind.all)
+  func longTexts(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let long = String(repeating: "x", count: 200_000)
+    var ids: [LogID] = []
+    for _ in 0..<25 {
+      let id = harness.newID()
+      try await harness.report(
+        id, .completed, sequence: 1,
+        Report(entity: EntityReference(type: "order", id: "7", displayName: ""), result: long))
+      ids.append(id)
+    }
+    for entities in [[], ["7"]] {
+      var selection = LogSelection()
+      selection.entityIDs = entities
+      var query = LogQuery(selection, order: .oldestFirst, limit: 1_000)
+      var seen: [LogID] = []
+      repeat {
+        let page = try await harness.store.logs(query)
+        #expect(page.logs.count <= 11)
+        seen += page.logs.map(\.id)
+        query.after = page.next
+      } while query.after != nil
+      #expect(seen == ids)
+    }
+  }
+
+  @Test("A page of long requests ends before they fill the memory", arguments: StoreKind.all)
+  func longInputs(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind)
+    let long = "\"\(String(repeating: "x", count: 200_000))\""
+    var ids: [LogID] = []
+    for number in 0..<25 {
+      ids.append(try await harness.request(entity: "\(number)", input: long).log.id)
+    }
+    var query = LogQuery(limit: 1_000)
+    var seen: [LogID] = []
+    repeat {
+      let page = try await harness.store.openRequests(query)
+      #expect(page.requests.count <= 11)
+      seen += page.requests.map(\.log.id)
+      query.after = page.next
+    } while query.after != nil
+    #expect(seen == ids)
+  }
+
   /// Ten logs: every second failed, entities 0 to 4, one in progress, one queued.
   private func filled(_ kind: StoreKind, limits: StoreLimits = StoreLimits()) async throws -> (
     StoreHarness, [LogID]

@@ -11,7 +11,7 @@ extension IntegrationService {
     _ request: ListAuditRequestView, _ call: ServerCall<ListAuditResponse>
   ) {
     let fields = request.makeMessage()
-    read(call) { [self] () async throws(RPCError) in
+    read(call, through: pages) { [self] () async throws(RPCError) in
       let query = try Self.auditQuery(fields)
       let page: AuditPage
       do throws(StoreError) {

@@ -9,7 +9,7 @@ extension IntegrationService {
   /// A page of logs under a filter.
   public func listLogs(_ request: ListLogsRequestView, _ call: ServerCall<ListLogsResponse>) {
     let fields = request.makeMessage()
-    read(call) { [self] () async throws(RPCError) in
+    read(call, through: pages) { [self] () async throws(RPCError) in
       guard
         let query = try logQuery(
           fields.filter, order: fields.order, size: fields.pageSize, token: fields.pageToken)
@@ -32,7 +32,7 @@ extension IntegrationService {
   /// One log with its timeline and the first of its record errors.
   public func getLog(_ request: GetLogRequestView, _ call: ServerCall<GetLogResponse>) {
     let fields = request.makeMessage()
-    read(call) { [self] () async throws(RPCError) in
+    read(call, through: pages) { [self] () async throws(RPCError) in
       let id = try await logID(ofPrefix: fields.id)
       let wanted = try Self.pageSize(fields.errorPageSize, "error_page_size")
       let limit = min(wanted, PageBudget.maximumErrors)

@@ -24,18 +24,22 @@ extension IntegrationService {
 
   /// Answers an operator's call in a task, where it may read the store; `finally` runs behind the
   /// answer.
+  ///
+  /// Calls with long answers go through `places`.
   func read<Response: ProtobufMessage>(
-    _ call: ServerCall<Response>,
+    _ call: ServerCall<Response>, through places: PagePlaces? = nil,
     _ makeResponse: @escaping @Sendable () async throws(RPCError) -> Response,
     finally: @escaping @Sendable () -> Void = {}
   ) {
     guard isOperator(call.handle) else { return }
     reads.run(call.token, of: call.principal.name) {
+      let place = await places?.take()
       do throws(RPCError) {
         call.answer(try await makeResponse())
       } catch {
         call.fail(error)
       }
+      if let place { call.handle.afterAnswer { withExtendedLifetime(place) {} } }
       finally()
     }
   }

@@ -36,7 +36,7 @@ extension IntegrationService {
     _ request: ListRequestsRequestView, _ call: ServerCall<ListRequestsResponse>
   ) {
     let fields = request.makeMessage()
-    read(call) { [self] () async throws(RPCError) in
+    read(call, through: pages) { [self] () async throws(RPCError) in
       guard
         let query = try logQuery(
           fields.filter, order: .oldestFirst, size: fields.pageSize, token: fields.pageToken)
