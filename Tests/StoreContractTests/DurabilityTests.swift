@@ -171,7 +171,8 @@ import Testing
     var information = stat()
     #expect(stat(log, &information) == 0)
     #expect(information.st_mtim.tv_sec > 1)
-    #expect(try Program.bytes(of: log) == before)
+    // Opening may add a page of its own behind what was there.
+    #expect(try Program.bytes(of: log).prefix(before.count) == before[...])
     #expect(try await store.logs(LogQuery()).logs.count == 20)
     await store.close()
   }

@@ -22,7 +22,9 @@ import Testing
       try database.execute(
         """
         INSERT INTO integrations VALUES(1, 'northwind', 'N', '', 'A', 'C', '', 0, '', 5);
-        INSERT INTO keys VALUES('aaaaaaaa', 1, x'07', x'', 5, 'operator:local', NULL, NULL, 9)
+        INSERT INTO keys(
+          id, integration, secret_hash, sealed_secret, created, created_by, last_used)
+          VALUES('aaaaaaaa', 1, x'07', x'', 5, 'operator:local', 9)
         """)
     }
     let store = try SQLiteStore(directory: path)

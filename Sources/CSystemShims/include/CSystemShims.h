@@ -27,7 +27,8 @@ void shim_set_current_reactor(void *reactor);
 // struct ucred needs _GNU_SOURCE, which Glibc's module does not set. 0, or -1 with errno.
 int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process);
 
-// malloc.h is not in Glibc's module. See decision 10 of RPCTransport; nothing with another C library.
+// malloc.h is not in Glibc's module. See decision 10 of RPCTransport; nothing with another C
+// library.
 void shim_configure_malloc(int arenas, int map_bytes, int trim_bytes);
 
 // accept4 needs _GNU_SOURCE. A non-blocking descriptor that is closed on exec, or -1 with errno.
