@@ -1,6 +1,6 @@
 """Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed or was
 skipped with its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed."""
-import argparse, os, sys, time, traceback
+import argparse, os, signal, sys, time, traceback
 from pathlib import Path
 
 # A folder for each group of harnesses; also for the programs of their own that they start.
@@ -11,7 +11,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(map(str, FOLDERS))
 
 import catalogue  # noqa: E402,F401
 import controls  # noqa: E402
-from harness import HARNESSES, ROOT, Run, Skipped, Violation  # noqa: E402
+from harness import HARNESSES, ROOT, Run, Skipped, Violation, build_programs  # noqa: E402
 
 
 def arguments():
@@ -23,12 +23,15 @@ def arguments():
     parser.add_argument("names", nargs="*", metavar="name")
     parser.add_argument("--seed", type=int, default=1, help="what replays a run (default 1)")
     parser.add_argument(
-        "--seconds", type=float, help="the bound on a harness's time (default: its own)")
+        "--seconds", type=float, metavar="N",
+        help="the bound on a harness's time (default: its own); at least half of its short form's")
     parser.add_argument(
         "--short", action="store_true", help="the short forms, as Scripts/test runs them")
     parser.add_argument(
         "--programs", default=ROOT / ".build" / "release",
         help="the folder of the programs (default .build/release)")
+    parser.add_argument(
+        "--build", action="store_true", help="builds the programs first, as Scripts/torture does")
     parser.add_argument("--keep", action="store_true", help="keeps the scratch folders")
     parser.add_argument(
         "--controls", action="store_true",
@@ -65,6 +68,9 @@ def run_one(harness, options):
         verdict, said = "broken", str(violation)
     except Exception:
         verdict, said = "failed", traceback.format_exc()
+    except BaseException:  # Ctrl-C or SIGTERM: nothing of what was started stays.
+        run.finish(options.keep)
+        raise
     took = time.monotonic() - run.started
     keep = options.keep or verdict in ("broken", "failed")
     run.finish(keep)
@@ -76,19 +82,38 @@ def run_one(harness, options):
     return verdict
 
 
+def mistake(options):
+    """What is wrong with the line, in a sentence; None: nothing."""
+    known = controls.CAUGHT_BY if options.controls else HARNESSES
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        kind = "planted bug" if options.controls else "harness"
+        return f"no {kind} is named {', '.join(unknown)}; there are {', '.join(known)}"
+    if options.seconds is None:
+        return None
+    if options.controls:
+        return "each control has a time of its own: leave --seconds out"
+    for name in options.names or HARNESSES:
+        least = HARNESSES[name].short_seconds / 2
+        if not options.seconds >= least:
+            return f"{name} shows nothing in {options.seconds:g} s: give it {least:g} at least"
+    return None
+
+
 def main():
     options = arguments()
-    if options.controls:
-        options.run_one = run_one
-        return controls.show(options)
     if options.list_tests:
         print("\n".join(each.name for each in HARNESSES.values() if each.in_tests))
         return 0
-    unknown = [name for name in options.names if name not in HARNESSES]
-    if unknown:
-        print(f"no harness is named {', '.join(unknown)}; there are {', '.join(HARNESSES)}",
-              file=sys.stderr)
+    wrong = mistake(options)
+    if wrong:
+        print(wrong, file=sys.stderr)
         return 2
+    if options.build:
+        build_programs()
+    if options.controls:
+        options.run_one = run_one
+        return controls.show(options)
     chosen = [HARNESSES[name] for name in options.names] or list(HARNESSES.values())
     verdicts = [run_one(each, options) for each in chosen]
     passed, skipped = verdicts.count("passed"), verdicts.count("skipped")
@@ -98,5 +123,32 @@ def main():
     return 3 if "failed" in verdicts else 0
 
 
+def end_descendants():
+    """Kills what this process has started and what that has: a thread that was interrupted may have
+    started something behind the end of its run."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in parentheses may hold anything; the parent is the second word behind it.
+            parents[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # It has ended meanwhile.
+    ours = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    for each in ours - {os.getpid()}:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        end_descendants()
+        os._exit(130)  # Threads that still wait for a server that is gone do not hold it up.
+    sys.exit(code)

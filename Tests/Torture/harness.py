@@ -1,5 +1,5 @@
 """What every harness shares: a run with its seed, bounds and figures, and the ways it can end."""
-import os, random, shutil, subprocess, tempfile, threading, time
+import os, random, shutil, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,14 +40,14 @@ class Run:
     """One run of a harness: everything random comes from `random`, everything on disk is below
     `scratch`, and what is counted stands in `figures`, in the order of its first mention."""
 
-    def __init__(self, name, seed, seconds, short, programs, keep=None):
+    def __init__(self, name, seed, seconds, short, programs):
         self.name, self.seed, self.seconds, self.short = name, seed, seconds, short
         self.programs = Path(programs)
         self.random = random.Random(f"{name} {seed}")
         self.figures = {}
         self.started = time.monotonic()
         # Short, because the path of a Unix socket has at most 107 bytes.
-        self.scratch = Path(tempfile.mkdtemp(prefix="im-", dir=keep))
+        self.scratch = Path(tempfile.mkdtemp(prefix="im-"))
         self._ends = []
 
     def left(self):
@@ -93,6 +93,13 @@ def need_root(what):
     """Skips unless the user is root; `what` says what needs it."""
     if os.geteuid() != 0:
         raise Skipped(f"{what} needs root")
+
+
+def build_programs():
+    """Builds the released programs, which the harnesses are about."""
+    for product in ("integrationd", "integrationctl", "customsoft-agent", "integration-bench"):
+        subprocess.run(["swift", "build", "-c", "release", "--product", product], cwd=ROOT,
+                       check=True, stdout=sys.stderr)
 
 
 def quantile(values, share):
