@@ -71,16 +71,22 @@ public enum FieldRules {
     count <= maximum ? nil : "expected at most \(maximum) items; it has \(count)"
   }
 
-  /// Checks a log id that an agent made, at the server's time.
-  public static func complaint(logID: LogID?, now: Instant) -> String? {
+  /// Checks a log id that an agent made.
+  public static func complaint(logID: LogID?) -> String? {
     guard let logID else { return "expected a UUID of version 7 as 36 characters" }
     guard logID.isVersion7 else { return "expected a UUID of version 7; its version is another" }
-    let ahead = logID.time.milliseconds(since: now)
-    guard ahead <= maximumClockAheadMs else {
-      return "its time is \(ahead / 1000) s ahead of the server's clock, at most "
-        + "\(maximumClockAheadMs / 1000) s are taken; set the agent's clock"
-    }
     return nil
+  }
+
+  /// Whether a log id is of a time so far ahead of the server's that no log is made with it.
+  public static func isAhead(_ logID: LogID, of now: Instant) -> Bool {
+    logID.time.milliseconds(since: now) > maximumClockAheadMs
+  }
+
+  /// What is said of an id that is ahead, where no log has it.
+  public static func aheadComplaint(logID: LogID, now: Instant) -> String {
+    "its time is \(logID.time.milliseconds(since: now) / 1000) s ahead of the server's clock, at "
+      + "most \(maximumClockAheadMs / 1000) s are taken; set the agent's clock"
   }
 
   private static func isNameByte(_ byte: UInt8, at position: Int) -> Bool {

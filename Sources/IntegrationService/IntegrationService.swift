@@ -46,8 +46,6 @@ public final class IntegrationService: Sendable {
   let credentialsDueMs = Mutex<Int64>(.max)
   /// When the timer looks at the schedules; `max`: it is not set.
   let schedulesDueMs = Mutex<Int64>(.max)
-  /// By how much the clock was set since the start, and when it was last set ahead.
-  let clockLead = Mutex<(ms: Int64, sinceMs: Int64)>((0, 0))
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -93,9 +91,9 @@ public final class IntegrationService: Sendable {
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
-    // Where the clock was set back meanwhile; a store that takes nothing says so with the next
-    // call.
-    _ = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
+    // Where the clock was set meanwhile; a store that takes nothing says so with the next call.
+    let moved = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
+    if case .clockMoved(_, let doubt)? = moved { noteDoubt(doubt) }
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
@@ -136,7 +134,8 @@ public final class IntegrationService: Sendable {
   }
 
   func loadAgents(_ stored: StoreCatalog) {
-    agents.load(stored.agents.map(AgentRecord.init))
+    let now = ServerClock.now
+    agents.load(stored.agents.map { AgentRecord($0.heard(before: now)) })
     for integration in stored.integrations {
       let pauses = catalogue.pauses(of: integration.id)
       guard !pauses.isEmpty else { continue }

@@ -51,6 +51,9 @@ public struct ReportCommand: Sendable {
   ///
   /// Taken for start and end where it lies between the log's creation and now.
   public var occurredAt: Instant?
+  /// Whether its id is of a time so far ahead that no log is made with it, unless the store's clock
+  /// was there before.
+  public var isAhead = false
 
   /// Makes a report with what every report has.
   public init(

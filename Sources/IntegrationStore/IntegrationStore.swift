@@ -20,6 +20,14 @@ public protocol CommitObserver: Sendable {
   /// A write or commit failed for another reason than want of space. It is not known whether the
   /// last batch is on disk; nothing is acknowledged from here on. The process should end.
   func storeFailed(_ error: StoreError)
+
+  /// Something was damaged that the store makes again from other rows; what, in a few words.
+  func storeMended(_ what: String)
+}
+
+extension CommitObserver {
+  /// Takes no note of it.
+  public func storeMended(_ what: String) {}
 }
 
 /// Where integrations, logs and requests live.

@@ -58,6 +58,8 @@ public struct PruneOutcome: Hashable, Sendable {
   public var isDone = false
   /// How long the step took the writer.
   public var microseconds: Int64 = 0
+  /// Whether the clock is believed; while it is not, nothing was removed by its age.
+  public var doubt = ClockDoubt()
 
   /// Makes the outcome of a step that did nothing.
   public init() {}

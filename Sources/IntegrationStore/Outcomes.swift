@@ -40,6 +40,8 @@ public enum CommandOutcome: Sendable {
   case scheduleFired(FireOutcome)
   /// Of an expiry: how many deadlines were handled, and when the next is due.
   case expired(count: Int, next: Instant?)
+  /// Of a step of the clock: when the next deadline is due, and whether the clock is believed.
+  case clockMoved(next: Instant?, doubt: ClockDoubt)
   /// Of a change of rules: all of them.
   case retention([StoredRetentionRule])
   /// Of a step of pruning.

@@ -97,9 +97,9 @@ public enum StoreCommand: Sendable {
   /// own time is the first by the new one. Ends of spans move by the step, so that each lasts as
   /// long as it would have; times that people named stay. Commands that come behind it with a time
   /// by the old clock are taken as by the new one. With a step of 0, where a server starts, it is
-  /// how far the clock is behind the latest time that commands had before. Outcome: `expired`, with
-  /// the count 0.
-  case moveClock(byMs: Int64)
+  /// how far the clock is behind the latest time that commands had before. `read` is when the
+  /// command's time was read. Outcome: `clockMoved`.
+  case moveClock(byMs: Int64, read: ContinuousClock.Instant = .now)
   /// Changes how long logs are kept; other statuses stay as they are. Outcome: `retention`.
   case setRetention([StoredRetentionRule])
   /// Removes some of the logs that the rules keep no longer. Outcome: `pruned`.

@@ -48,7 +48,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What happened.
   public struct Code: Hashable, Sendable {
     private enum Value: Sendable {
-      case inUse, newerSchema, permission, notADirectory, damaged, input, closed
+      case inUse, newerSchema, permission, notADirectory, damaged, mendable, input, closed
     }
     private let value: Value
     /// Another server uses the data directory.
@@ -61,6 +61,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let notADirectory = Code(value: .notADirectory)
     /// The files are no database of this program, or they are damaged.
     public static let damaged = Code(value: .damaged)
+    /// A part is damaged that can be made again from others.
+    public static let mendable = Code(value: .mendable)
     /// Reading or writing failed.
     public static let inputOutput = Code(value: .input)
     /// The store was closed.

@@ -12,14 +12,18 @@ struct DescriptorBudget: Equatable {
   /// What the server itself opens: the store with its readers, backups and exports, listeners,
   /// event loops, files that libraries look at.
   static let own = 64
+  /// What one reactor opens: its epoll set, its wake-up and its timer.
+  static let ofReactor = 3
   static let maximumLingering = 256
 
   /// - Parameters:
   ///   - descriptors: How many the process may have open.
+  ///   - reactors: How many reactors there are.
   ///   - limits: What is served at most, and what of it is reserved.
-  init(descriptors: Int, limits: TransportLimits) {
+  init(descriptors: Int, reactors: Int, limits: TransportLimits) {
     lingering = max(0, min(Self.maximumLingering, descriptors / 8))
-    let left = descriptors - Self.own - limits.reservedConnections - lingering
+    let own = Self.own + Self.ofReactor * reactors
+    let left = descriptors - own - limits.reservedConnections - lingering
     connections = max(1, min(limits.maximumConnections, left))
   }
 }

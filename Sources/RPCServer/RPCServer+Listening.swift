@@ -104,16 +104,19 @@ extension RPCServer {
   }
 
   /// Lets the process have as many descriptors as the system allows it, and shares them out.
-  static func raiseDescriptorLimit(for limits: TransportLimits) -> DescriptorBudget {
+  static func raiseDescriptorLimit(
+    for limits: TransportLimits, reactors: Int
+  ) -> DescriptorBudget {
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()
     guard unsafe getrlimit(resource, &limit) == 0 else {
-      return DescriptorBudget(descriptors: .max, limits: limits)
+      return DescriptorBudget(descriptors: .max, reactors: reactors, limits: limits)
     }
     let before = limit.rlim_cur
     limit.rlim_cur = limit.rlim_max
     let isRaised = unsafe setrlimit(resource, &limit) == 0
     return DescriptorBudget(
-      descriptors: Int(clamping: isRaised ? limit.rlim_cur : before), limits: limits)
+      descriptors: Int(clamping: isRaised ? limit.rlim_cur : before), reactors: reactors,
+      limits: limits)
   }
 }

@@ -57,7 +57,8 @@ public final class RPCServer: Sendable {
   ///
   /// Throws when the system has no descriptors for them.
   public func start() throws(ServerError) {
-    let budget = Self.raiseDescriptorLimit(for: configuration.limits)
+    let budget = Self.raiseDescriptorLimit(
+      for: configuration.limits, reactors: configuration.reactors)
     var reactors: [Reactor] = []
     for number in 0..<max(1, configuration.reactors) {
       do throws(SystemError) {
@@ -88,7 +89,8 @@ public final class RPCServer: Sendable {
   /// How many connections there may be.
   var budget: DescriptorBudget {
     state.withLock { $0.budget }
-      ?? DescriptorBudget(descriptors: .max, limits: configuration.limits)
+      ?? DescriptorBudget(
+        descriptors: .max, reactors: configuration.reactors, limits: configuration.limits)
   }
 
   /// What the server has done so far.

@@ -12,8 +12,6 @@ import Synchronization
 public enum ServerWallClock {
   /// Microseconds from the monotonic clock to the wall clock.
   private static let offset = Atomic<Int64>(measuredOffset())
-  /// The latest wall time of a moment at which the clock was set back; `min`: it never was.
-  private static let latest = Atomic<Int64>(.min)
 
   /// Microseconds since 1970 at a time of the monotonic clock.
   public static func microseconds(atMonotonicNanoseconds monotonic: Int64) -> Int64 {
@@ -30,17 +28,8 @@ public enum ServerWallClock {
   /// Called by one thread at a time.
   public static func follow() -> Int64 {
     let step = aheadMilliseconds
-    if step < 0 {
-      let now = ServerTime.read().wallMicroseconds
-      latest.store(max(now, latest.load(ordering: .relaxed)), ordering: .relaxed)
-    }
     offset.add(step &* 1_000, ordering: .relaxed)
     return step
-  }
-
-  /// The latest time that this clock has ever shown, in microseconds, where `now` is what it shows.
-  public static func latestMicroseconds(_ now: Int64) -> Int64 {
-    max(now, latest.load(ordering: .relaxed))
   }
 
   /// Reads the machine's clocks; a thread that is put aside in between reads them again.

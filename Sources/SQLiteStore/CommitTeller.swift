@@ -28,6 +28,9 @@ final class CommitTeller: Sendable {
     }
   }
 
+  /// The observer hears what is made again.
+  func mended(_ what: String) { observer.withLock { $0 }?.storeMended(what) }
+
   /// From now on nothing is acknowledged; the observer hears it once.
   func fail(_ error: StoreError) {
     let (isFirst, _) = failed.compareExchange(

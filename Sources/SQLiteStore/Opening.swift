@@ -51,6 +51,9 @@ enum Opening {
       return StoreError(
         .permission,
         "cannot open the database in \(path): \(error); the server's user needs to write there")
+    case let error as SQLiteError where error.isOfDigest:
+      return StoreError(
+        .mendable, "the database in \(path) is damaged: \(error); the digests are made again")
     case let error as SQLiteError where error.isDamage:
       return StoreError(
         .damaged, "the database in \(path) is damaged: \(error); restore a backup")

@@ -89,6 +89,18 @@ public final class SQLiteStore: IntegrationStore {
 
   // MARK: - Reads
 
+  /// A read that looks into digests; where one is damaged they are forgotten, and it goes without.
+  private func search<Value: Sendable>(
+    _ body: @escaping @Sendable (Reader) throws -> Value
+  ) async throws(StoreError) -> Value {
+    do {
+      return try await readers.read(body)
+    } catch where error.code == .mendable {
+      await loop.mendDigests()
+      return try await readers.read(body)
+    }
+  }
+
   /// What a server needs in memory to begin.
   public func loadCatalog() async throws(StoreError) -> StoreCatalog {
     try await readers.read { try $0.catalog() }
@@ -96,7 +108,7 @@ public final class SQLiteStore: IntegrationStore {
 
   /// A page of logs.
   public func logs(_ query: LogQuery) async throws(StoreError) -> LogPage {
-    try await readers.read { try $0.logs(query) }
+    try await search { try $0.logs(query) }
   }
 
   /// Logs that changed behind a place of the journal.
@@ -134,14 +146,14 @@ public final class SQLiteStore: IntegrationStore {
   public func aggregate(
     _ aggregation: LogAggregation
   ) async throws(StoreError) -> LogAggregate {
-    try await readers.read { try $0.aggregate(aggregation) }
+    try await search { try $0.aggregate(aggregation) }
   }
 
   /// A step over failures.
   public func failures(
     _ aggregation: LogAggregation
   ) async throws(StoreError) -> FailureAggregate {
-    try await readers.read { try $0.failures(aggregation) }
+    try await search { try $0.failures(aggregation) }
   }
 
   /// What actions did hour by hour.

@@ -9,7 +9,7 @@ enum Schema {
   /// Migration n is element n - 1.
   ///
   /// A published one is never changed.
-  static let migrations: [String] = [first, second, third, fourth]
+  static let migrations: [String] = [first, second, third, fourth, fifth]
 
   /// The number of the last migration.
   static var version: Int { migrations.count }
@@ -126,5 +126,12 @@ enum Schema {
   /// The latest time that the clock has shown; see `ShownClock`.
   private static let fourth = """
     CREATE TABLE clock(id INTEGER PRIMARY KEY CHECK (id = 1), shown INTEGER NOT NULL);
+    """
+
+  /// Where the clock ever was, and whether it is in doubt; see `ShownClock`.
+  private static let fifth = """
+    ALTER TABLE clock ADD COLUMN latest INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE clock ADD COLUMN ahead INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE clock ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0;
     """
 }

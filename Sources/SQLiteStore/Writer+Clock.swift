@@ -10,9 +10,9 @@ struct ClockStep {
   static let lifetime = Duration.seconds(10)
 
   var milliseconds: Int64
-  /// The first time by the new clock, and when the writer saw it.
+  /// The first time by the new clock, and when it was read.
   var now: Instant
-  var seen = ContinuousClock.now
+  var seen: ContinuousClock.Instant
 
   var isOver: Bool { ContinuousClock.now - seen > Self.lifetime }
 
@@ -27,27 +27,56 @@ struct ClockStep {
   }
 }
 
-/// The latest time that commands have had, about: what a start knows of an earlier run's clock.
+/// The time that commands last had, about, and what happened to the clock before: what a start
+/// knows of an earlier run's clock.
 struct ShownClock {
   /// How much later a time must be to be written, in milliseconds.
   private static let stepMs: Int64 = 1_000
 
   private(set) var at: Instant
+  /// The latest time that a clock had that was set back since.
+  private(set) var latest: Instant
+  private(set) var doubt: ClockDoubt
 
   init(_ database: SQLiteConnection) throws {
-    let row = try database.rows("SELECT shown FROM clock").first?.first
-    at = Instant(milliseconds: row?.integer ?? 0)
+    let row = try database.rows("SELECT shown, latest, ahead, doubt FROM clock").first
+    let numbers = row?.map { $0.integer ?? 0 } ?? [0, 0, 0, 0]
+    at = Instant(milliseconds: numbers[0])
+    latest = Instant(milliseconds: numbers[1])
+    doubt = ClockDoubt(aheadMs: numbers[2], leftMs: numbers[3])
   }
 
   /// Notes the time of a batch, now and then.
   mutating func note(_ now: Instant, _ database: SQLiteConnection) throws {
-    if now.milliseconds(since: at) >= Self.stepMs { try set(now, database) }
+    let passed = now.milliseconds(since: at)
+    guard passed >= Self.stepMs else { return }
+    if at != .epoch { doubt.passed(ms: passed) }
+    at = now
+    try save(database)
   }
 
-  /// The clock was set to a time.
-  mutating func set(_ now: Instant, _ database: SQLiteConnection) throws {
-    try database.run("REPLACE INTO clock VALUES(1, ?)", .integer(now.milliseconds))
+  /// The clock was set by a step, to a time.
+  mutating func step(byMs step: Int64, to now: Instant, _ database: SQLiteConnection) throws {
+    if step < 0 { latest = max(latest, now.adding(milliseconds: -step)) }
+    doubt.stepped(byMs: step)
     at = now
+    try save(database)
+  }
+
+  /// A server starts: the time since the last one ended is no step of the clock, but one of days
+  /// may be, and it is no time in which somebody could have set the clock.
+  mutating func start(_ now: Instant, _ database: SQLiteConnection) throws {
+    guard at != .epoch, now > at else { return }
+    doubt.stepped(byMs: now.milliseconds(since: at))
+    at = now
+    try save(database)
+  }
+
+  private func save(_ database: SQLiteConnection) throws {
+    try database.run(
+      "REPLACE INTO clock(id, shown, latest, ahead, doubt) VALUES(1, ?, ?, ?, ?)",
+      .integer(at.milliseconds), .integer(latest.milliseconds), .integer(doubt.aheadMs),
+      .integer(doubt.leftMs))
   }
 }
 
@@ -55,25 +84,29 @@ extension Writer {
   /// Moves the ends of all spans by a step of the clock, and finds the next deadline.
   ///
   /// Without a step a server has started: the step is how far the clock is behind an earlier run's.
-  func moveClock(byMs told: Int64, now: Instant) throws -> CommandOutcome {
+  func moveClock(
+    byMs told: Int64, now: Instant, read: ContinuousClock.Instant
+  ) throws -> CommandOutcome {
     let step = told == 0 ? min(0, now.milliseconds(since: shownClock.at)) : told
     if step != 0 {
       let before = now.adding(milliseconds: -step)
       // Deadlines are found by what requests say before these move.
       try moveDeadlines(byMs: step, before: before)
-      try moveRequests(byMs: step, before: before)
-      try moveOwnWork(byMs: step)
+      try moveRequests(byMs: step, before: before, now: now)
+      try moveOwnWork(byMs: step, before: before)
       for (action, window) in rates.move(byMs: step) {
         try ControlRows.save(window, of: action, database)
       }
       try journal.move(byMs: step, database)
       try pruner.clockMoved(now: now, database)
-      try shownClock.set(now, database)
-      clockStep = ClockStep(milliseconds: step, now: now)
+      try shownClock.step(byMs: step, to: now, database)
+      clockStep = ClockStep(milliseconds: step, now: now, seen: read)
+    } else {
+      try shownClock.start(now, database)
     }
     let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
     announced(next: next)
-    return .expired(count: 0, next: next)
+    return .clockMoved(next: next, doubt: shownClock.doubt)
   }
 
   /// What of the clock is kept for a start, written with the batch.
@@ -118,10 +151,17 @@ extension Writer {
     try move.run()
   }
 
-  private func moveRequests(byMs step: Int64, before: Instant) throws {
-    let waiting = min(before, before.adding(milliseconds: step))
+  private func moveRequests(byMs step: Int64, before: Instant, now: Instant) throws {
+    let waiting = min(before, now)
+    // Whose time has come by the step was never offered: its queue timeout begins now.
     let wait = try database.statement(
-      "UPDATE requests AS r SET available = not_before WHERE \(Self.waitsForPerson)")
+      """
+      UPDATE requests AS r SET available = not_before,
+        queue_by = CASE WHEN not_before > ?1 OR queue_by IS expires THEN queue_by
+          ELSE min(queue_by - not_before + ?1, coalesce(expires, queue_by - not_before + ?1)) END
+      WHERE \(Self.waitsForPerson)
+      """)
+    wait.bind(1, now)
     wait.bind(3, waiting)
     try wait.run()
     let move = try database.statement(
@@ -142,16 +182,23 @@ extension Writer {
 
   /// Own work is over when nothing was heard of it for its progress timeout, by a report or a
   /// heartbeat; from here on the deadline alone says when it was heard of.
-  private func moveOwnWork(byMs step: Int64) throws {
+  ///
+  /// What was heard by a clock that was ahead of the one before the step, its deadline knows.
+  private func moveOwnWork(byMs step: Int64, before: Instant) throws {
     let move = try database.statement(
       """
-      UPDATE logs SET due = max(due, updated + ?3) + ?1
-      WHERE due IS NOT NULL AND action = ?2 AND \(Self.isOwnWork)
+      UPDATE logs
+      SET due = CASE WHEN updated > ?4 THEN due ELSE max(due, updated + ?3) END + ?1
+      WHERE due IS NOT NULL AND \(Self.isOwnWork)
+        AND action IN (SELECT value FROM json_each(?2))
       """)
-    for action in try actionsInProgress() {
+    // One walk over all that is due for each span: there are few.
+    let spans = Dictionary(grouping: try actionsInProgress(), by: progressSpan)
+    for (span, actions) in spans {
       move.bind(1, step)
-      move.bind(2, action)
-      move.bind(3, progressSpan(action).milliseconds)
+      move.bind(2, "[\(actions.map(String.init).joined(separator: ","))]")
+      move.bind(3, span.milliseconds)
+      move.bind(4, before)
       try move.run()
     }
   }

@@ -3,6 +3,21 @@ import IntegrationStore
 import SQLiteDatabase
 
 extension Writer {
+  /// Forgets all digests, because one is damaged; they are made again from the logs, by and by.
+  ///
+  /// None is left, so that the others need not be known to be whole.
+  func dropDigests() throws {
+    do {
+      try database.statement("BEGIN IMMEDIATE").run()
+      try database.execute("DELETE FROM log_digests")
+      try database.statement("COMMIT").run()
+    } catch {
+      database.rollBack()
+      throw error
+    }
+    digests = LogDigests(directory.integrations.keys, limits)
+  }
+
   /// Takes a log that a report has made into the digests.
   func digest(
     _ report: ReportCommand, action: Int64, agent: Int64, entityType: Int64, status: Status

@@ -7,7 +7,10 @@ extension Writer {
   func report(
     _ report: ReportCommand, _ batch: borrowing CommandBatch, now: Instant
   ) throws -> CommandOutcome {
-    if report.mayBegin, let outcome = try insertNew(report, batch, now: now) { return outcome }
+    if report.mayBegin {
+      if report.isAhead { try refuseAhead(report, now: now) }
+      if let outcome = try insertNew(report, batch, now: now) { return outcome }
+    }
     #if PLANTED_OTHER_INTEGRATION
       let found = try findAnywhere(report.logID)
     #else
@@ -15,6 +18,18 @@ extension Writer {
     #endif
     guard let row = found else { return .failed(unknown(report)) }
     return try reportExisting(report, row, batch, now: now)
+  }
+
+  /// Refuses to make a log with an id of a time that is far ahead; one that exists goes on, and so
+  /// does what agents began while the server's own clock was ahead.
+  private func refuseAhead(_ report: ReportCommand, now: Instant) throws {
+    guard FieldRules.isAhead(report.logID, of: shownClock.latest),
+      try LogRow.find(database, integration: report.integration, id: report.logID) == nil
+    else { return }
+    let issue = FieldIssue(
+      field: "log_id", description: FieldRules.aheadComplaint(logID: report.logID, now: now))
+    throw StoreFailure(
+      .invalidArgument, "FIELD_INVALID", "log_id: \(issue.description)", issues: [issue])
   }
 
   private func unknown(_ report: ReportCommand) -> StoreFailure {

@@ -64,6 +64,7 @@ import SQLiteDatabase
   func perform(_ commit: Commit, mode: BatchMode, wantsLogEvents: Bool) throws {
     begin(wantsLogEvents: wantsLogEvents)
     commit.outcomes.removeAll(keepingCapacity: true)
+    let clockStep = clockStep
     do {
       try database.statement("BEGIN IMMEDIATE").run()
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
@@ -78,6 +79,8 @@ import SQLiteDatabase
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
+      // Commands that are done once more do not move their times once more.
+      self.clockStep = clockStep
       throw error
     }
     #if !PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
@@ -128,7 +131,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, sizes, events, changes) = (counts, sizes, events.count, journal.mark)
-      let (rates, endedRuns) = (rates, endedRuns)
+      let (rates, endedRuns, clockStep, shownClock) = (rates, endedRuns, clockStep, shownClock)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -142,6 +145,7 @@ import SQLiteDatabase
         self.sizes = sizes
         self.rates = rates
         self.endedRuns = endedRuns
+        (self.clockStep, self.shownClock) = (clockStep, shownClock)
         self.events.removeSubrange(events...)
         journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
@@ -269,6 +273,8 @@ enum BatchMode {
 }
 
 extension SQLiteError {
+  /// Whether a digest is damaged, which can be made again.
+  var isOfDigest: Bool { extendedCode == LogDigest.damageCode }
   /// Whether nothing can be believed after this error; others are the fault of one command.
   var endsStore: Bool { !(isConstraint || code == 18 || code == 20 || isFull) }
 }

@@ -83,6 +83,15 @@ final class WriterLoop: @unchecked Sendable {
     for errand in due { errand(hasFailed ? nil : writer) }
   }
 
+  /// Forgets all digests, because a reader has met a damaged one.
+  func mendDigests() async {
+    let isMended = await betweenBatches { [self] writer in
+      guard let writer, (try? writer.dropDigests()) != nil else { return false }
+      return (try? makeErrandDurable(writer)) != nil
+    }
+    if isMended { teller.mended("a digest of logs") }
+  }
+
   /// Makes what an errand has written durable; called on the queue.
   func makeErrandDurable(_ writer: Writer) throws(StoreError) {
     walPages += writer.takeWrittenPages()
@@ -117,6 +126,11 @@ final class WriterLoop: @unchecked Sendable {
   private func commit(_ commit: Commit, _ writer: Writer) throws {
     let wantsLogEvents = teller.wantsLogEvents
     do {
+      try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
+    } catch let error as SQLiteError where error.isOfDigest {
+      try writer.reload()
+      try writer.dropDigests()
+      teller.mended(error.message)
       try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
     } catch let error as SQLiteError where !error.endsStore && !error.isFull {
       // One command hit a rule of the database; the others shall not suffer from it.

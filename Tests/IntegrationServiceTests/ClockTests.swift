@@ -69,15 +69,27 @@ import Testing
     #expect(shown.runs == 2 && shown.failures == 0)
   }
 
-  @Test("A clock that was set far ahead is doubted until it is set back")
+  @Test("Status says that the clock is in doubt, until it is believed")
   func doubt() async throws {
     let harness = try await Harness()
-    #expect(!harness.service.doubtsClock)
-    harness.service.clockMoved(byMs: 60_000)
-    #expect(!harness.service.doubtsClock)
-    harness.service.clockMoved(byMs: 315_360_000_000)
-    #expect(harness.service.doubtsClock)
-    harness.service.clockMoved(byMs: -315_360_000_000)
-    #expect(!harness.service.doubtsClock)
+    var doubt = ClockDoubt()
+    doubt.stepped(byMs: 315_360_000_000)
+    harness.service.noteDoubt(doubt)
+    let troubles = try await harness.operators.getStatus(GetStatusRequest()).troubles
+    let trouble = try #require(troubles.first { $0.kind == "CLOCK_DOUBTED" })
+    #expect(trouble.message.contains("3650 days ahead") && trouble.message.contains("24 h"))
+    harness.service.noteDoubt(ClockDoubt())
+    let later = try await harness.operators.getStatus(GetStatusRequest()).troubles
+    #expect(!later.contains { $0.kind == "CLOCK_DOUBTED" })
+  }
+
+  @Test("An agent that was heard by a clock that was ahead is not heard for as long as that")
+  func storedAhead() {
+    var stored = StoredAgent(integration: 1, agentID: "agent-1", firstSeenAt: .epoch)
+    stored.lastHeartbeatAt = Self.now.adding(milliseconds: 3_600_000)
+    stored.lastPollAt = Self.now.adding(milliseconds: -1)
+    let heard = stored.heard(before: Self.now)
+    #expect(heard.lastHeartbeatAt == Self.now && heard.lastPollAt == stored.lastPollAt)
+    #expect(heard.lastFrameAt == nil)
   }
 }

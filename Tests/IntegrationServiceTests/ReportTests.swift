@@ -76,7 +76,8 @@ struct ReportTests {
   static let wrong: [(String, @Sendable (inout LogReport) -> Void)] = [
     ("report.log_id", { $0.logID = "" }),
     ("report.log_id", { $0.logID = "0199c2a0-0000-4000-8000-000000000000" }),
-    ("report.log_id", { $0.logID = "ffffffff-ffff-7000-8000-000000000000" }),
+    // Whether a log has it is for the store to say.
+    ("log_id", { $0.logID = "ffffffff-ffff-7000-8000-000000000000" }),
     ("report.sequence", { $0.sequence = .max }),
     ("report.action_type", { $0.actionType = "Export Quote" }),
     ("report.entity.id", { $0.entity?.id = String(repeating: "é", count: 129) }),

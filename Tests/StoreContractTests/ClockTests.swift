@@ -2,6 +2,8 @@ import IntegrationModel
 import IntegrationStore
 import Testing
 
+@testable import SQLiteStore
+
 /// What lasts a span lasts it whatever is done to the clock; what has its time follows the clock.
 @Suite struct ClockTests {
   /// An hour and ten years, both ways.
@@ -168,13 +170,137 @@ import Testing
   }
 }
 
+/// What a clock that was wrong must not bring about.
+@Suite struct WrongClockTests {
+  private static let hour: Int64 = 3_600_000
+  private static let day: Int64 = 86_400_000
+
+  @Test("Own work that a step back found times out in its time, however often the clock steps")
+  func ownWork() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    try await harness.moveClock(byMs: Self.hour)
+    let own = harness.newID()
+    try await harness.report(own, .inProgress, sequence: 1, Report(action: "export_quote"))
+    harness.advance(milliseconds: 10_000)
+    try await harness.moveClock(byMs: -Self.hour)
+    try await harness.moveClock(byMs: 200)
+    harness.advance(milliseconds: 20_000)
+    try await harness.expire()
+    #expect(try await harness.status(own) == .timedOut)
+  }
+
+  @Test("A request whose time a step has brought is offered for its queue timeout")
+  func notBefore() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let id = try await harness.request(
+      "export_quote", notBefore: harness.now.adding(milliseconds: Self.day)
+    ).log.id
+    try await harness.moveClock(byMs: 400 * Self.day)
+    try await harness.expire()
+    #expect(try await harness.status(id) == .queued)
+    harness.advance(milliseconds: 59_000)
+    try await harness.expire()
+    #expect(try await harness.status(id) == .queued)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.status(id) == .timedOut)
+  }
+
+  @Test("What was begun while the clock was ahead can be ended behind a restart with a right one")
+  func begunAhead() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    harness.advance(milliseconds: Self.hour)
+    let (begun, unsent) = (harness.newID(), harness.newID())
+    try await harness.report(begun, .inProgress, sequence: 1)
+    await harness.store.close()
+
+    let again = harness.on(try SQLiteStore(directory: harness.scratch.file("data")))
+    again.store.start(observer: CommitRecorder())
+    again.advance(milliseconds: -Self.hour)
+    _ = try await again.perform(.moveClock(byMs: 0))
+    let ahead = Report(isAhead: true)
+    try await again.report(begun, .inProgress, sequence: 1, ahead)
+    try await again.report(begun, .completed, sequence: 2, ahead)
+    try await again.report(unsent, .completed, sequence: 1, ahead)
+    #expect(try await again.status(begun) == .completed)
+    let never = LogID(at: again.now.adding(milliseconds: 3 * Self.hour), random: (1, 2))
+    await again.expectFailure(.invalidArgument, "FIELD_INVALID") {
+      try await again.report(never, .completed, sequence: 1, ahead)
+    }
+    await again.store.close()
+  }
+
+  @Test("A step that was read before a writer was held up leaves right times as they are")
+  func heldUp() {
+    let read = ContinuousClock.now - .seconds(2)
+    let now = Instant(milliseconds: 1_790_000_000_000)
+    let step = ClockStep(milliseconds: -Self.hour, now: now, seen: read)
+    // Read two seconds behind the step: a writer that was held up takes it as it is.
+    let time = now.adding(milliseconds: 2_000)
+    #expect(step.settled(time) == time)
+    let old = time.adding(milliseconds: Self.hour)
+    #expect(step.settled(old) == time)
+  }
+
+  @Test("Nothing goes by its age while the clock is in doubt, also behind a restart")
+  func retention() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    for _ in 0..<3 { try await harness.report(harness.newID(), .completed, sequence: 1) }
+    let rule = StoredRetentionRule(
+      status: .completed, maximumAgeMs: UInt64(30 * Self.day), maximumBytes: 0)
+    _ = try await harness.perform(.setRetention([rule]))
+    try await harness.moveClock(byMs: 365 * Self.day)
+    #expect(try await harness.prune() == 0)
+    await harness.store.close()
+
+    let again = harness.on(try SQLiteStore(directory: harness.scratch.file("data")))
+    again.store.start(observer: CommitRecorder())
+    again.advance(milliseconds: 365 * Self.day)
+    _ = try await again.perform(.moveClock(byMs: 0))
+    #expect(try await again.prune() == 0)
+    // What is kept by its size goes all the same.
+    let sized = StoredRetentionRule(status: .completed, maximumAgeMs: 0, maximumBytes: 1)
+    _ = try await again.perform(.setRetention([sized]))
+    #expect(try await again.prune() == 3)
+    await again.store.close()
+  }
+
+  @Test("A server that rested for long removes nothing by its age until it has run for a day")
+  func longRest() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    try await harness.report(harness.newID(), .completed, sequence: 1)
+    let rule = StoredRetentionRule(
+      status: .completed, maximumAgeMs: UInt64(30 * Self.day), maximumBytes: 0)
+    _ = try await harness.perform(.setRetention([rule]))
+    harness.advance(milliseconds: 90 * Self.day)
+    _ = try await harness.perform(.moveClock(byMs: 0))
+    #expect(try await harness.prune() == 0)
+    for _ in 0..<24 {
+      harness.advance(milliseconds: Self.hour)
+      #expect(try await harness.prune() == 0)
+    }
+    #expect(try await harness.prune() == 1)
+  }
+}
+
 extension StoreHarness {
+  /// Prunes to the end; how many logs went.
+  fileprivate func prune() async throws -> UInt64 {
+    var removed: UInt64 = 0
+    while true {
+      let outcome = try await perform(.prune(PruneBudget()))
+      guard case .pruned(let step) = outcome else { throw Unexpected(outcome) }
+      removed += step.removedLogs
+      if step.isDone { return removed }
+    }
+  }
+
   /// Sets the clock by a step, as a server does that has noticed it; the next deadline.
   @discardableResult
   fileprivate func moveClock(byMs step: Int64) async throws -> Instant? {
     advance(milliseconds: step)
     let outcome = try await perform(.moveClock(byMs: step))
-    guard case .expired(_, let next) = outcome else { throw Unexpected(outcome) }
+    guard case .clockMoved(let next, _) = outcome else { throw Unexpected(outcome) }
     return next
   }
 }

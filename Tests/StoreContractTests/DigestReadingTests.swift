@@ -102,6 +102,47 @@ import Testing
     }
   }
 
+  @Test("A damaged digest is found by the check, and forgotten by searches and reports")
+  func mended() async throws {
+    var limits = StoreLimits()
+    limits.digestLogs = 32
+    let harness = try await StoreHarness(.sqlite, limits: limits)
+    var ids: [LogID] = []
+    for number in 0..<200 {
+      ids.append(harness.newID())
+      try await harness.report(
+        ids[number], .inProgress, sequence: 1, Report(message: "step \(number)"))
+      harness.advance(milliseconds: 5)
+    }
+    let path = harness.scratch.file("data") + "/integrations.db"
+    func damage() throws {
+      let database = try SQLiteConnection(path: path)
+      try database.execute("UPDATE log_digests SET bits = x'00' WHERE part = 1")
+      #expect(try database.rows("SELECT changes()").first?.first?.integer ?? 0 > 0)
+    }
+    #expect(try await harness.store.check().problems == [])
+    try damage()
+    let problem = try #require(try await harness.store.check().problems.first)
+    #expect(problem.contains("is damaged in part 1"))
+    let page = try await harness.store.logs(LogQuery(selecting("step 7"), limit: 1_000))
+    #expect(page.logs.count == 11)
+    #expect(try await harness.store.check().problems == [])
+
+    for number in 0..<200 {
+      try await harness.report(ids[number], .inProgress, sequence: 2)
+    }
+    await harness.store.close()
+    try damage()
+    let store = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)
+    store.start(observer: CommitRecorder())
+    let again = harness.on(store)
+    try await again.report(ids[0], .completed, sequence: 3, Report(message: "at last"))
+    #expect(try await store.check().problems == [])
+    let found = try await store.logs(LogQuery(selecting("at last"), limit: 10))
+    #expect(found.logs.map(\.id) == [ids[0]])
+    await store.close()
+  }
+
   private func selecting(_ text: String) -> LogSelection {
     var selection = LogSelection()
     selection.text = text

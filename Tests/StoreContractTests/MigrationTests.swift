@@ -7,7 +7,7 @@ import Testing
 @testable import SQLiteStore
 
 @Suite struct MigrationTests {
-  @Test("A database of each earlier version opens with what was in it", arguments: [1, 2, 3])
+  @Test("A database of each earlier version opens with what was in it", arguments: [1, 2, 3, 4])
   func earlier(version: Int) async throws {
     let scratch = try ScratchDirectory()
     let path = scratch.file("data")

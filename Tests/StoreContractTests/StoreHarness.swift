@@ -315,6 +315,7 @@ struct Report: Sendable {
   var isRetryable = false
   var retryAfterMs: UInt32 = 0
   var occurredAt: Instant?
+  var isAhead = false
 
   func command(
     _ id: LogID, _ status: Status?, sequence: UInt64, integration: IntegrationID,
@@ -343,6 +344,7 @@ struct Report: Sendable {
     command.recordsTotal = total
     command.isRetryable = isRetryable
     command.retryAfterMs = retryAfterMs
+    command.isAhead = isAhead
     command.occurredAt = occurredAt
     return command
   }

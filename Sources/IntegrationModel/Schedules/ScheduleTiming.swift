@@ -2,7 +2,8 @@
 public enum ScheduleTiming: Hashable, Sendable {
   /// At the times of a cron expression in a zone.
   case cron(CronTimes)
-  /// Every so many milliseconds, counted from when the schedule was made.
+  /// Every so many milliseconds, counted from when the schedule was made; also back from there,
+  /// where the clock was ahead then.
   case interval(milliseconds: Int64, anchor: Instant)
 
   /// The shortest interval, one second.
@@ -28,7 +29,7 @@ public enum ScheduleTiming: Hashable, Sendable {
       guard milliseconds > 0 else { return nil }
       let passed = instant.milliseconds(since: anchor)
       let steps = CivilTime.floorDivide(passed, milliseconds)
-      return anchor.adding(milliseconds: max(1, steps + 1) * milliseconds)
+      return anchor.adding(milliseconds: (steps + 1) * milliseconds)
     }
   }
 

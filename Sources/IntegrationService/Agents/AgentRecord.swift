@@ -187,3 +187,15 @@ extension Atomic where Value == UInt32 {
     if load(ordering: .relaxed) != value { store(value, ordering: .relaxed) }
   }
 }
+
+extension StoredAgent {
+  /// The agent where nothing was heard later than now: an earlier run's clock was ahead.
+  func heard(before now: Instant) -> StoredAgent {
+    var agent = self
+    agent.lastFrameAt = lastFrameAt.map { min($0, now) }
+    agent.lastPollAt = lastPollAt.map { min($0, now) }
+    agent.lastProgressAt = lastProgressAt.map { min($0, now) }
+    agent.lastHeartbeatAt = lastHeartbeatAt.map { min($0, now) }
+    return agent
+  }
+}

@@ -11,11 +11,13 @@ enum ServerClock {
 extension ServerTime {
   /// The wall clock in the model's unit.
   var instant: Instant { Instant(milliseconds: wallMicroseconds / 1_000) }
-  /// The latest time that the wall clock has shown, also where it was set back since: what agents
-  /// made then is not made ahead of its time.
-  var latestInstant: Instant {
-    Instant(milliseconds: ServerWallClock.latestMicroseconds(wallMicroseconds) / 1_000)
-  }
   /// The monotonic clock in the unit of ``ServiceTimer``.
   var monotonicMs: Int64 { monotonicNanoseconds / 1_000_000 }
+}
+
+extension Instant {
+  /// What the machine's clock shows, which the server's follows with its next look.
+  static var machine: Instant {
+    ServerClock.now.adding(milliseconds: ServerWallClock.aheadMilliseconds)
+  }
 }

@@ -9,12 +9,9 @@ import RPCTransport
 extension IntegrationService {
   /// How often the machine's clock is looked at.
   private static let clockCheckMs: Int64 = 1_000
-  /// A difference that is not followed until it has grown: a clock that is kept right differs less.
-  private static let clockToleranceMs: UInt64 = 50
-  /// Logs are not removed by their age for a day after the clock was set ahead by more than this:
-  /// it may be wrong, and what is removed does not come back.
-  static let doubtfulStepMs: Int64 = 3_600_000
-  private static let doubtMs: Int64 = 86_400_000
+  /// A difference that is not followed until it has grown: a clock that is kept right differs less,
+  /// and each step has the store touch all open requests.
+  private static let clockToleranceMs: UInt64 = 500
 
   /// Follows the machine's clock, and sets the time of the next look.
   func watchClock() {
@@ -31,8 +28,9 @@ extension IntegrationService {
       batch.append(
         .moveClock(byMs: step), now: ServerClock.now,
         origin: .completion { [weak self] outcome in
-          guard case .expired(_, let next?) = outcome else { return }
-          self?.expect(due: next)
+          guard let self, case .clockMoved(let next, let doubt) = outcome else { return }
+          noteDoubt(doubt)
+          if let next { expect(due: next) }
         })
     }
     guard taken else { return }
@@ -47,21 +45,19 @@ extension IntegrationService {
     let now = ServerClock.now
     agents.clockMoved(byMs: step, now: now, since: startedAt)
     journalKeptAt.withLock { $0 = $0.adding(milliseconds: step) }
-    clockLead.withLock { lead in
-      lead.ms = lead.ms.addingReportingOverflow(step).partialValue
-      if step > 0 { lead.sinceMs = ServiceTimer<Deadline>.nowMs }
-    }
     lookForEnds()
     if step < 0 { bringSchedulesNearer() }
     armSchedules()
   }
 
-  /// Whether the clock is so far ahead of where it was that nothing is removed by its age yet.
-  var doubtsClock: Bool {
-    clockLead.withLock { lead in
-      lead.ms > Self.doubtfulStepMs
-        && ServiceTimer<Deadline>.nowMs - lead.sinceMs < Self.doubtMs
-    }
+  /// The store says whether the clock is believed; where it no longer is, people hear of it.
+  func noteDoubt(_ doubt: ClockDoubt) {
+    let wasDoubtful = retention.doubt.isDoubtful
+    retention.note(doubt)
+    guard doubt.isDoubtful, !wasDoubtful else { return }
+    configuration.log(
+      "level=warning event=clock_doubted ahead_ms=\(doubt.aheadMs) "
+        + "hint=\"nothing is removed by its age for a day; if the clock is wrong, set it\"")
   }
 
   /// Schedules whose next time was found by a clock that was ahead get the first one from now on.

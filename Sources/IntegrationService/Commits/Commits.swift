@@ -66,6 +66,13 @@ extension IntegrationService: CommitObserver {
     configuration.storeFailed(error)
   }
 
+  /// The store found something damaged that it makes anew.
+  public func storeMended(_ what: String) {
+    configuration.log(
+      "level=warning event=store_mended what=\"\(what)\" "
+        + "hint=\"searches take longer until it is made again; look after the disk\"")
+  }
+
   /// Says in the log that the disk is full, at most once a minute while it is.
   private func noteFullDisk() {
     let now = ServerClock.now
@@ -135,7 +142,7 @@ extension IntegrationService: CommitObserver {
       replies.fail(token, RPCError(failure))
     case .registered, .requested, .cancelled, .many, .log, .journal, .integration, .action, .key,
       .rotated, .token, .schedule, .scheduleFired, .deleted, .deletionContinued, .expired,
-      .retention, .pruned, .done:
+      .clockMoved, .retention, .pruned, .done:
       preconditionFailure("only reports, renewals and leases are answered by token")
     }
   }

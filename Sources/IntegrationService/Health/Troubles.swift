@@ -11,6 +11,7 @@ enum Troubles {
     case unservedRequests = "UNSERVED_REQUESTS"
     case notTakingWork = "NOT_TAKING_WORK"
     case agentDown = "AGENT_DOWN"
+    case clockDoubted = "CLOCK_DOUBTED"
     case agentDegraded = "AGENT_DEGRADED"
     case failureRateUp = "FAILURE_RATE_UP"
     case quietTooLong = "QUIET_TOO_LONG"
@@ -47,6 +48,18 @@ enum Troubles {
       (rank[left.0] ?? 0, left.1.integration) < (rank[right.0] ?? 0, right.1.integration)
     }
     return found.prefix(maximumTroubles).map(\.1)
+  }
+
+  /// The server's clock went so far ahead that it may be wrong.
+  static func clock(_ doubt: ClockDoubt) -> [(Kind, Trouble)] {
+    guard doubt.isDoubtful else { return [] }
+    var trouble = Trouble()
+    trouble.kind = Kind.clockDoubted.rawValue
+    trouble.message =
+      "The server's clock went \(words(ms: doubt.aheadMs)) ahead; no log is removed by its age for "
+      + "another \(words(ms: doubt.leftMs))."
+    trouble.nextStep = "Compare the time of the server's machine, and set it if it is wrong."
+    return [(.clockDoubted, trouble)]
   }
 
   private static func trouble(of schedule: StoredSchedule, _ board: HealthBoard) -> Trouble {

@@ -19,9 +19,6 @@ extension IntegrationService {
 
   /// Does one step, and sets the time of the next.
   func pruneByAndBy() {
-    guard !doubtsClock else {
-      return schedulePruning(after: configuration.limits.pruneInterval)
-    }
     let isTaken = store.submit { batch in
       batch.append(
         .prune(PruneBudget()), now: ServerClock.now,
@@ -37,7 +34,8 @@ extension IntegrationService {
     retention.stepped(pruned)
     if pruned.isDone {
       schedulePruning(after: configuration.limits.pruneInterval)
-      Task { await store.dropStaleImport() }
+      // What was begun yesterday by a clock that is in doubt may have been begun just now.
+      if !pruned.doubt.isDoubtful { Task { await store.dropStaleImport() } }
     } else {
       schedulePruning(after: Self.rest(after: pruned))
     }

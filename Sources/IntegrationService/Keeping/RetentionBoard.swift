@@ -14,6 +14,7 @@ final class RetentionBoard: Sendable {
     var ended: Instant?
     var removedLogs: UInt64 = 0
     var freedBytes: UInt64 = 0
+    var doubt = ClockDoubt()
   }
 
   private let state = Mutex(State())
@@ -21,10 +22,17 @@ final class RetentionBoard: Sendable {
   /// Takes over the rules.
   func set(_ rules: [StoredRetentionRule]) { state.withLock { $0.rules = rules } }
 
+  /// Whether the clock is believed; while it is not, nothing is removed by its age.
+  var doubt: ClockDoubt { state.withLock { $0.doubt } }
+
+  /// Takes over whether the clock is believed.
+  func note(_ doubt: ClockDoubt) { state.withLock { $0.doubt = doubt } }
+
   /// A step of pruning was done.
   func stepped(_ outcome: PruneOutcome) {
     let now = ServerClock.now
     state.withLock { state in
+      state.doubt = outcome.doubt
       let isRunning = state.started != nil && state.ended == nil
       // What did nothing is no pruning to tell of.
       if !isRunning, outcome.isDone, outcome.removedLogs == 0 { return }

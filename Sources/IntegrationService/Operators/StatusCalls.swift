@@ -62,7 +62,8 @@ extension IntegrationService {
       let boards = try await boards(catalogue.integrations())
       var response = GetStatusResponse()
       response.troubles = Troubles.find(
-        boards, failing: schedules.failing(), with: endingCredentials(for: role))
+        boards, failing: schedules.failing(),
+        with: endingCredentials(for: role) + Troubles.clock(retention.doubt))
       response.integrations = boards.map(\.integration)
       let actions = boards.flatMap(\.counts.actions)
       response.queued = actions.reduce(0) { $0 + $1.queued }

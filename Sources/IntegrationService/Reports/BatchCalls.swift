@@ -20,9 +20,8 @@ extension IntegrationService {
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     let now = call.now.instant
     var refused = RefusedReports(count: request.reports.count)
-    let latest = call.now.latestInstant
     let logIDs = request.reports.enumerated().map { index, report in
-      refused.check(report, index, now: latest)
+      refused.check(report, index)
     }
     guard refused.count < request.reports.count else {
       return call.answer(refused.response(caller.session.takeWishes(of: caller.record)))
@@ -98,9 +97,9 @@ struct RefusedReports: Sendable {
   subscript(index: Int) -> Bool { !outcomes.isEmpty && outcomes[index] != nil }
 
   /// Looks at one report; returns its log's id.
-  mutating func check(_ report: LogReportView, _ index: Int, now: Instant) -> LogID {
+  mutating func check(_ report: LogReportView, _ index: Int) -> LogID {
     var checks = FieldChecks()
-    let logID = checks.report(report, "reports[\(index)].", now: now)
+    let logID = checks.report(report, "reports[\(index)].")
     guard !checks.isEmpty else { return logID }
     let error = RPCError.invalid(checks.violations)
     var outcome = IntegrationAPI.ReportOutcome()
@@ -142,7 +141,7 @@ extension ReportOutcomeView {
       setMessage(issues.isEmpty ? error.message : issues.joined(separator: "; "))
     case .renewed, .leased, .registered, .requested, .cancelled, .many, .log, .journal,
       .integration, .action, .key, .rotated, .token, .schedule, .scheduleFired, .deleted,
-      .deletionContinued, .expired, .retention, .pruned, .done:
+      .deletionContinued, .expired, .clockMoved, .retention, .pruned, .done:
       preconditionFailure("a report's outcome is that of a report")
     }
   }

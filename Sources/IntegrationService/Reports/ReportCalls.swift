@@ -18,7 +18,7 @@ extension IntegrationService {
     }
     let now = call.now.instant
     var checks = FieldChecks()
-    let logID = checks.report(report, "report.", now: call.now.latestInstant)
+    let logID = checks.report(report, "report.")
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     if !report.leaseToken.isEmpty { caller.record.lastProgressMs.update(now.milliseconds) }
     let token = call.token

@@ -8,10 +8,10 @@ extension FieldChecks {
   /// `prefix` names the report's place in its message: `report.` or `reports[3].`. Returns the
   /// log's id, to be used when nothing is wrong.
   mutating func report(
-    _ report: LogReportView, _ prefix: @autoclosure () -> String, now: Instant
+    _ report: LogReportView, _ prefix: @autoclosure () -> String
   ) -> LogID {
     let logID = unsafe LogID(text: report.logID.bytes)
-    note("\(prefix())log_id", FieldRules.complaint(logID: logID, now: now))
+    note("\(prefix())log_id", FieldRules.complaint(logID: logID))
     count(report.sequence, "\(prefix())sequence")
     optionalName(report.actionType, "\(prefix())action_type")
     if let entity = report.entity {

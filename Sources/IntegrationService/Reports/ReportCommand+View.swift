@@ -27,6 +27,7 @@ extension CommandBatch {
     command.isRetryable = report.retryable
     command.retryAfterMs = report.retryAfterMs
     command.occurredAt = report.occurredAt?.instant
+    command.isAhead = FieldRules.isAhead(logID, of: now) && FieldRules.isAhead(logID, of: .machine)
     if report.labels.count > 0 { command.labels = copy(report.labels) }
     if report.errors.count > 0 {
       command.firstRecordError = UInt32(recordErrors.count)

@@ -52,7 +52,8 @@ extension CommandOutcome {
     case .action(let stored):
       [.action(stored.integration, type: stored.declaration.type)]
     case .reported, .renewed, .leased, .registered, .cancelled, .log, .journal, .deleted,
-      .deletionContinued, .expired, .scheduleFired, .retention, .pruned, .done, .failed:
+      .deletionContinued, .expired, .clockMoved, .scheduleFired, .retention, .pruned, .done,
+      .failed:
       []
     }
   }

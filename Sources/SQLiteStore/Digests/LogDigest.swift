@@ -213,6 +213,9 @@ final class LogDigest {
     return try find.step() ? find.blob(0) : nil
   }
 
+  /// The numbers of all parts.
+  static let partNumbers = 0..<firstGramPart + gramParts
+
   /// Whether a stored part has the bytes that are read from it: a disk may have changed them.
   static func isWhole(part number: Int, bytes: Int) -> Bool {
     switch number {
@@ -222,10 +225,13 @@ final class LogDigest {
     }
   }
 
-  /// What is thrown where a part is not as it was written (SQLITE_CORRUPT).
+  /// SQLITE_CORRUPT, with a second byte that SQLite itself does not use.
+  static let damageCode: Int32 = 11 | 0x7e << 8
+
+  /// What is thrown where a part is not as it was written.
   static func damaged(part number: Int) -> SQLiteError {
     SQLiteError(
-      extendedCode: 11, message: "part \(number) of a digest of logs is missing or damaged")
+      extendedCode: damageCode, message: "part \(number) of a digest of logs is missing or damaged")
   }
 
   /// A stored last key; throws for a number that no log's id has.

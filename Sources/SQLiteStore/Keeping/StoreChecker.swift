@@ -75,12 +75,16 @@ struct StoreChecker {
     ofDigest last: Int64, after before: Int64, _ parts: DigestParts
   ) throws -> String? {
     let name = "the digest of integration \(parts.integration) up to \(LogID(lastOfKey: last))"
-    let count = try database.rows(
-      "SELECT count(*) FROM log_digests WHERE integration = ? AND last = ?",
-      .integer(parts.integration), .integer(last)
-    ).first?.first?.integer
-    guard count == Int64(LogDigest.firstGramPart + LogDigest.gramParts) else {
+    let found = try database.rows(
+      "SELECT part, length(bits) FROM log_digests WHERE integration = ? AND last = ? ORDER BY part",
+      .integer(parts.integration), .integer(last))
+    guard found.compactMap({ $0[0].integer }) == LogDigest.partNumbers.map(Int64.init) else {
       return "\(name) misses a part"
+    }
+    for (part, row) in zip(LogDigest.partNumbers, found) {
+      guard LogDigest.isWhole(part: part, bytes: Int(clamping: row[1].integer ?? -1)) else {
+        return "\(name) is damaged in part \(part); a search makes it again"
+      }
     }
     let keys = try unsafe parts.look(0, last) { head throws(SQLiteError) in
       unsafe try LogDigest.keys(head, last: last)

@@ -32,15 +32,18 @@ extension Writer {
     var outcome = work.outcome
     outcome.isDone = isThrough && isTrimmed && !index.isCompacting
     outcome.microseconds = work.microseconds
+    outcome.doubt = shownClock.doubt
     return .pruned(outcome)
   }
 
   /// Removes what a rule keeps no longer; false: the budget is spent before that is all.
+  ///
+  /// While the clock is in doubt nobody knows how old a log is; how much there is, is known.
   private func prune(
     _ rule: StoredRetentionRule, now: Instant, _ work: inout PruneWork
   ) throws -> Bool {
     let integrations = directory.integrations.keys.sorted()
-    if rule.maximumAgeMs > 0 {
+    if rule.maximumAgeMs > 0, !shownClock.doubt.isDoubtful {
       let cutoff = now.adding(milliseconds: -Int64(clamping: rule.maximumAgeMs))
       for integration in integrations {
         let walk = Pruner.Walk(integration: integration, status: rule.status)

@@ -15,13 +15,14 @@ import Testing
 
   private func after(_ ms: Int64) -> Instant { Self.anchor.adding(milliseconds: ms) }
 
-  @Test("An interval counts from when the schedule was made, and never runs then")
+  @Test("An interval counts from when the schedule was made, also where the clock was set back")
   func interval() {
     let timing = ScheduleTiming.interval(milliseconds: 60_000, anchor: Self.anchor)
     #expect(timing.next(after: after(0)) == after(60_000))
     #expect(timing.next(after: after(59_999)) == after(60_000))
     #expect(timing.next(after: after(60_000)) == after(120_000))
-    #expect(timing.next(after: after(-10_000_000)) == after(60_000))
+    #expect(timing.next(after: after(-10_000_000)) == after(-9_960_000))
+    #expect(timing.next(after: after(-1)) == after(0))
   }
 
   @Test("Times end with the year 9999")
@@ -33,7 +34,7 @@ import Testing
     #expect(interval.next(after: late) == nil)
     let year = ScheduleTiming.interval(milliseconds: 1_000, anchor: .epoch)
     #expect(year.next(after: .distantFuture) == nil)
-    #expect(year.next(after: Instant(milliseconds: .min)) == Instant(milliseconds: 1_000))
+    #expect(year.next(after: Instant(milliseconds: .min)).map { $0 < .epoch } == true)
   }
 
   @Test("On time: it runs, whatever catch-up says", arguments: ScheduleCatchUp.allCases)
