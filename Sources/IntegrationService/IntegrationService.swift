@@ -93,9 +93,8 @@ public final class IntegrationService: Sendable {
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
-    // Where the clock was set back meanwhile; a store that takes nothing says so with the next
-    // call.
-    _ = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
+    // Where the clock was set back meanwhile; a store without space keeps it until there is some.
+    let clock = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
@@ -108,6 +107,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.prune, after: configuration.limits.pruneInterval)
     awaitHolders(stored.holders)
     watchClock()
+    if clock == nil { retryDeadlines() }
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)

@@ -98,7 +98,8 @@ public enum StoreCommand: Sendable {
   /// long as it would have; times that people named stay. Commands that come behind it with a time
   /// by the old clock are taken as by the new one. With a step of 0, where a server starts, it is
   /// how far the clock is behind the latest time that commands had before. Outcome: `expired`, with
-  /// the count 0.
+  /// the count 0. One that is refused for want of space is not repeated: the store keeps the step
+  /// and moves what it has to move before the next command that it takes.
   case moveClock(byMs: Int64)
   /// Changes how long logs are kept; other statuses stay as they are. Outcome: `retention`.
   case setRetention([StoredRetentionRule])

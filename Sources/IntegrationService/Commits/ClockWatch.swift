@@ -30,10 +30,8 @@ extension IntegrationService {
       step = ServerWallClock.follow()
       batch.append(
         .moveClock(byMs: step), now: ServerClock.now,
-        origin: .completion { [weak self] outcome in
-          guard case .expired(_, let next?) = outcome else { return }
-          self?.expect(due: next)
-        })
+        // A store without space keeps the step; the next try at deadlines brings it.
+        origin: .completion { [weak self] outcome in self?.deadlinesHandled(outcome) })
     }
     guard taken else { return }
     configuration.log(
