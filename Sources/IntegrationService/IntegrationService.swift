@@ -48,6 +48,8 @@ public final class IntegrationService: Sendable {
   let schedulesDueMs = Mutex<Int64>(.max)
   /// By how much the clock was set since the start, and when it was last set ahead.
   let clockLead = Mutex<(ms: Int64, sinceMs: Int64)>((0, 0))
+  /// Agents that are gone and of which the store could not take note.
+  let untoldLosses = Mutex<[ObjectIdentifier: AgentRecord]>([:])
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -66,7 +68,7 @@ public final class IntegrationService: Sendable {
     case prune
     /// A key or token ends.
     case credentials
-    /// The machine's clock is looked at.
+    /// The machine's clock is looked at, and the store is told again what it did not take.
     case clock
   }
 
@@ -164,7 +166,9 @@ public final class IntegrationService: Sendable {
       case .save: saveChanges()
       case .prune: pruneByAndBy()
       case .credentials: endExpired()
-      case .clock: watchClock()
+      case .clock:
+        tellLossesAgain()
+        watchClock()
       }
     }
     if !ended.isEmpty { endPolls(ended) }

@@ -100,6 +100,24 @@ struct LeaseTests {
     #expect(try await harness.log(held.logID).timeline.map(\.cause).contains(.connectionLost))
   }
 
+  @Test("A connection that ends while the disk is full gives its leases back all the same")
+  func connectionLostOnFullDisk() async throws {
+    let harness = try await Harness(
+      model: Self.limits { $0.connectionGraceMs = 100 }, maximumDatabaseBytes: 600_000)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    let session = try #require(
+      harness.service.sessions.withLock { sessions in
+        defer { sessions = [:] }
+        return sessions.values.first
+      })
+    let other = try await harness.agent("agent-2")
+    try await harness.withoutSpace { harness.service.sessionClosed(session) }
+    #expect(try await other.poll(waitMs: 20_000).requests.map(\.logID) == [held.logID])
+  }
+
   @Test("What is due while the disk is full is handled when there is space")
   func dueOnFullDisk() async throws {
     let harness = try await Harness(
