@@ -1,8 +1,8 @@
 /// Whether the clock may be far ahead of the true time.
 ///
 /// A clock that went ahead by days was put right, belongs to a machine that rested for so long, or
-/// is wrong, and nothing tells which. What is removed by its age does not come back; so after such a
-/// step nothing is, until the server has run for a day, in which somebody can set the clock.
+/// is wrong, and nothing tells which. What is removed by its age does not come back; so after such
+/// a step nothing is, until the server has run for a day, in which somebody can set the clock.
 public struct ClockDoubt: Hashable, Sendable {
   /// A step ahead that is doubted when it is longer, in milliseconds: two days, so that a machine
   /// that rests over night or over a weekend is believed.

@@ -46,6 +46,8 @@ public final class IntegrationService: Sendable {
   let credentialsDueMs = Mutex<Int64>(.max)
   /// When the timer looks at the schedules; `max`: it is not set.
   let schedulesDueMs = Mutex<Int64>(.max)
+  /// Agents that are gone and of which the store could not take note.
+  let untoldLosses = Mutex<[ObjectIdentifier: AgentRecord]>([:])
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
@@ -64,7 +66,7 @@ public final class IntegrationService: Sendable {
     case prune
     /// A key or token ends.
     case credentials
-    /// The machine's clock is looked at.
+    /// The machine's clock is looked at, and the store is told again what it did not take.
     case clock
   }
 
@@ -91,9 +93,9 @@ public final class IntegrationService: Sendable {
   /// Starts the store and reads what the service needs in memory; called once, before calls come.
   public func load() async throws(StoreError) {
     store.start(observer: self)
-    // Where the clock was set meanwhile; a store that takes nothing says so with the next call.
-    let moved = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
-    if case .clockMoved(_, let doubt)? = moved { noteDoubt(doubt) }
+    // Where the clock was set meanwhile; a store without space keeps it until there is some.
+    let clock = try? await store.perform(.moveClock(byMs: 0), now: ServerClock.now)
+    if case .clockMoved(_, let doubt)? = clock { noteDoubt(doubt) }
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
@@ -106,6 +108,7 @@ public final class IntegrationService: Sendable {
     timer.schedule(.prune, after: configuration.limits.pruneInterval)
     awaitHolders(stored.holders)
     watchClock()
+    if clock == nil { retryDeadlines() }
     if let due = stored.nextDue { expect(due: due) }
     expectEnds()
     await loadSchedules(stored.schedules)
@@ -163,7 +166,9 @@ public final class IntegrationService: Sendable {
       case .save: saveChanges()
       case .prune: pruneByAndBy()
       case .credentials: endExpired()
-      case .clock: watchClock()
+      case .clock:
+        tellLossesAgain()
+        watchClock()
       }
     }
     if !ended.isEmpty { endPolls(ended) }

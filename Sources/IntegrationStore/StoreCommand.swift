@@ -98,7 +98,9 @@ public enum StoreCommand: Sendable {
   /// long as it would have; times that people named stay. Commands that come behind it with a time
   /// by the old clock are taken as by the new one. With a step of 0, where a server starts, it is
   /// how far the clock is behind the latest time that commands had before. `read` is when the
-  /// command's time was read. Outcome: `clockMoved`.
+  /// command's time was read. Outcome: `clockMoved`. One that is refused for want of space is not
+  /// repeated: the store keeps the step and moves what it has to move before the next command that
+  /// it takes.
   case moveClock(byMs: Int64, read: ContinuousClock.Instant = .now)
   /// Changes how long logs are kept; other statuses stay as they are. Outcome: `retention`.
   case setRetention([StoredRetentionRule])

@@ -38,13 +38,19 @@ final class DataDirectory: Sendable {
     Glibc.close(file)
   }
 
+  /// Makes the directory with its parents; one that is there stays as it is.
+  ///
+  /// What is made is on disk when this returns.
   private static func create(_ path: String) throws(StoreError) {
-    if unsafe mkdir(path, 0o700) == 0 { return try syncParent(of: path) }
-    if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-      try create(String(path[..<slash]))
-      if unsafe mkdir(path, 0o700) == 0 { return try syncParent(of: path) }
+    if unsafe mkdir(path, 0o700) == 0 { return try syncName(of: path) }
+    var code = errno
+    let parent = FileSync.folder(of: path)
+    if code == ENOENT, parent != path, parent != "." {
+      try create(parent)
+      if unsafe mkdir(path, 0o700) == 0 { return try syncName(of: path) }
+      code = errno
     }
-    guard errno == EEXIST else { throw systemError("create", path) }
+    guard code == EEXIST else { throw systemError("create", path, code) }
     var information = stat()
     guard unsafe stat(path, &information) == 0 else { throw systemError("look at", path) }
     guard information.st_mode & S_IFMT == S_IFDIR else {
@@ -52,15 +58,12 @@ final class DataDirectory: Sendable {
     }
   }
 
-  /// Brings a new directory's name to disk, without which a power failure takes it away with
-  /// everything in it.
-  private static func syncParent(of path: String) throws(StoreError) {
-    let slash = path.lastIndex(of: "/")
-    let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let file = unsafe open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard file >= 0 else { throw systemError("open", parent) }
-    defer { Glibc.close(file) }
-    guard fsync(file) == 0 else { throw systemError("bring to disk", parent) }
+  private static func syncName(of path: String) throws(StoreError) {
+    do throws(FileFault) {
+      try FileSync.syncName(of: path)
+    } catch {
+      throw systemError(error.deed, error.path, error.number)
+    }
   }
 
   private static func systemError(

@@ -81,7 +81,7 @@ struct EntityLookup {
     // The last chunk that begins below the hash, or the first.
     while low < high {
       let middle = (low + high + 1) / 2
-      if let first = try chunk(segment, middle).first, first.hash < hash {
+      if try segment.chunk(middle, database)[0].hash < hash {
         low = middle
       } else {
         high = middle - 1
@@ -89,19 +89,11 @@ struct EntityLookup {
     }
     var number = low
     while number < segment.chunks {
-      for entry in try chunk(segment, number) {
+      for entry in try segment.chunk(number, database) {
         if entry.hash > hash { return }
         if entry.hash == hash { take(entry) }
       }
       number += 1
     }
-  }
-
-  private func chunk(_ segment: EntitySegment, _ number: Int64) throws -> [EntityEntry] {
-    let find = try database.statement("SELECT entries FROM entity_chunks WHERE id = ?")
-    defer { find.reset() }
-    find.bind(1, EntitySegment.row(segment.number, number))
-    guard try find.step() else { return [] }
-    return unsafe find.withBlob(0) { unsafe EntityEntry.decode($0) }
   }
 }

@@ -142,11 +142,10 @@ struct EntitySource {
 
   /// A segment with at least one chunk.
   init(segment: EntitySegment, _ database: SQLiteConnection) throws {
-    run = try Self.chunk(segment, 0, database)
-    guard let first = run.first else { throw Self.damage(segment) }
+    run = try segment.chunk(0, database)
     self.segment = segment
     nextChunk = 1
-    entry = first
+    entry = run[0]
   }
 
   /// Goes to the next entry; false: there is none.
@@ -154,27 +153,11 @@ struct EntitySource {
     position += 1
     if position == run.count {
       guard let segment, nextChunk < segment.chunks else { return false }
-      run = try Self.chunk(segment, nextChunk, database)
-      guard !run.isEmpty else { throw Self.damage(segment) }
+      run = try segment.chunk(nextChunk, database)
       nextChunk += 1
       position = 0
     }
     entry = run[position]
     return true
-  }
-
-  private static func chunk(
-    _ segment: EntitySegment, _ number: Int64, _ database: SQLiteConnection
-  ) throws -> [EntityEntry] {
-    let find = try database.statement("SELECT entries FROM entity_chunks WHERE id = ?")
-    defer { find.reset() }
-    find.bind(1, EntitySegment.row(segment.number, number))
-    guard try find.step() else { throw damage(segment) }
-    return unsafe find.withBlob(0) { unsafe EntityEntry.decode($0) }
-  }
-
-  private static func damage(_ segment: EntitySegment) -> SQLiteError {
-    SQLiteError(
-      extendedCode: 11, message: "segment \(segment.number) of the entity index misses a chunk")
   }
 }

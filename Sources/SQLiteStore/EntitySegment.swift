@@ -7,21 +7,49 @@ struct EntitySegment {
   var chunks: Int64
   var entries: Int64
 
+  /// How many segments and levels there may be, and how many chunks and entries one may have: more
+  /// than come about, and what is made of them fits into 64 bits.
+  fileprivate static let numbers = Int64(0)..<(1 << 30)
+  private static let levels = 0..<64
+  private static let chunkCounts = Int64(0)..<(1 << 32)
+  private static let entryCounts = Int64(0)..<(1 << 40)
+
   /// The id of a chunk's row.
   static func row(_ segment: Int64, _ chunk: Int64) -> Int64 { segment << 32 | chunk }
 
-  /// All segments that queries see.
+  /// All segments that queries see; an error where a number in them cannot be.
   static func load(_ database: SQLiteConnection) throws -> [EntitySegment] {
     let rows = try database.statement("SELECT segment, level, chunks, entries FROM entity_segments")
     defer { rows.reset() }
     var found: [EntitySegment] = []
     while try rows.step() {
-      found.append(
-        EntitySegment(
-          number: rows.integer(0), level: Int(rows.integer(1)), chunks: rows.integer(2),
-          entries: rows.integer(3)))
+      let segment = EntitySegment(
+        number: rows.integer(0), level: Int(rows.integer(1)), chunks: rows.integer(2),
+        entries: rows.integer(3))
+      guard numbers.contains(segment.number), levels.contains(segment.level),
+        chunkCounts.contains(segment.chunks), entryCounts.contains(segment.entries)
+      else { throw damage(segment.number) }
+      found.append(segment)
     }
     return found
+  }
+
+  /// The entries of a chunk; an error where it is missing or empty, so that nobody looks for as
+  /// many as a damaged count says.
+  func chunk(_ number: Int64, _ database: SQLiteConnection) throws -> [EntityEntry] {
+    let find = try database.statement("SELECT entries FROM entity_chunks WHERE id = ?")
+    defer { find.reset() }
+    find.bind(1, Self.row(self.number, number))
+    guard try find.step() else { throw Self.damage(self.number) }
+    let entries = unsafe find.withBlob(0) { unsafe EntityEntry.decode($0) }
+    guard !entries.isEmpty else { throw Self.damage(self.number) }
+    return entries
+  }
+
+  fileprivate static func damage(_ segment: Int64) -> SQLiteError {
+    SQLiteError(
+      extendedCode: 11,
+      message: "segment \(segment) of the entity index misses a chunk or is damaged")
   }
 
   func insert(_ database: SQLiteConnection) throws {
@@ -54,6 +82,7 @@ struct EntityGarbage {
     var next: Int64 = 0
     while let row = try Self.firstRow(database, from: next) {
       let segment = row >> 32
+      guard EntitySegment.numbers.contains(segment) else { throw EntitySegment.damage(segment) }
       highestSegment = max(highestSegment, segment)
       if !known.contains(segment) {
         chunks.append((row, EntitySegment.row(segment + 1, 0) - 1))

@@ -95,7 +95,7 @@ public final class SQLiteStore: IntegrationStore {
   ) async throws(StoreError) -> Value {
     do {
       return try await readers.read(body)
-    } catch where error.code == .mendable {
+    } catch  where error.code == .mendable {
       await loop.mendDigests()
       return try await readers.read(body)
     }

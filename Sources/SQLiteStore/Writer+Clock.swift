@@ -87,32 +87,77 @@ extension Writer {
   func moveClock(
     byMs told: Int64, now: Instant, read: ContinuousClock.Instant
   ) throws -> CommandOutcome {
-    let step = told == 0 ? min(0, now.milliseconds(since: shownClock.at)) : told
+    let step = stepMs(told: told, now: now)
     if step != 0 {
-      let before = now.adding(milliseconds: -step)
-      // Deadlines are found by what requests say before these move.
-      try moveDeadlines(byMs: step, before: before)
-      try moveRequests(byMs: step, before: before, now: now)
-      try moveOwnWork(byMs: step, before: before)
-      for (action, window) in rates.move(byMs: step) {
-        try ControlRows.save(window, of: action, database)
-      }
-      try journal.move(byMs: step, database)
-      try pruner.clockMoved(now: now, database)
-      try shownClock.step(byMs: step, to: now, database)
+      try moveSpans(byMs: step, now: now)
       clockStep = ClockStep(milliseconds: step, now: now, seen: read)
     } else {
       try shownClock.start(now, database)
     }
-    let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
+    let next = try nextEnd()
     announced(next: next)
     return .clockMoved(next: next, doubt: shownClock.doubt)
+  }
+
+  /// Keeps the steps of the clock of a batch that was refused: the next batch that is stored brings
+  /// what they owe, before its commands.
+  ///
+  /// They are kept in memory alone, for there is no space. A run that ends before has stored no
+  /// time by the new clock either, so that the next start finds how far that is behind by itself.
+  func keepClockSteps(of batch: borrowing CommandBatch) {
+    for entry in batch.entries {
+      guard let (told, read) = batch.clockStep(of: entry) else { continue }
+      let step = stepMs(told: told, now: entry.now)
+      if told == 0 { owesStart = true }
+      guard step != 0 else { continue }
+      owedStepMs = owedStepMs.addingReportingOverflow(step).partialValue
+      clockStep = ClockStep(milliseconds: step, now: entry.now, seen: read)
+    }
+  }
+
+  /// Moves the ends of all spans by the steps that could not be stored when they came.
+  ///
+  /// Where this finds no space the batch is refused too: its commands would end what they find by
+  /// the wrong clock.
+  func moveOwedSpans(before batch: borrowing CommandBatch) throws {
+    guard owedStepMs != 0 || owesStart, let first = batch.entries.first else { return }
+    // Before the batch's first command; a step among them comes on top of what is owed.
+    let now =
+      batch.clockStep(of: first).map { first.now.adding(milliseconds: -$0.ms) }
+      ?? settled(first.now)
+    if owesStart { try shownClock.start(now, database) }
+    guard owedStepMs != 0 else { return }
+    try moveSpans(byMs: owedStepMs, now: now)
+    // Whatever was announced was by the old clock.
+    announced(next: nil)
+    noteDue(try nextEnd())
+  }
+
+  /// A command's time by the clock of now.
+  func settled(_ time: Instant) -> Instant { clockStep?.settled(time) ?? time }
+
+  private func stepMs(told: Int64, now: Instant) -> Int64 {
+    told == 0 ? min(0, now.milliseconds(since: shownClock.at)) : told
+  }
+
+  private func moveSpans(byMs step: Int64, now: Instant) throws {
+    let before = now.adding(milliseconds: -step)
+    // Deadlines are found by what requests say before these move.
+    try moveDeadlines(byMs: step, before: before)
+    try moveRequests(byMs: step, before: before, now: now)
+    try moveOwnWork(byMs: step, before: before)
+    for (action, window) in rates.move(byMs: step) {
+      try ControlRows.save(window, of: action, database)
+    }
+    try journal.move(byMs: step, database)
+    try pruner.clockMoved(now: now, database)
+    try shownClock.step(byMs: step, to: now, database)
   }
 
   /// What of the clock is kept for a start, written with the batch.
   func noteClock(of batch: borrowing CommandBatch) throws {
     guard let now = batch.entries.last?.now else { return }
-    try shownClock.note(clockStep?.settled(now) ?? now, database)
+    try shownClock.note(settled(now), database)
   }
 
   /// Whether a request waits for a time that a person named, by the old clock or by the new one, in
@@ -216,5 +261,14 @@ extension Writer {
 
   private func progressSpan(_ action: Int64) -> Instant {
     Deadlines.progress(heard: .epoch, policy: policy(action), limits: limits.model)
+  }
+}
+
+extension CommandBatch {
+  /// By how much a command says that the clock was set; nil: it is another one.
+  borrowing func clockStep(of entry: Entry) -> (ms: Int64, read: ContinuousClock.Instant)? {
+    guard entry.kind == .other, case .moveClock(let step, let read) = others[Int(entry.index)]
+    else { return nil }
+    return (step, read)
   }
 }

@@ -96,8 +96,8 @@ extension Writer {
 /// else: after a start of the server each poll asks anew.
 struct DeliveryRates {
   private var windows: [Int64: DeliveryWindow]
-  /// When the rate of an action opens for which requests wait.
-  private var awaited: [Int64: Instant] = [:]
+  /// When the rate of an action opens for which requests wait; a rollback brings it back.
+  var awaited: [Int64: Instant] = [:]
 
   init(_ database: SQLiteConnection) throws {
     windows = try ControlRows.windows(database)
@@ -151,7 +151,4 @@ struct DeliveryRates {
     awaited[action] = nil
     return windows.removeValue(forKey: action) != nil
   }
-
-  /// Takes over who waits, from before a rollback: an offer too many harms nobody.
-  mutating func keepWaiting(of other: DeliveryRates) { awaited = other.awaited }
 }

@@ -27,13 +27,18 @@ extension Writer {
       try expire(try LogChange(row, database), now: now)
     }
     try offerOpened(now: now)
-    let next = [try nextDue(), rates.nextOpening].compactMap(\.self).min()
+    let next = try nextEnd()
     announced(next: next)
     return .expired(count: found.count, next: next)
   }
 
+  /// When something has to happen next: a deadline, or a rate that opens.
+  func nextEnd() throws -> Instant? {
+    [try nextDue(), rates.nextOpening].compactMap(\.self).min()
+  }
+
   /// The earliest deadline of all.
-  func nextDue() throws -> Instant? {
+  private func nextDue() throws -> Instant? {
     let next = try database.statement("SELECT min(due) FROM logs WHERE due IS NOT NULL")
     defer { next.reset() }
     return try next.step() ? next.instant(0) : nil

@@ -30,6 +30,10 @@ import SQLiteDatabase
   private var leases: UInt64 = 0
   /// The clock was set a moment ago; nil: it was not.
   var clockStep: ClockStep?
+  /// By how much the clock was set while there was no space to store it.
+  var owedStepMs: Int64 = 0
+  /// Whether there was no space to note the start.
+  var owesStart = false
   var shownClock: ShownClock
   /// Runs of schedules that ended and are not yet taken note of.
   var endedRuns: [EndedRun] = []
@@ -64,9 +68,10 @@ import SQLiteDatabase
   func perform(_ commit: Commit, mode: BatchMode, wantsLogEvents: Bool) throws {
     begin(wantsLogEvents: wantsLogEvents)
     commit.outcomes.removeAll(keepingCapacity: true)
-    let clockStep = clockStep
+    let (clockStep, awaited) = (clockStep, rates.awaited)
     do {
       try database.statement("BEGIN IMMEDIATE").run()
+      try moveOwedSpans(before: commit.batch)
       try performAll(commit.batch, mode: mode, into: &commit.outcomes)
       try flush()
       try noteClock(of: commit.batch)
@@ -81,8 +86,10 @@ import SQLiteDatabase
       database.rollBack()
       // Commands that are done once more do not move their times once more.
       self.clockStep = clockStep
+      rates.awaited = awaited
       throw error
     }
+    (owedStepMs, owesStart) = (0, false)
     #if !PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
       finishEvents()
       swap(&events, &commit.events)
@@ -157,7 +164,7 @@ import SQLiteDatabase
     _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch
   ) throws -> CommandOutcome {
     let index = Int(entry.index)
-    let now = clockStep?.settled(entry.now) ?? entry.now
+    let now = settled(entry.now)
     do {
       switch entry.kind {
       case .report: return try report(batch.reports[index], batch, now: now)
@@ -165,10 +172,8 @@ import SQLiteDatabase
       case .lease: return try lease(batch.leases[index], batch, now: now)
       case .other:
         // A step of the clock brings the new time, however close it is behind another step.
-        if case .moveClock = batch.others[index] {
-          return try perform(batch.others[index], now: entry.now)
-        }
-        return try perform(batch.others[index], now: now)
+        let isStep = batch.clockStep(of: entry) != nil
+        return try perform(batch.others[index], now: isStep ? entry.now : now)
       }
     } catch let failure as StoreFailure {
       // Commands check before they write, so nothing of a refused one is left.
@@ -182,9 +187,9 @@ import SQLiteDatabase
     index = try EntityIndex(database, tailEntries: limits.entityTailEntries)
     digests = LogDigests(directory.integrations.keys, limits)
     journal = try ChangeJournal(database, limits)
-    let waiting = rates
+    let awaited = rates.awaited
     rates = try DeliveryRates(database)
-    rates.keepWaiting(of: waiting)
+    rates.awaited = awaited
     shownClock = try ShownClock(database)
     counts = CountDeltas()
     sizes = StatusSizes()

@@ -156,6 +156,7 @@ final class WriterLoop: @unchecked Sendable {
     } catch {
       return teller.fail(Opening.storeError(error, path))
     }
+    writer.keepClockSteps(of: commit.batch)
     commit.events.removeAll(keepingCapacity: true)
     commit.outcomes.removeAll(keepingCapacity: true)
     for _ in 0..<commit.batch.count { commit.outcomes.append(.failed(.storageFull)) }

@@ -20,7 +20,6 @@ struct RunningServer {
   /// Opens the data, reads what is needed in memory, and begins to listen.
   static func start(_ arguments: Arguments, log: ServerLog) async throws -> RunningServer {
     let directory = arguments[ServerFlags.data]
-    try DataDirectory.makeIfMissing(directory)
     if let file = arguments[ServerFlags.restore] {
       try SQLiteStore.restore(file, into: directory)
       log.line("level=info event=restored")

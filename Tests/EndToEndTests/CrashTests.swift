@@ -32,16 +32,7 @@ extension EndToEnd {
       let stage = try await Stage()
       let key = try await stage.createIntegration()
       let load = try ReportLoad(address: stage.tcp, key: key)
-      try load.send(256)
-      while load.acknowledged.count < afterReports {
-        #expect(try load.takeReply())
-        try load.send(1)
-      }
-      stage.server.send(SIGKILL)
-      // What was on the way still counts, up to the end of the stream.
-      while try load.takeReply() {}
-      try await stage.server.waitForEnd()
-
+      try await stage.killServer(under: load, afterReports: afterReports)
       try await stage.restartServer()
       let again = try ReportLoad(address: stage.tcp, key: key)
       for sent in load.sent {

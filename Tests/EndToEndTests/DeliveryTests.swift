@@ -69,6 +69,19 @@ extension EndToEnd {
       ).log.id
     }
 
+    /// An agent that has accepted a request.
+    private func holder(
+      _ stage: Stage, key: String
+    ) async throws -> (agent: RawAgent, held: Delivered) {
+      let agent = try RawAgent("first", stage, key: key)
+      try agent.register()
+      let log = try await ask(stage)
+      let held = try #require(Delivered(try agent.poll()))
+      #expect(held.logID == log)
+      #expect(try agent.report(held, sequence: 1, status: 2)?.number == 0)
+      return (agent, held)
+    }
+
     @Test("An offer that nobody accepts goes to another, and its lease is worth nothing")
     func notAccepted() async throws {
       let stage = try await Stage(flags: ["--accept-timeout", "200ms"])
@@ -102,15 +115,11 @@ extension EndToEnd {
     func stopped() async throws {
       let stage = try await Stage()
       let key = try await stage.createIntegration()
-      let first = try RawAgent("first", stage, key: key)
-      try first.register()
-      let log = try await ask(stage)
-      let held = try #require(Delivered(try first.poll()))
-      #expect(try first.report(held, sequence: 1, status: 2)?.number == 0)
+      let (first, held) = try await holder(stage, key: key)
       #expect(try first.beat(held, state: 4)?.number == 0)
       let second = try RawAgent("second", stage, key: key)
       let again = try #require(Delivered(try second.poll(waitMs: 5000)))
-      #expect(again.logID == log)
+      #expect(again.logID == held.logID)
       #expect(again.delivery == 2)
     }
 
@@ -122,11 +131,7 @@ extension EndToEnd {
     func serverKilled(holderReturns: Return) async throws {
       let stage = try await Stage(flags: ["--grace-time", "200ms"])
       let key = try await stage.createIntegration()
-      let first = try RawAgent("first", stage, key: key)
-      try first.register()
-      let log = try await ask(stage)
-      let held = try #require(Delivered(try first.poll()))
-      #expect(try first.report(held, sequence: 1, status: 2)?.number == 0)
+      let (_, held) = try await holder(stage, key: key)
       try await stage.killServer()
       try await stage.restartServer()
       if holderReturns == .once {
@@ -136,7 +141,7 @@ extension EndToEnd {
       // Long before the lease of a minute runs out.
       let second = try RawAgent("second", stage, key: key)
       let again = try #require(Delivered(try second.poll()))
-      #expect(again.logID == log)
+      #expect(again.logID == held.logID)
       #expect(again.delivery == 2)
     }
 

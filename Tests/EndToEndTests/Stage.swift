@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 
 /// A server of the test's own on a scratch directory, with the other programs at hand.
 final class Stage {
@@ -40,6 +41,19 @@ final class Stage {
   /// Kills the server at once and waits until it is gone.
   func killServer() async throws {
     server.send(SIGKILL)
+    try await server.waitForEnd()
+  }
+
+  /// Ends the server as a crash does, with reports on their way, when so many were acknowledged.
+  func killServer(under load: ReportLoad, afterReports count: Int) async throws {
+    try load.send(256)
+    while load.acknowledged.count < count {
+      #expect(try load.takeReply())
+      try load.send(1)
+    }
+    server.send(SIGKILL)
+    // What was on the way still counts, up to the end of the stream.
+    while try load.takeReply() {}
     try await server.waitForEnd()
   }
 

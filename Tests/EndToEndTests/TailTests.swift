@@ -37,14 +37,7 @@ extension EndToEnd {
       for round in 1...3 {
         let load = try ReportLoad(address: stage.tcp, key: key)
         loads.append(load)
-        try load.send(512)
-        while load.acknowledged.count < 700 * round {
-          #expect(try load.takeReply())
-          try load.send(1)
-        }
-        stage.server.send(SIGKILL)
-        while try load.takeReply() {}
-        try await stage.server.waitForEnd()
+        try await stage.killServer(under: load, afterReports: 700 * round)
         try await stage.restartServer()
         // Before the tail is back, more comes.
         let more = try ReportLoad(address: stage.tcp, key: key)

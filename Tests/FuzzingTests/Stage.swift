@@ -91,21 +91,8 @@ final class Stage: Sendable {
     registration.agentID = "agent-1"
     registration.actions = [action]
     _ = try await agents.registerAction(registration)
-    var request = CreateRequestRequest()
-    request.integration = "erp"
-    request.actionType = "export"
-    request.entity = Entity()
-    request.entity?.id = "1"
-    _ = try await operators.createRequest(request)
-    var report = ReportLogRequest()
-    report.agentID = "agent-1"
-    report.report = LogReport()
-    report.report?.logID = "01890000-0000-7000-8000-000000000001"
-    report.report?.sequence = 1
-    report.report?.actionType = "export"
-    report.report?.status = .failed
-    report.report?.statusMessage = "HTTP 500 from ERP"
-    _ = try await agents.reportLog(report)
+    _ = try await operators.createRequest(.export(entity: "1"))
+    _ = try await agents.reportLog(.export("01", .failed, "HTTP 500 from ERP"))
   }
 
   private func makeChannel(as principal: Principal) -> InProcessChannel {
@@ -178,4 +165,32 @@ func waiting<Value: Sendable>(
     throw Broken("something did not end within a minute")
   }
   return try value.get()
+}
+
+extension CreateRequestRequest {
+  /// Asks the stage's integration for an export of a record.
+  static func export(entity: String) -> CreateRequestRequest {
+    var request = CreateRequestRequest()
+    request.integration = "erp"
+    request.actionType = "export"
+    request.entity = Entity()
+    request.entity?.id = entity
+    return request
+  }
+}
+
+extension ReportLogRequest {
+  /// A report of the stage's agent on an export of its own, whose id ends with two digits.
+  static func export(_ id: String, _ status: LogStatus, _ message: String) -> ReportLogRequest {
+    var request = ReportLogRequest()
+    request.agentID = "agent-1"
+    var report = LogReport()
+    report.logID = "01890000-0000-7000-8000-0000000000" + id
+    report.sequence = 1
+    report.actionType = "export"
+    report.status = status
+    report.statusMessage = message
+    request.report = report
+    return request
+  }
 }

@@ -1,4 +1,6 @@
 import IntegrationAPI
+import IntegrationClient
+import ProtobufRuntime
 import RPCWire
 import TestSupport
 import Testing
@@ -199,6 +201,27 @@ import Testing
     let last = try await manager.wait(for: .completed, of: log)
     #expect(last.statusMessage.contains("the result is no JSON"))
     #expect(running.said.contains { $0.contains("refused") })
+    try await running.stop()
+  }
+
+  @Test("Own work of an agent whose clock is far ahead gets an id that the server takes")
+  func clockAhead() async throws {
+    // The same as an agent whose clock is an hour ahead of the server's.
+    let (seconds, _) = WallClock.now()
+    manager.state.withLock { $0.time = Timestamp(seconds: seconds - 3_600) }
+    let running = RunningAgent(configuration) { agent in
+      agent.action("export", name: "Export") { _ in .completed("Done.") }
+    }
+    try await eventually("two heartbeats") {
+      self.manager.state.withLock { $0.heartbeats.count > 1 ? true : nil }
+    }
+    try await running.agent.attempt("export")
+    let report = try await eventually("the report") {
+      self.manager.state.withLock { $0.reports.first }
+    }
+    let time = UInt64(report.logID.filter { $0 != "-" }.prefix(12), radix: 16)
+    let ahead = Int64(time ?? 0) / 1_000 - (seconds - 3_600)
+    #expect((0..<600).contains(ahead))
     try await running.stop()
   }
 }

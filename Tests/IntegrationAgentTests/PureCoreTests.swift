@@ -1,3 +1,4 @@
+import ProtobufRuntime
 import RPCWire
 import Testing
 
@@ -75,6 +76,30 @@ private struct Numbers: RandomNumberGenerator {
     _ = maker.make(milliseconds: 315_360_000_000, using: &numbers)
     #expect(maker.make(milliseconds: 6_000_000, using: &numbers).hasPrefix("0000005b-8d80"))
     #expect(maker.make(milliseconds: 6_000_001, using: &numbers).hasPrefix("0000005b-8d81"))
+  }
+}
+
+@Suite struct ServerClockTests {
+  @Test(
+    "Ids have the server's time where the agent's clock is far ahead of it, and only then",
+    arguments: [
+      (0, 5_000), (59_000, 64_000), (61_000, 5_000), (315_360_000_000, 5_000), (-900_000, -895_000),
+    ] as [(Int64, Int64)])
+  func time(aheadMs: Int64, expectedMs: Int64) {
+    let (server, now): (Int64, _) = (1_795_509_000_000, ContinuousClock.now)
+    var clock = ServerClock()
+    let own = UInt64(server + aheadMs + 5_000)
+    #expect(clock.milliseconds(own: own, at: now) == own)
+    clock.hear(Timestamp(seconds: server / 1_000), at: now)
+    let found = clock.milliseconds(own: own, at: now + .seconds(5))
+    #expect(found == UInt64(server + expectedMs))
+  }
+
+  @Test("No time that a server may say does harm", arguments: [Int64.min, -1, Int64.max])
+  func wildTime(seconds: Int64) {
+    var clock = ServerClock()
+    clock.hear(Timestamp(seconds: seconds, nanos: .min), at: .now)
+    _ = clock.milliseconds(own: 1_795_509_000_000, at: .now + .seconds(5))
   }
 }
 

@@ -32,6 +32,8 @@ final class ServerDouble: AgentServiceHandler, Authenticator, ConnectionObserver
     var lostLeases: [String] = []
     /// A paused integration's requests stay in the queue.
     var isPaused = false
+    /// What time it is by the server; nil: it does not say.
+    var time: Timestamp?
     /// Polls are answered at once, so that connections can end.
     var isDraining = false
 
@@ -200,6 +202,7 @@ final class ServerDouble: AgentServiceHandler, Authenticator, ConnectionObserver
     var response = HeartbeatResponse()
     state.withLock { state in
       state.heartbeats.append(message)
+      response.serverTime = state.time
       response.lostLeases = state.lostLeases
       state.lostLeases = []
     }

@@ -51,8 +51,6 @@ final class AccessStage: Sendable {
     self.secrets = secrets
   }
 
-  deinit { harness.server.stopNow() }
-
   /// Every method of the schema, as the router has them.
   var methods: [MethodDescriptor] {
     var router = ServiceRouter()

@@ -35,6 +35,7 @@ final class Harness: Sendable {
   /// What the service has said in its log.
   let lines: LogLines
   private let directory: ScratchDirectory
+  private let isStopped = Atomic<Bool>(false)
 
   /// Starts over a directory; a new one unless a directory is given, to start again over the same
   /// data.
@@ -70,13 +71,29 @@ final class Harness: Sendable {
     operators = OperatorServiceClient(channel: server.makeInProcessChannel(as: .localOperator))
   }
 
+  deinit {
+    // Server, service and store hold each other until they are stopped.
+    guard !isStopped.load(ordering: .relaxed) else { return }
+    Task { [server, service, store, directory] in
+      await Self.stop(server, service, store)
+      _ = directory
+    }
+  }
+
   /// Ends the server as a stop does, and gives the directory for a next start.
   func stop() async -> ScratchDirectory {
+    isStopped.store(true, ordering: .relaxed)
+    await Self.stop(server, service, store)
+    return directory
+  }
+
+  private static func stop(
+    _ server: RPCServer, _ service: IntegrationService, _ store: SQLiteStore
+  ) async {
     server.stopNow()
     await server.waitUntilStopped()
     await service.stop()
     await store.close()
-    return directory
   }
 
   /// Creates an integration; the secret is that of its first key.

@@ -1,5 +1,7 @@
+import Dispatch
 import IntegrationAPI
 import IntegrationModel
+import IntegrationStore
 import RPCWire
 import TestSupport
 import Testing
@@ -98,6 +100,38 @@ struct LeaseTests {
     #expect(try await harness.log(held.logID).timeline.map(\.cause).contains(.connectionLost))
   }
 
+  @Test("A connection that ends while the disk is full gives its leases back all the same")
+  func connectionLostOnFullDisk() async throws {
+    let harness = try await Harness(
+      model: Self.limits { $0.connectionGraceMs = 100 }, maximumDatabaseBytes: 600_000)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    let session = try #require(
+      harness.service.sessions.withLock { sessions in
+        defer { sessions = [:] }
+        return sessions.values.first
+      })
+    let other = try await harness.agent("agent-2")
+    try await harness.withoutSpace { harness.service.sessionClosed(session) }
+    #expect(try await other.poll(waitMs: 20_000).requests.map(\.logID) == [held.logID])
+  }
+
+  @Test("What is due while the disk is full is handled when there is space")
+  func dueOnFullDisk() async throws {
+    let harness = try await Harness(
+      model: Self.limits { $0.acceptTimeoutMs = 2_000 }, maximumDatabaseBytes: 600_000)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let lost = try #require(try await agent.poll().requests.first)
+    try await harness.withoutSpace {
+      harness.service.storeDueMs.withLock { $0 = 0 }
+      harness.service.expireDue()
+    }
+    #expect(try await agent.poll(waitMs: 20_000).requests.map(\.logID) == [lost.logID])
+  }
+
   @Test("An agent that comes back within the grace time keeps its leases")
   func connectionRestored() async throws {
     let harness = try await Harness(model: Self.limits { $0.connectionGraceMs = 1_000 })
@@ -150,5 +184,38 @@ struct LeaseTests {
         return shown.log?.status == .timedOut && shown.timeline.last?.cause == cause ? true : nil
       }
     }
+  }
+}
+
+extension Harness {
+  /// What commands are given to the store meanwhile find no space, together with one that asks for
+  /// more than there is.
+  fileprivate func withoutSpace(_ body: () -> Void) async throws {
+    let gate = DispatchSemaphore(value: 0)
+    // The store takes no other batch before this answer was heard.
+    await withCheckedContinuation { continuation in
+      _ = store.submit { batch in
+        batch.append(
+          .expire(maximum: 1), now: ServerClock.now,
+          origin: .completion { _ in
+            continuation.resume()
+            gate.wait()
+          })
+      }
+    }
+    let large = StoredIntegration(
+      id: 0, name: "large", displayName: "", category: "", author: "", supportContact: "",
+      description: String(repeating: "x", count: 900_000), createdAt: .epoch)
+    let outcome = await withCheckedContinuation { continuation in
+      _ = store.submit { batch in
+        batch.append(
+          .createIntegration(large, firstKey: nil), now: ServerClock.now,
+          origin: .completion { continuation.resume(returning: $0) })
+      }
+      body()
+      gate.signal()
+    }
+    guard case .failed(let refused) = outcome else { throw NotInTime("a refusal", within: .zero) }
+    #expect(refused.reason == "STORAGE_FULL")
   }
 }

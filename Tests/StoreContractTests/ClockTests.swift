@@ -1,5 +1,6 @@
 import IntegrationModel
 import IntegrationStore
+import SQLiteStore
 import Testing
 
 @testable import SQLiteStore
@@ -168,6 +169,103 @@ import Testing
     #expect(try await harness.moveClock(byMs: 0) == next)
     #expect(try await harness.detail(lease.logID).request == before)
   }
+
+  // MARK: - Without space
+
+  /// A store that refuses a batch with a long result and takes short commands all the same.
+  private static func small() async throws -> StoreHarness {
+    var limits = StoreLimits()
+    limits.maximumDatabaseBytes = 600_000
+    return try await StoreHarness(.sqlite, limits: limits)
+  }
+
+  @Test("A step that found no space moves spans once, as soon as there is some", arguments: steps)
+  func refusedStep(step: Int64) async throws {
+    let harness = try await Self.small()
+    let lease = try await harness.acceptOne()
+    let waiting = try await harness.request("export_quote", entity: "7").log.id
+    harness.advance(milliseconds: 20_000)
+    try await harness.failToMoveClock(byMs: step)
+    harness.advance(milliseconds: 30_000)
+    _ = harness.recorder.takeEvents()
+    // What is due next is said although nothing of the command has a deadline.
+    try await harness.report(harness.newID(), .completed, sequence: 1)
+    let due = harness.recorder.takeEvents().compactMap {
+      if case .dueChanged(let due) = $0 { due } else { nil }
+    }
+    #expect(due.contains { $0 <= harness.now.adding(milliseconds: 10_000) })
+    harness.advance(milliseconds: 9_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .inProgress)
+    #expect(try await harness.status(waiting) == .queued)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .queued)
+    #expect(try await harness.status(waiting) == .timedOut)
+  }
+
+  @Test(
+    "Steps that found no space add up, also with one that is stored",
+    arguments: [3_600_000, -3_600_000] as [Int64], [true, false])
+  func refusedSteps(step: Int64, isLastStored: Bool) async throws {
+    let harness = try await Self.small()
+    let lease = try await harness.acceptOne()
+    try await harness.failToMoveClock(byMs: step)
+    try await harness.failToMoveClock(byMs: step / 2)
+    if isLastStored { try await harness.moveClock(byMs: step / 4) }
+    harness.advance(milliseconds: 59_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .inProgress)
+    harness.advance(milliseconds: 1_000)
+    try await harness.expire()
+    #expect(try await harness.status(lease.logID) == .queued)
+  }
+
+  @Test("A start after a step back that found no space counts it once", arguments: [true, false])
+  func startAfterRefusedStep(isFullAtStart: Bool) async throws {
+    let harness = try await Self.small()
+    let lease = try await harness.acceptOne()
+    try await harness.failToMoveClock(byMs: -3_600_000)
+    await harness.store.close()
+    var limits = StoreLimits()
+    limits.maximumDatabaseBytes = 600_000
+    let store = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)
+    store.start(observer: harness.recorder)
+    let again = harness.on(store)
+    if isFullAtStart {
+      try await again.failToMoveClock(byMs: 0)
+    } else {
+      try await again.moveClock(byMs: 0)
+    }
+    again.advance(milliseconds: 59_000)
+    try await again.expire()
+    #expect(try await again.status(lease.logID) == .inProgress)
+    again.advance(milliseconds: 1_000)
+    try await again.expire()
+    #expect(try await again.status(lease.logID) == .queued)
+    await store.close()
+  }
+
+  @Test("A rate whose step found no space opens when it would have", arguments: steps)
+  func refusedRate(step: Int64) async throws {
+    let harness = try await Self.small()
+    _ = try await ControlTests.set(harness) {
+      $0.rate = DeliveryRate(limit: 1, periodMs: 60_000)
+    }
+    for entity in ["1", "2"] { try await harness.request(entity: entity) }
+    let lease = try await harness.leaseOne()
+    try await harness.report(
+      lease.logID, .completed, sequence: 1, Report(token: "\(lease.token)"))
+    #expect(try await harness.lease().requests.isEmpty)
+    harness.advance(milliseconds: 20_000)
+    try await harness.failToMoveClock(byMs: step)
+    let next = try await harness.expire().next
+    #expect(next == harness.now.adding(milliseconds: 40_000))
+    harness.advance(milliseconds: 40_000)
+    _ = harness.takeAvailable()
+    try await harness.expire()
+    #expect(harness.takeAvailable().contains("export_order"))
+  }
 }
 
 /// What a clock that was wrong must not bring about.
@@ -292,6 +390,29 @@ extension StoreHarness {
       guard case .pruned(let step) = outcome else { throw Unexpected(outcome) }
       removed += step.removedLogs
       if step.isDone { return removed }
+    }
+  }
+
+  /// Leases a new request and begins with it.
+  fileprivate func acceptOne() async throws -> LeasedRequest {
+    try await request()
+    let lease = try await leaseOne()
+    try await report(lease.logID, .inProgress, sequence: 1, Report(token: "\(lease.token)"))
+    return lease
+  }
+
+  /// Sets the clock by a step whose batch has more in it than there is space.
+  fileprivate func failToMoveClock(byMs step: Int64) async throws {
+    advance(milliseconds: step)
+    let (integration, now, id) = (integration, now, newID())
+    await expectFailure(.resourceExhausted, "STORAGE_FULL") {
+      try await self.submit { batch, origin in
+        batch.append(.moveClock(byMs: step), now: now, origin: origin)
+        let report = Report(result: String(repeating: "x", count: 900_000))
+        let command = report.command(
+          id, .completed, sequence: 1, integration: integration, in: &batch)
+        batch.append(report: command, now: now, origin: .none)
+      }
     }
   }
 

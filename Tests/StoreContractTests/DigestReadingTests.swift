@@ -143,6 +143,49 @@ import Testing
     await store.close()
   }
 
+  /// What a disk may do to the row of a segment of the index of records.
+  @Test(
+    "A segment of the index whose row is damaged is an error, whatever it says",
+    arguments: [
+      "chunks = chunks + 1", "chunks = 9223372036854775807", "chunks = 4294967295", "chunks = -5",
+      "chunks = -9223372036854775808", "entries = 9223372036854775807", "segment = 1099511627776",
+      "segment = -1", "level = 9223372036854775807",
+    ])
+  func damagedSegment(_ change: String) async throws {
+    var limits = StoreLimits()
+    limits.entityTailEntries = 32
+    let harness = try await StoreHarness(.sqlite, limits: limits)
+    for number in 0..<100 {
+      let entity = EntityReference(type: "order", id: "\(number)", displayName: "")
+      try await harness.report(
+        harness.newID(), .completed, sequence: 1, Report(entity: entity))
+    }
+    let path = harness.scratch.file("data") + "/integrations.db"
+    let database = try SQLiteConnection(path: path)
+    try database.execute(
+      """
+      UPDATE entity_segments SET \(change)
+      WHERE segment = (SELECT min(segment) FROM entity_segments)
+      """)
+    for entity in ["no such order", "7", "93"] {
+      var selection = LogSelection()
+      selection.entityIDs = [entity]
+      let query = LogQuery(selection, limit: 10)
+      let error = await #expect(throws: StoreError.self) {
+        _ = try await harness.store.logs(query)
+      }
+      #expect(error?.code == .damaged)
+    }
+    #expect(try await harness.store.check().problems.count == 1)
+    await harness.store.close()
+    // What the writer would make of such numbers is no index; of too many chunks it hears later.
+    guard change != "chunks = chunks + 1", change != "chunks = 4294967295" else { return }
+    let error = #expect(throws: StoreError.self) {
+      _ = try SQLiteStore(directory: harness.scratch.file("data"), limits: limits)
+    }
+    #expect(error?.code == .damaged)
+  }
+
   private func selecting(_ text: String) -> LogSelection {
     var selection = LogSelection()
     selection.text = text

@@ -68,7 +68,7 @@ import Testing
   @Test("The directory is made for the server's user alone, with its parents")
   func privateDirectory() async throws {
     let scratch = try ScratchDirectory()
-    let path = scratch.file("a/b/data")
+    let path = scratch.file("a//b/data/")
     let store = try SQLiteStore(directory: path)
     for (name, mode) in [(path, mode_t(0o700)), (path + "/integrations.db", 0o600)] {
       var information = stat()

@@ -101,8 +101,7 @@ public final class Program: Sendable {
   }
 
   private func text(_ name: String) -> String {
-    String(
-      decoding: FileManager.default.contents(atPath: scratch.file(name)) ?? Data(), as: UTF8.self)
+    String(decoding: bytes(ofFile: scratch.file(name)) ?? [], as: UTF8.self)
   }
 
   private func reap() -> ProgramEnd? {

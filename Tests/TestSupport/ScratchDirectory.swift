@@ -28,8 +28,7 @@ public final class ScratchDirectory: Sendable {
   public func files(with text: String) throws -> [String] {
     let names = try FileManager.default.subpathsOfDirectory(atPath: path)
     return names.filter { name in
-      let bytes = FileManager.default.contents(atPath: file(name)) ?? Data()
-      return bytes.range(of: Data(text.utf8)) != nil
+      Data(bytes(ofFile: file(name)) ?? []).range(of: Data(text.utf8)) != nil
     }
   }
 

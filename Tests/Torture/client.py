@@ -24,6 +24,11 @@ class Refused(Exception):
     def reason(self):
         return self.status.reason
 
+    @property
+    def is_unknown(self):
+        """Whether the call may have had its effect all the same: the server ended in it."""
+        return self.code == UNAVAILABLE and self.status.metadata["was_not_started"] != "true"
+
 
 class Gone(ConnectionError):
     """The connection ended; what was in flight is unknown."""
@@ -128,6 +133,19 @@ class Connection:
                 if code:
                     raise Refused(method_name, code, payload)
                 return METHODS[method_name].response.FromString(payload)
+
+    def messages(self, method_name, request=None, deadline_ms=None, /, **fields):
+        """Makes a call with a stream, and yields its messages; what else comes is passed over."""
+        call = self.send(method_name, request, deadline_ms, **fields)
+        self.write(frame(CREDIT, call=call, time_ms=1_000_000))
+        while True:
+            kind, code, answered, payload = self.next_frame()
+            if answered == call and kind == MESSAGE:
+                yield METHODS[method_name].response.FromString(payload)
+            elif answered == call and kind == REPLY:
+                if code:
+                    raise Refused(method_name, code, payload)
+                return
 
 
 def uuid7(random=None, at=None):

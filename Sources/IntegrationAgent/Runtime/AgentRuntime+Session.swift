@@ -104,6 +104,7 @@ extension AgentRuntime {
     if response.nextHeartbeatMs > 0 {
       heartbeatInterval = max(.milliseconds(response.nextHeartbeatMs), .milliseconds(100))
     }
+    if let time = response.serverTime { serverClock.hear(time, at: clock.now) }
     for logID in response.lostLeases {
       // The request may have come back with a newer lease since this heartbeat left.
       guard let running = jobs[logID], running.job.order.leaseToken == leases[logID] else {

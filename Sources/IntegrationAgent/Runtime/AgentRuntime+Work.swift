@@ -99,7 +99,10 @@ extension AgentRuntime {
     _ type: String, entity: Entity, trigger: Trigger, handler: @escaping Agent.Handler
   ) async throws(AgentError) -> JobOutcome {
     guard lifecycle.phase == .starting || lifecycle.phase == .running else { throw .notRunning }
-    var order = Job.Order(logID: LogIDMaker.shared.make(), actionType: type)
+    let time = serverClock.milliseconds(own: WallClock.milliseconds(), at: clock.now)
+    var generator = SystemRandomNumberGenerator()
+    let logID = LogIDMaker.shared.make(milliseconds: time, using: &generator)
+    var order = Job.Order(logID: logID, actionType: type)
     order.entity = entity
     order.trigger = trigger
     order.idempotencyKey = order.logID

@@ -37,6 +37,7 @@ actor AgentRuntime {
   var isBacklogSent = false
   var leasesRenewedAt: ContinuousClock.Instant?
   var heartbeatInterval: Duration
+  var serverClock = ServerClock()
   /// Whether this connection has said if the integration is paused.
   var isPauseConfirmed = false
   /// Whether a heartbeat is on its way: the goodbye must not be overtaken by it.

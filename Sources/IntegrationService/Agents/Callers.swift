@@ -113,18 +113,10 @@ extension IntegrationService {
 
   /// A connection is gone: agents that have no other and may hold leases are given the grace time.
   func sessionClosed(_ session: AgentSession) {
-    let now = ServerClock.now
     for record in session.close()
     where record.connections.load(ordering: .sequentiallyConsistent) == 0 {
       agents.markUnsaved(record)
-      guard record.mayHoldLeases.load(ordering: .relaxed) else { continue }
-      record.isLost.store(true, ordering: .sequentiallyConsistent)
-      _ = store.submit { batch in
-        batch.append(
-          .connectionLost(record.integration, agentID: record.id), now: now, origin: .none)
-      }
-      // It may have come back between the count and the mark, and not have seen the mark.
-      if record.connections.load(ordering: .sequentiallyConsistent) > 0 { agentConnected(record) }
+      if record.mayHoldLeases.load(ordering: .relaxed) { tellLoss(of: record) }
     }
   }
 
@@ -134,14 +126,43 @@ extension IntegrationService {
   /// Called before calls come, and before deadlines are looked at: the grace time of a connection
   /// that the last server closed when it stopped has not passed for its agent.
   func awaitHolders(_ holders: [(IntegrationID, String)]) {
-    let now = ServerClock.now
     for (integration, id) in holders {
       guard let record = agents.find(integration: integration, id: id) else { continue }
       record.mayHoldLeases.store(true, ordering: .relaxed)
-      record.isLost.store(true, ordering: .sequentiallyConsistent)
-      _ = store.submit { batch in
-        batch.append(.connectionLost(integration, agentID: id), now: now, origin: .none)
-      }
+      tellLoss(of: record)
+    }
+  }
+
+  /// Tells the store that an agent has no connection: its grace time begins.
+  ///
+  /// What the store does not take is told again; or the leases would last to their own end.
+  private func tellLoss(of record: AgentRecord) {
+    record.isLost.store(true, ordering: .sequentiallyConsistent)
+    let now = ServerClock.now
+    let taken = store.submit { batch in
+      batch.append(
+        .connectionLost(record.integration, agentID: record.id), now: now,
+        origin: .completion { [weak self] outcome in
+          if case .failed = outcome { self?.noteUntold(record) }
+        })
+    }
+    if !taken { noteUntold(record) }
+    // It may have come back between the count and the mark, and not have seen the mark.
+    if record.connections.load(ordering: .sequentiallyConsistent) > 0 { agentConnected(record) }
+  }
+
+  private func noteUntold(_ record: AgentRecord) {
+    untoldLosses.withLock { $0[ObjectIdentifier(record)] = record }
+  }
+
+  /// Tells the store again which agents are gone and not back.
+  func tellLossesAgain() {
+    let untold = untoldLosses.withLock { untold in
+      defer { untold = [:] }
+      return untold.values
+    }
+    for record in untold where record.connections.load(ordering: .sequentiallyConsistent) == 0 {
+      tellLoss(of: record)
     }
   }
 }

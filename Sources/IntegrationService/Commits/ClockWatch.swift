@@ -27,11 +27,8 @@ extension IntegrationService {
       step = ServerWallClock.follow()
       batch.append(
         .moveClock(byMs: step), now: ServerClock.now,
-        origin: .completion { [weak self] outcome in
-          guard let self, case .clockMoved(let next, let doubt) = outcome else { return }
-          noteDoubt(doubt)
-          if let next { expect(due: next) }
-        })
+        // A store without space keeps the step; the next try at deadlines brings it.
+        origin: .completion { [weak self] outcome in self?.deadlinesHandled(outcome) })
     }
     guard taken else { return }
     configuration.log(

@@ -46,13 +46,27 @@ extension IntegrationService {
     let taken = store.submit { batch in
       batch.append(
         .expire(maximum: Self.maximumExpired), now: now,
-        origin: .completion { [weak self] outcome in
-          guard case .expired(_, let next?) = outcome else { return }
-          self?.expect(due: next)
-        })
+        origin: .completion { [weak self] outcome in self?.deadlinesHandled(outcome) })
     }
-    // The store is full or closed: another try in a second is early enough for a deadline.
-    if !taken { expectStoreDue(atMs: ServiceTimer<Deadline>.nowMs + 1_000) }
+    if !taken { retryDeadlines() }
+  }
+
+  /// The store has handled deadlines, or moved them, and says when the next one is.
+  func deadlinesHandled(_ outcome: CommandOutcome) {
+    switch outcome {
+    case .expired(_, let next?): expect(due: next)
+    case .clockMoved(let next, let doubt):
+      noteDoubt(doubt)
+      if let next { expect(due: next) }
+    // Nobody else would look at them: the store says only what is due earlier than it has said.
+    case .failed: retryDeadlines()
+    default: break
+    }
+  }
+
+  /// The store is busy, full or closed: another try in a second is early enough for a deadline.
+  func retryDeadlines() {
+    expectStoreDue(atMs: ServiceTimer<Deadline>.nowMs + 1_000)
   }
 
   /// Removes what is left of deleted integrations, a step with each commit; what a stop leaves is

@@ -79,7 +79,7 @@ struct BackupFile {
     }
     let isGone = Self.remove(partial)
     do throws(StoreFailure) {
-      try Self.sync(folder)
+      try Self.sync(FileSync.folder(of: path))
     } catch {
       // A refused backup leaves nothing that looks like one.
       _ = unsafe unlink(path)
@@ -91,26 +91,20 @@ struct BackupFile {
   /// Whether nothing has this name any more.
   private static func remove(_ path: String) -> Bool { unsafe unlink(path) == 0 || errno == ENOENT }
 
-  private var folder: String {
-    let end = path.lastIndex(of: "/") ?? path.startIndex
-    return end == path.startIndex ? "/" : String(path[..<end])
-  }
-
   /// Removes what is unfinished.
   func remove() {
     _ = unsafe unlink(partial + "-journal")
     // Where it is not gone, also on disk, the next start removes it.
     guard Self.remove(partial) else { return }
-    do throws(StoreFailure) { try Self.sync(folder) } catch { return }
+    do throws(StoreFailure) { try Self.sync(FileSync.folder(of: path)) } catch { return }
     _ = unsafe unlink(markerPath)
   }
 
   private static func sync(_ path: String) throws(StoreFailure) {
-    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw .system("open", path, reason: "BACKUP_NOT_POSSIBLE") }
-    defer { close(file) }
-    guard fsync(file) == 0 else {
-      throw .system("bring to disk", path, reason: "BACKUP_NOT_POSSIBLE")
+    do throws(FileFault) {
+      try FileSync.sync(path)
+    } catch {
+      throw .system(error.deed, error.path, error.number, reason: "BACKUP_NOT_POSSIBLE")
     }
   }
 

@@ -92,14 +92,16 @@ extension SQLiteStore {
   }
 
   private static func sync(_ path: String) throws(StoreError) {
-    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw systemError("open", path) }
-    defer { Glibc.close(file) }
-    guard fsync(file) == 0 else { throw systemError("bring to disk", path) }
+    do throws(FileFault) {
+      try FileSync.sync(path)
+    } catch {
+      throw systemError(error.deed, error.path, error.number)
+    }
   }
 
-  private static func systemError(_ deed: String, _ path: String) -> StoreError {
-    let number = errno
+  private static func systemError(
+    _ deed: String, _ path: String, _ number: Int32 = errno
+  ) -> StoreError {
     let text = unsafe String(cString: strerror(number))
     let isAccess = [EACCES, EPERM, EROFS].contains(number)
     return StoreError(isAccess ? .permission : .inputOutput, "cannot \(deed) \(path): \(text)")

@@ -121,14 +121,7 @@ struct Session {
     registration.agentID = "agent-1"
     registration.actions = [action]
     call(AgentServiceMethods.registerAction, registration.serializedBytes())
-    var report = ReportLogRequest()
-    report.agentID = "agent-1"
-    report.report = LogReport()
-    report.report?.logID = "01890000-0000-7000-8000-0000000000aa"
-    report.report?.sequence = 1
-    report.report?.actionType = "export"
-    report.report?.status = .completed
-    report.report?.statusMessage = "größer"
+    let report = ReportLogRequest.export("aa", .completed, "größer")
     call(AgentServiceMethods.reportLog, report.serializedBytes())
     var batch = ReportLogBatchRequest()
     batch.agentID = "agent-1"
@@ -148,11 +141,7 @@ struct Session {
 
   private mutating func `operator`() {
     call(OperatorServiceMethods.listLogs, [])
-    var request = CreateRequestRequest()
-    request.integration = "erp"
-    request.actionType = "export"
-    request.entity = Entity()
-    request.entity?.id = "2"
+    var request = CreateRequestRequest.export(entity: "2")
     request.idempotencyKey = "k"
     call(OperatorServiceMethods.createRequest, request.serializedBytes())
     var log = GetLogRequest()

@@ -1,5 +1,5 @@
 """Requests under kills: an operator asks, agents take, work and end; with a book of all of it."""
-import threading
+import contextlib, threading
 
 from client import ABORTED, UNAVAILABLE, Connection, Gone, Refused
 from harness import Violation
@@ -39,7 +39,7 @@ class Asked:
 
     def create(self, operator, stop, random):
         """Asks as long as not too much is open; some asks are withdrawn again."""
-        try:
+        with until_gone(operator, self.faults):
             while not stop.wait(0.002):
                 if len(self.open) >= OPEN_AT_MOST:
                     continue
@@ -50,13 +50,6 @@ class Asked:
                 self.ask(operator, ask)
                 if random.random() < 0.1:
                     self._withdraw(operator, ask)
-        except Gone:
-            pass
-        except Refused as refusal:
-            if refusal.code != UNAVAILABLE:
-                self.faults.append(str(refusal))
-        finally:
-            operator.close()
 
     @staticmethod
     def _withdraw(operator, ask):
@@ -82,7 +75,7 @@ class Asked:
     def work(self, address, key, agent, random, stop):
         """Polls, accepts, renews and ends requests until the server is gone."""
         connection = Connection(address, key)
-        try:
+        with until_gone(connection, self.faults):
             while not stop.is_set():
                 polled = connection.call(
                     "PollRequests", agent_id=agent, maximum_requests=8, wait_ms=200,
@@ -99,13 +92,6 @@ class Asked:
                     status = random.choice(
                         [STATUS.LOG_STATUS_COMPLETED] * 8 + [STATUS.LOG_STATUS_FAILED] * 2)
                     self._report(connection, agent, request, 2, status)
-        except Gone:
-            pass
-        except Refused as refusal:
-            if refusal.code != UNAVAILABLE:
-                self.faults.append(str(refusal))
-        finally:
-            connection.close()
 
     def _report(self, connection, agent, request, sequence, status):
         report = dict(
@@ -116,8 +102,7 @@ class Asked:
         try:
             answer = connection.call("ReportLog", agent_id=agent, report=report)
         except Refused as refusal:
-            if refusal.code == UNAVAILABLE and (
-                    refusal.status.metadata["was_not_started"] != "true"):
+            if refusal.is_unknown:
                 raise
             del self.unanswered[place]
             if refusal.code != ABORTED and refusal.reason != "LOG_FINAL":
@@ -216,6 +201,20 @@ class Asked:
             if not any(log.id in waiting for log in logs) and any(
                     log.status not in FINAL for log in logs):
                 raise Violation(f"{ask.key} has not ended and is not open: {logs}")
+
+
+@contextlib.contextmanager
+def until_gone(connection, faults):
+    """Work on a connection until the server is gone, which is no fault; another refusal is one."""
+    try:
+        yield
+    except Gone:
+        pass
+    except Refused as refusal:
+        if refusal.code != UNAVAILABLE:
+            faults.append(str(refusal))
+    finally:
+        connection.close()
 
 
 def pages(operator, method, field, **fields):

@@ -1,7 +1,7 @@
 """Operators' changes under kills: for each thing that operators set, what it may be by the book."""
-from client import UNAUTHENTICATED, UNAVAILABLE, Connection, Gone, Refused
+from client import UNAUTHENTICATED, Connection, Refused
 from harness import Violation
-from kill_asked import INTEGRATION, pages
+from kill_asked import INTEGRATION, pages, until_gone
 from schema import access_pb2, types_pb2
 
 SIDE = "side"  # An integration that nobody reports for: pauses disturb no load.
@@ -29,8 +29,7 @@ class Changes:
         try:
             answer = operator.call(method, **fields)
         except Refused as refusal:
-            if refusal.code == UNAVAILABLE and (
-                    refusal.status.metadata["was_not_started"] != "true"):
+            if refusal.is_unknown:
                 raise
             counts[1] -= 1
             self.cells[cell] = before
@@ -45,19 +44,12 @@ class Changes:
     def run(self, operator, stop, random, logs):
         """One change after the other; `logs` gives failed logs of own work."""
         steps = [self._pause, self._describe, self._key, self._token, self._schedule]
-        try:
-            number = 0
+        number = 0
+        with until_gone(operator, self.faults):
             while not stop.wait(0.005):
                 number += 1
                 step = random.choice(steps + [self._note, self._handle] * 2)
                 step(operator, random, logs, f"{operator.socket.fileno()}-{number}")
-        except Gone:
-            pass
-        except Refused as refusal:
-            if refusal.code != UNAVAILABLE:
-                self.faults.append(str(refusal))
-        finally:
-            operator.close()
 
     def _pause(self, operator, random, logs, number):
         if random.random() < 0.5:

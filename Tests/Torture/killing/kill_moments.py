@@ -2,9 +2,9 @@
 imports; with what must hold of each afterwards."""
 import os, signal, sqlite3, struct, subprocess, threading, time
 
-from client import CREDIT, MESSAGE, REPLY, Connection, Gone, Refused, frame, uuid7
+from client import Connection, Gone, Refused, uuid7
 from harness import Violation
-from schema import METHODS, STATUS
+from schema import STATUS
 from server import NotStarted, Server
 
 
@@ -72,15 +72,8 @@ class BackUp:
 
     def _run(self):
         try:
-            connection = self.connection
-            call = connection.send("BackUp", path=str(self.path))
-            connection.write(frame(CREDIT, call=call, time_ms=100000))
-            while True:
-                kind, number, _, payload = connection.next_frame()
-                if kind == REPLY:
-                    return
-                if kind == MESSAGE:
-                    self.done |= METHODS["BackUp"].response.FromString(payload).done
+            for message in self.connection.messages("BackUp", path=str(self.path)):
+                self.done |= message.done
         except Gone:
             pass
         finally:
@@ -135,16 +128,9 @@ class Imports:
                      entity=dict(type="order", id=str(number)),
                      status=STATUS.LOG_STATUS_COMPLETED) for number in range(500)])
         connection.close()
-        self.lines = []
         operator = source.operator()
-        call = operator.send("ExportData")
-        operator.write(frame(CREDIT, call=call, time_ms=100000))
-        while True:
-            kind, number, _, payload = operator.next_frame()
-            if kind == REPLY:
-                break
-            if kind == MESSAGE:
-                self.lines += METHODS["ExportData"].response.FromString(payload).lines
+        self.lines = [
+            line for message in operator.messages("ExportData") for line in message.lines]
         operator.close()
         source.stop()
 

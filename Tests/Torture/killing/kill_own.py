@@ -67,7 +67,7 @@ class OwnWork:
         refused of this load, and the run ends with the first one."""
         if refusal.code != UNAVAILABLE:
             self.refusals.append(f"report {entry.sent} of {entry.id} was refused: {refusal}")
-        elif refusal.status.metadata["was_not_started"] == "true":
+        elif not refusal.is_unknown:
             entry.sent -= 1
 
     # ---- Load ----

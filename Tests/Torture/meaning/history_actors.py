@@ -38,9 +38,7 @@ class Record:
 
 def outcome_of(refusal):
     """A call that was refused had no effect, unless the server cannot know."""
-    if refusal.code == UNAVAILABLE and refusal.status.metadata["was_not_started"] != "true":
-        return "unknown"
-    return "refused"
+    return "unknown" if refusal.is_unknown else "refused"
 
 
 class Actor:

@@ -229,24 +229,16 @@ class World:
         """Everything that is stored, as the lines of an export; the audit of exports is left out,
         and so is when keys and tokens were used."""
         import json
-        call = self.operator.send("ExportData")
-        self.operator.write(frame(CREDIT, call=call, time_ms=100000))
         lines = []
-        while True:
-            kind, code, answered, payload = self.operator.next_frame()
-            if answered != call:
-                continue
-            if kind == REPLY:
-                if code:
-                    raise Refused("ExportData", code, payload)
-                return lines
-            for line in METHODS["ExportData"].response.FromString(payload).lines:
+        for message in self.operator.messages("ExportData"):
+            for line in message.lines:
                 entry = json.loads(line)
                 if entry["kind"] == "agent" or entry.get("action") == "ExportData":
                     continue
                 for name in ("lastUsedAt", "lastUsedFrom"):
                     entry.pop(name, None)
                 lines.append(json.dumps(entry, sort_keys=True))
+        return lines
 
     def audit_number(self):
         entries = self.operator.call("ListAudit", page_size=1).entries

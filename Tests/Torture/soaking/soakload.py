@@ -360,14 +360,8 @@ def keep(world, seconds):
         connection = world.operator()
         fields = dict(path=path) if number % 2 == 0 else {}
         name = "ExportData" if number % 2 else "BackUp"
-        call = connection.send(name, None, 0, **fields)
-        connection.write(frame(CREDIT, call=call, time_ms=1_000_000))
-        while True:
-            kind, code, _, payload = connection.next_frame()
-            if kind == REPLY:
-                break
-        if code:
-            raise Refused(name, code, payload)
+        for _ in connection.messages(name, None, 0, **fields):
+            pass
         if name == "BackUp":
             os.unlink(path)
         connection.close()
