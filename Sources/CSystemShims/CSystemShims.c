@@ -29,3 +29,12 @@ void shim_configure_malloc(int arenas, int map_bytes, int trim_bytes) {
   mallopt(M_TRIM_THRESHOLD, trim_bytes);
 #endif
 }
+
+unsigned long shim_allocated_bytes(void) {
+#ifdef __GLIBC__
+  struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+#else
+  return 0;
+#endif
+}

@@ -193,6 +193,8 @@ public struct ServiceConfiguration: Sendable {
   public var zoneDirectory = "/usr/share/zoneinfo"
   /// The wall clock by which schedules fire.
   public var clock: @Sendable () -> Instant = { ServerClock.now }
+  /// Further counters, shown to operators.
+  public var otherCounters: @Sendable () -> [String: UInt64] = { [:] }
   /// Receives sparse lines for the server's log; must not block.
   public var log: @Sendable (String) -> Void = { _ in }
   /// Called when the store has failed for good; the process should end.

@@ -25,4 +25,9 @@ public enum ProcessMemory {
     }
     shim_configure_malloc(Int32(arenas), Int32(mapBytes), Int32(trimBytes))
   }
+
+  /// Bytes that the process has asked for and not given back; what is resident beyond them and the
+  /// program itself is free memory that the system has not got back. It takes the locks of all
+  /// arenas for a moment.
+  public static var allocatedBytes: UInt64 { UInt64(shim_allocated_bytes()) }
 }

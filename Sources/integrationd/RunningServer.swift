@@ -5,6 +5,7 @@ import Glibc
 import IntegrationService
 import IntegrationStore
 import RPCServer
+import RPCTransport
 import RPCWire
 import SQLiteStore
 
@@ -107,6 +108,7 @@ struct RunningServer {
     if let zones = zoneDirectory { configuration.zoneDirectory = zones }
     configuration.otherLimits = WireFlags.described(arguments)
     configuration.sealingKey = try SealingKeyFile.loadOrCreate(directory: directory)
+    configuration.otherCounters = { ["memory_bytes": ProcessMemory.allocatedBytes] }
     configuration.log = { log.line($0) }
     configuration.storeFailed = { error in
       // Nothing was acknowledged since the failure; going on could only hide it.

@@ -42,7 +42,8 @@ extension EndToEnd {
       #expect(first.contains { $0.kind == RawFrame.Kind.hello.rawValue })
       let reasons = first.compactMap { RawFields($0.payload)?.text(2) }
       #expect(reasons.contains("TOO_MANY_CONNECTIONS"))
-      #expect(try await stage.ctl("server", "info").end == .code(0))
+      let info = try await stage.ctl("server", "info")
+      #expect(info.end == .code(0) && info.output.contains("memory_bytes"))
       strangers = []
       try await eventually("a new peer is served") {
         let fresh = try RawFrameSocket(stage.tcp)

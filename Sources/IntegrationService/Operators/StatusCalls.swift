@@ -50,7 +50,7 @@ extension IntegrationService {
       "calls_started": UInt64(clamping: statistics.callsStarted),
       "waiting_polls": UInt64(clamping: polls.count),
       "tails": UInt64(clamping: tails.count),
-    ]
+    ].merging(configuration.otherCounters()) { $1 }
   }
 
   /// What is wrong first, then every integration with its health and counts.

@@ -7,7 +7,8 @@ TEXT, QUIET, OURS, LIMIT, PEER = "#1f2328", "#59636e", "#1a7f5a", "#afb8c1", "#5
 MIB = 1 << 20
 # A panel: its title, its unit, and for each line its name, colour, field and divisor.
 PANELS = (
-    ("Resident memory", "MiB", [("server", OURS, "resident_bytes", MIB)]),
+    ("Memory", "MiB", [
+        ("resident", OURS, "resident_bytes", MIB), ("allocated", PEER, "allocated_bytes", MIB)]),
     ("Descriptors and threads", "", [
         ("descriptors", OURS, "descriptors", 1), ("threads", PEER, "threads", 1)]),
     ("Files", "MiB", [

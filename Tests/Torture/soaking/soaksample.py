@@ -7,7 +7,8 @@ from schema import STATUS
 
 MIB = 1 << 20
 FIELDS = (
-    "seconds", "resident_bytes", "descriptors", "threads", "wal_bytes", "database_bytes",
+    "seconds", "resident_bytes", "allocated_bytes", "descriptors", "threads", "wal_bytes",
+    "database_bytes",
     "report_p50_ms", "report_p99_ms", "list_p50_ms", "list_p99_ms", "sync_p50_ms", "sync_p99_ms",
     "cpu_us_per_call", "calls_per_second", "acknowledged")
 
@@ -57,6 +58,7 @@ class Sampler:
             args=(self.server.tcp, self.server.unix, secret, world.run.scratch, theirs))
         self.child.start()
         theirs.close()
+        self.operator = self.server.operator()
         self.began = time.monotonic()
         self.last, self.probed = (self.began, self.processor_seconds(), 0), 0
 
@@ -67,6 +69,7 @@ class Sampler:
         except OSError:
             pass  # It has ended already.
         self.child.join(10)
+        self.operator.close()
 
     def processor_seconds(self):
         with open(f"/proc/{self.server.pid}/stat") as stat:
@@ -93,11 +96,14 @@ class Sampler:
         self.last = now, processor, calls
         with open(f"/proc/{self.server.pid}/status") as status:
             text = status.read()
+        # What is resident beyond this has been given back to malloc, but not to the system.
+        allocated = self.operator.call("GetServerInfo").counters["memory_bytes"]
         made = max(1, calls - before_calls)
         self.times.append(times)
         self.samples.append(dict(
             seconds=round(now - self.began, 1),
             resident_bytes=int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) * 1024,
+            allocated_bytes=allocated,
             threads=int(re.search(r"Threads:\s+(\d+)", text).group(1)),
             descriptors=self.server.descriptors(),
             wal_bytes=self.file_bytes("-wal"), database_bytes=self.file_bytes(""),
