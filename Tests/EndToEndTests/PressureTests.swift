@@ -43,7 +43,7 @@ extension EndToEnd {
       let reasons = first.compactMap { RawFields($0.payload)?.text(2) }
       #expect(reasons.contains("TOO_MANY_CONNECTIONS"))
       let info = try await stage.ctl("server", "info")
-      #expect(info.end == .code(0) && info.output.contains("memory_bytes"))
+      #expect(info.end == .code(0) && info.standardOutput.contains("memory_bytes"))
       strangers = []
       try await eventually("a new peer is served") {
         let fresh = try RawFrameSocket(stage.tcp)
