@@ -14,7 +14,14 @@ extension ServiceRouter {
     _ method: MethodDescriptor,
     _ handler: @escaping @Sendable (Request, ServerCall<Response>) -> Void
   ) {
-    register(method) { call in
+    let decodeLong: ServiceRouter.LongDecoder = { payload, arena in
+      let decoded = Decoded<Request>(payload, arena)
+      return { call in
+        guard let request = decoded.view(for: call) else { return }
+        handler(request, ServerCall<Response>(call))
+      }
+    }
+    register(method, decodingLong: decodeLong) { call in
       guard let request = decode(call, as: Request.self) else { return }
       handler(request, ServerCall<Response>(call))
     }
@@ -25,7 +32,14 @@ extension ServiceRouter {
     _ method: MethodDescriptor,
     _ handler: @escaping @Sendable (Request, ServerStream<Item>) -> Void
   ) {
-    register(method) { call in
+    let decodeLong: ServiceRouter.LongDecoder = { payload, arena in
+      let decoded = Decoded<Request>(payload, arena)
+      return { call in
+        guard let request = decoded.view(for: call) else { return }
+        handler(request, ServerStream<Item>(call))
+      }
+    }
+    register(method, decodingLong: decodeLong) { call in
       guard let request = decode(call, as: Request.self) else { return }
       handler(request, ServerStream<Item>(call))
     }
@@ -43,6 +57,28 @@ private func decode<Request: ProtobufView>(
   } catch {
     call.handle.fail(RPCError(refusing: error))
     return nil
+  }
+}
+
+/// A long request that was decoded away from its reactor.
+private struct Decoded<Request: ProtobufView>: @unchecked Sendable {
+  // Made on one thread, handed to the reactor, and used there once.
+  private let result: Result<Request, DecodingError>
+
+  init(_ payload: [UInt8], _ arena: Arena) {
+    result = unsafe payload.withUnsafeBytes { bytes in
+      Result { () throws(DecodingError) in try unsafe Request(decoding: bytes, in: arena) }
+    }
+  }
+
+  /// The request's view; nil when the call was refused.
+  func view(for call: borrowing IncomingCall) -> Request? {
+    switch result {
+    case .success(let view): return view
+    case .failure(let error):
+      call.handle.fail(RPCError(refusing: error))
+      return nil
+    }
   }
 }
 

@@ -23,8 +23,8 @@ public final class IntegrationService: Sendable {
   let polls = PollDesk()
   let tails: TailHub
   let counts: CountDesk
-  let reads = ReadDesk(maximum: ServiceLimits.maximumReads)
-  let pages = PagePlaces(count: ServiceLimits.maximumPages)
+  let reads: ReadDesk
+  let pages: PagePlaces
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let failedLogins: FailedLogins
@@ -74,7 +74,11 @@ public final class IntegrationService: Sendable {
   public init(store: any IntegrationStore, configuration: ServiceConfiguration) {
     self.store = store
     self.configuration = configuration
-    tails = TailHub(maximum: configuration.limits.maximumTails)
+    tails = TailHub(
+      maximum: configuration.limits.maximumTails,
+      maximumBytes: configuration.limits.maximumTailBytes)
+    reads = ReadDesk(maximum: configuration.limits.maximumReads)
+    pages = PagePlaces(count: configuration.limits.maximumLongAnswers)
     counts = CountDesk(maximum: configuration.limits.maximumCounts)
     failedLogins = FailedLogins(limits: configuration.limits)
     keys = KeyAuthenticator(catalogue: catalogue, tokens: tokens, failedLogins: failedLogins)

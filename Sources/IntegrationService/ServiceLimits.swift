@@ -16,6 +16,20 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 64.
   public var maximumTails = 64
+  /// How many bytes of logs may wait for the readers of all tails together.
+  ///
+  /// Default 64 MiB: a burst of a thousand changes for each of 64 tails. Above it the tail that has
+  /// most waiting ends with SLOW_READER.
+  public var maximumTailBytes = 64 << 20
+  /// How many reads of the store one principal may have at work; further ones wait for these.
+  ///
+  /// Default 16: all counts that may run, and as many short ones beside them.
+  public var maximumReads = 16
+  /// How many long answers may be on their way from the store to their connections, over all
+  /// callers; further ones wait for these.
+  ///
+  /// Default 4: the store's two readers have the next one while two are encoded.
+  public var maximumLongAnswers = 4
   /// How many counts, charts and groups of failures may be worked out at once.
   ///
   /// Default 8: they share the store's readers with lists, a few milliseconds each in turn.
@@ -89,14 +103,6 @@ extension ServiceLimits {
   static let longestRetentionMs: UInt64 = 3_155_760_000_000
   /// How long one call prunes before it answers how far it is.
   static let prunePart: Duration = .seconds(2)
-  /// Reads of the store at a time for one principal; further ones wait for these.
-  ///
-  /// 16: all counts that may run, and as many short ones beside them.
-  static let maximumReads = 16
-  /// Long answers on their way from the store to their connections, over all callers.
-  ///
-  /// 4: the store's two readers have the next one while two are encoded.
-  static let maximumPages = 4
   /// Exports and backups at a time.
   static let maximumTransfers = 4
   /// The most action types that one poll names.
@@ -109,6 +115,9 @@ extension ServiceLimits {
       "maximum-waiting-polls": "\(maximumWaitingPolls)",
       "maximum-agents": "\(maximumAgents)",
       "maximum-tails": "\(maximumTails)",
+      "maximum-tail-bytes": "\(maximumTailBytes)",
+      "maximum-reads": "\(maximumReads)",
+      "maximum-long-answers": "\(maximumLongAnswers)",
       "maximum-counts": "\(maximumCounts)",
       "maximum-groups": "\(maximumGroups)",
       "maximum-schedules": "\(maximumSchedules)",

@@ -139,8 +139,14 @@ extension ServerConnection {
   /// The connection of a call, unless it is gone.
   @inline(__always)
   static func find(_ token: CallToken, on reactor: isolated Reactor) -> ServerConnection? {
-    // A token names a server's connection by construction, and identifiers are not reused.
-    guard let source = reactor.source(token.connectionBits) else { return nil }
+    find(token.connectionBits, on: reactor)
+  }
+
+  /// The connection of an identifier, unless it is gone.
+  @inline(__always)
+  static func find(_ identifier: UInt64, on reactor: isolated Reactor) -> ServerConnection? {
+    // It names a server's connection by construction, and identifiers are not reused.
+    guard let source = reactor.source(identifier) else { return nil }
     return unsafe unsafeDowncast(source, to: ServerConnection.self)
   }
 }

@@ -16,6 +16,10 @@ extension ServerConnection {
       ? Int64.max : reactor.now.monotonicNanoseconds + Int64(header.time) * 1_000_000
     let stream = entry.isStreaming ? StreamState() : nil
     currentCall = header.call
+    if payload.count >= LongMessages.minimumBytes, let decode = entry.decodeLong {
+      keep(OpenCall(deadline: deadline, stream: stream), on: reactor)
+      return unsafe decodeElsewhere(header.call, payload, decode, on: reactor)
+    }
     let handle = CallHandle(
       token: token(header.call), deadlineNanoseconds: deadline, context: context)
     entry.handler(
@@ -25,7 +29,7 @@ extension ServerConnection {
   }
 
   /// The handler returned without an answer: it comes later.
-  private func keep(_ call: OpenCall, on reactor: isolated Reactor) {
+  func keep(_ call: OpenCall, on reactor: isolated Reactor) {
     let id = currentCall
     currentCall = 0
     calls.insert(id, call)

@@ -84,6 +84,7 @@ final class ServerConnection: StreamConnection {
         perform(state.lengthRejected(step, limit: frameLimit), on: reactor)
         break
       }
+      if header.payloadBytes >= LongMessages.minimumBytes && mustWait(header) { break }
       let payloadStart = offset + FrameHeader.byteCount
       offset = payloadStart + header.payloadBytes
       let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[payloadStart..<offset])

@@ -17,6 +17,7 @@ final class ServerLoop {
   /// Where each HELLO is decoded, and wiped behind it.
   let greetings = Arena(initialBytes: 1024)
   let counters = LoopCounters()
+  let longMessages = LongMessages()
   var isDraining = false
 
   init(

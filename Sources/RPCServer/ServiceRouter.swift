@@ -1,3 +1,4 @@
+import ProtobufRuntime
 import RPCWire
 
 /// The methods that a server answers, found by the number in a CALL frame.
@@ -9,15 +10,21 @@ public struct ServiceRouter: Sendable {
   /// It runs on the reactor and must not block.
   public typealias Handler = @Sendable (borrowing IncomingCall) -> Void
 
+  /// Decodes a long payload into an arena, on another thread than the reactor's, and returns the
+  /// handler that then runs on the reactor; its call has no payload.
+  public typealias LongDecoder = @Sendable ([UInt8], Arena) -> Handler
+
   /// An object, so that each call shares it without copying the descriptor's text.
   final class Entry: Sendable {
     let method: MethodDescriptor
     let handler: Handler
+    let decodeLong: LongDecoder?
     let isStreaming: Bool
 
-    init(_ method: MethodDescriptor, _ handler: @escaping Handler) {
+    init(_ method: MethodDescriptor, _ handler: @escaping Handler, _ decodeLong: LongDecoder?) {
       self.method = method
       self.handler = handler
+      self.decodeLong = decodeLong
       isStreaming = method.isServerStreaming
     }
   }
@@ -30,15 +37,17 @@ public struct ServiceRouter: Sendable {
   /// Adds a method.
   ///
   /// Traps when its number is 0 or taken: that is a fault of the schema, found when the program
-  /// starts.
-  public mutating func register(_ method: MethodDescriptor, _ handler: @escaping Handler) {
+  /// starts. Without `decodingLong` every payload is left to the handler, however long it is.
+  public mutating func register(
+    _ method: MethodDescriptor, decodingLong: LongDecoder? = nil, _ handler: @escaping Handler
+  ) {
     precondition(method.id != 0, "\(method.fullName) has method id 0")
     while entries.count <= Int(method.id) { entries.append(nil) }
     if let other = entries[Int(method.id)] {
       preconditionFailure(
         "method id \(method.id) belongs to \(other.method.fullName) and \(method.fullName)")
     }
-    entries[Int(method.id)] = Entry(method, handler)
+    entries[Int(method.id)] = Entry(method, handler, decodingLong)
   }
 
   /// Decides before each call of a method: the error for its caller, or nil: the handler runs.
@@ -52,10 +61,19 @@ public struct ServiceRouter: Sendable {
   ) {
     for entry in other.entries.compactMap(\.self) {
       let gate = makeGate(entry.method)
-      register(entry.method) { call in
-        if let refusal = gate(call.handle.principal) { return call.handle.fail(refusal) }
-        entry.handler(call)
+      var decodeLong: LongDecoder?
+      if let decode = entry.decodeLong {
+        decodeLong = { payload, arena in Self.guarded(decode(payload, arena), by: gate) }
       }
+      register(
+        entry.method, decodingLong: decodeLong, Self.guarded(entry.handler, by: gate))
+    }
+  }
+
+  private static func guarded(_ handler: @escaping Handler, by gate: @escaping Gate) -> Handler {
+    { call in
+      if let refusal = gate(call.handle.principal) { return call.handle.fail(refusal) }
+      handler(call)
     }
   }
 

@@ -23,7 +23,7 @@ extension StreamConnection {
     turnClock.begin()
     if events & EPOLLOUT.rawValue != 0 { write(on: reactor) }
     if events & EPOLLIN.rawValue != 0 {
-      if isGreedy && stage == .open { queueUp(on: reactor) } else { readOnce(on: reactor) }
+      takeInput(on: reactor)
     } else if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       closeNow(on: reactor)
     }
@@ -31,10 +31,17 @@ extension StreamConnection {
     finishTurn(on: reactor)
   }
 
+  private func takeInput(on reactor: isolated Reactor) {
+    guard stage == .open else { return readOnce(on: reactor) }
+    // The event may have been on its way when the input was held.
+    if isHeld { return }
+    if isGreedy { queueUp(on: reactor) } else { readOnce(on: reactor) }
+  }
+
   /// The turn of a connection that waited among the greedy.
   final func continueTurn(on reactor: isolated Reactor) {
     isQueued = false
-    guard stage == .open else { return }
+    guard stage == .open && !isHeld else { return }
     isInTurn = true
     turnClock.begin()
     if hasUnseenInput {
@@ -61,7 +68,7 @@ extension StreamConnection {
     if stage == .closing && output == nil { linger(on: reactor) }
     guard stage != .closed else { return }
     var interest: UInt32 = 0
-    let reads = stage == .open && !isReadingPaused && !isQueued
+    let reads = stage == .open && !isReadingPaused && !isQueued && !isHeld
     if stage == .lingering || reads { interest |= EPOLLIN.rawValue }
     if output != nil { interest |= EPOLLOUT.rawValue }
     reactor.setInterest(self, interest)
@@ -138,7 +145,19 @@ extension StreamConnection {
     isGreedy = turnClock.isOver
     hasUnseenInput = isGreedy && pending.count > 0
     if unsentBytes > limits.highWaterBytes { return pauseReading(on: reactor) }
+    if isHeld { return }
     if hasUnseenInput { queueUp(on: reactor) }
+  }
+
+  /// Input goes on after `hold`, in a turn of its own.
+  public final func release(on reactor: isolated Reactor) {
+    guard isHeld else { return }
+    isHeld = false
+    guard stage == .open else { return }
+    noteLife(on: reactor)
+    hasUnseenInput = pending.count > 0
+    if hasUnseenInput && !isReadingPaused { queueUp(on: reactor) }
+    finishTurn(on: reactor)
   }
 
   private func pauseReading(on reactor: isolated Reactor) {
@@ -155,7 +174,7 @@ extension StreamConnection {
     while isReadingPaused, stage == .open, unsentBytes <= limits.highWaterBytes / 2 {
       isReadingPaused = false
       backlogChanged(isHigh: false, on: reactor)
-      guard pending.count > 0 else { return }
+      guard pending.count > 0 && !isHeld else { return }
       if turnClock.isOver {
         hasUnseenInput = true
         return queueUp(on: reactor)
@@ -232,6 +251,7 @@ extension StreamConnection {
     #if PLANTED_NO_KEEPALIVE
       lastHeard = reactor.clock.monotonicNanoseconds
     #endif
+    if isHeld { lastHeard = reactor.clock.monotonicNanoseconds }
     let silence = reactor.clock.monotonicNanoseconds - lastHeard
     let intervals = silence / max(keepaliveNanoseconds, 1)
     if intervals >= 3 {

@@ -40,6 +40,8 @@ open class StreamConnection: EventSource {
   final var isInTurn = false
   final var isDirty = false
   final var isReadingPaused = false
+  /// Whether the protocol wants no more input for now.
+  final var isHeld = false
   final var turnClock = TurnClock()
   /// Whether its last turn ended for want of time: it waits behind the others until one does not.
   final var isGreedy = false
@@ -170,11 +172,15 @@ open class StreamConnection: EventSource {
   /// is no longer open.
   @inline(__always)
   public final func shouldStopConsuming(at offset: Int, on reactor: isolated Reactor) -> Bool {
-    if stage != .open || turnClock.reached(offset, now: ServerTime.monotonicNow) { return true }
+    if stage != .open || isHeld { return true }
+    if turnClock.reached(offset, now: ServerTime.monotonicNow) { return true }
     guard unsentBytes > limits.highWaterBytes else { return false }
     write(on: reactor)
     return stage != .open || unsentBytes > limits.highWaterBytes
   }
+
+  /// Nothing more is read or consumed until `release`.
+  public final func hold() { isHeld = true }
 
   /// Ends the connection once what is queued has gone out.
   public final func closeAfterFlush(on reactor: isolated Reactor) {

@@ -238,6 +238,7 @@ extension Reader {
     var page = ChangePage(logs: [], next: after, isEnd: false, commit: state.last)
     var shown: Set<LogPosition> = []
     var visited = 0
+    var bytes = 0
     let find = try database.statement(
       "SELECT n, count, entries FROM changes WHERE n >= ? ORDER BY n")
     defer { find.reset() }
@@ -246,6 +247,7 @@ extension Reader {
       let commit = find.integer(0)
       for index in (commit == after.commit ? after.entry : 0)..<max(find.integer(1), after.entry) {
         if visited == Self.maximumChanges || page.logs.count == limit { return page }
+        if bytes >= Self.maximumPageBytes { return page }
         visited += 1
         page.next = ChangePlace(journal: state.number, commit: commit, entry: index + 1)
         let entry = unsafe find.withBlob(2) { unsafe JournalEntry($0, at: Int(index)) }
@@ -256,6 +258,7 @@ extension Reader {
           let row = try LogRow.find(database, integration: entry.integration, id: entry.id),
           JournalEntry(row) == entry, shown.insert(position).inserted
         else { continue }
+        bytes += row.textBytes
         page.logs.append((try names.stored(row), page.next))
       }
     }

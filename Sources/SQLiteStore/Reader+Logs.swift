@@ -61,7 +61,7 @@ extension Reader {
 
   /// Bytes of rows' texts behind which a page ends: a thousand logs with the longest results would
   /// take 250 MiB, for an answer that holds no more than these.
-  private static let maximumPageBytes = 2 << 20
+  static let maximumPageBytes = 2 << 20
 
   /// Rows of a page, and where the next begins.
   private func page(

@@ -42,10 +42,16 @@ final class ReaderSlot: @unchecked Sendable {
   private let count = Atomic<Int>(0)
 
   init(_ number: Int, _ reader: Reader, _ path: String) {
-    queue = DispatchQueue(label: "store.reader.\(number)", qos: .userInitiated)
+    queue = DispatchQueue(label: "store.reader.\(number)", qos: Self.priority)
     self.reader = reader
     self.path = path
   }
+
+  /// Behind reactors and writer: whoever asks for much takes what these leave of the processors.
+  ///
+  /// On Linux Dispatch gives threads of this class the niceness 10, those of reactors and writer -2
+  /// or, without the right to that, the process's own.
+  private static let priority = DispatchQoS.background
 
   /// Reads that wait or run.
   var waiting: Int { count.load(ordering: .relaxed) }

@@ -105,6 +105,21 @@ enum ServiceFlags {
     FlagName("maximum-tails", environment: "INTEGRATIOND_MAXIMUM_TAILS"),
     .integer(1...10_000), default: defaults.maximumTails,
     help: "how many operators may tail logs at once; more get RESOURCE_EXHAUSTED, TOO_MANY_TAILS")
+  static let maximumTailBytes = Flag.value(
+    FlagName("maximum-tail-bytes", environment: "INTEGRATIOND_MAXIMUM_TAIL_BYTES"),
+    .byteCount((1 << 20)...(1 << 40)), default: defaults.maximumTailBytes,
+    help: "logs that wait for the readers of all tails; above it the tail that has most waiting "
+      + "ends with RESOURCE_EXHAUSTED, SLOW_READER")
+  static let maximumReads = Flag.value(
+    FlagName("maximum-reads", environment: "INTEGRATIOND_MAXIMUM_READS"),
+    .integer(1...10_000), default: defaults.maximumReads,
+    help: "how many reads of one operator are worked on at once; more wait their turn, and those "
+      + "whose call ends meanwhile are dropped")
+  static let maximumLongAnswers = Flag.value(
+    FlagName("maximum-long-answers", environment: "INTEGRATIOND_MAXIMUM_LONG_ANSWERS"),
+    .integer(1...1_000), default: defaults.maximumLongAnswers,
+    help: "how many pages of logs, requests and audit are on their way to connections at once, "
+      + "some 10 MiB each at most; more wait in the order of their coming")
   static let maximumSchedules = Flag.value(
     FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
     .integer(1...1_000_000), default: defaults.maximumSchedules,
@@ -149,7 +164,8 @@ enum ServiceFlags {
   static let all: [any DeclaredFlag] = [
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
     maximumFailedLogins, failedLoginInterval, maximumLoginAddresses, tailJournal,
-    tailJournalChanges, maximumCounts, maximumGroups, pruneInterval,
+    tailJournalChanges, maximumCounts, maximumGroups, pruneInterval, maximumTailBytes,
+    maximumReads, maximumLongAnswers,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -158,6 +174,9 @@ enum ServiceFlags {
     limits.maximumWaitingPolls = arguments[maximumWaitingPolls]
     limits.maximumAgents = arguments[maximumAgents]
     limits.maximumTails = arguments[maximumTails]
+    limits.maximumTailBytes = arguments[maximumTailBytes]
+    limits.maximumReads = arguments[maximumReads]
+    limits.maximumLongAnswers = arguments[maximumLongAnswers]
     limits.maximumCounts = arguments[maximumCounts]
     limits.maximumGroups = arguments[maximumGroups]
     limits.pruneInterval = arguments[pruneInterval]

@@ -61,6 +61,37 @@ struct ReadDeskTests {
     #expect(desk.waitingCount == 0)
   }
 
+  @Test("Reads stand behind calls where processors are short")
+  func priority() async throws {
+    let desk = ReadDesk(maximum: 1)
+    let priority = Mutex<TaskPriority?>(nil)
+    desk.run(token(1), of: "a") { priority.withLock { $0 = Task.currentPriority } }
+    try await eventually("it has run") {
+      priority.withLock { $0 == .background ? true : nil }
+    }
+  }
+
+  @Test("A call joins a line in place: who waits is not copied for it")
+  func longLine() async throws {
+    let desk = ReadDesk(maximum: 1)
+    let works = Works()
+    run(desk, works, 1...1, of: "a")
+    var moves = 0
+    var last: Int?
+    for call: UInt64 in 2...2_001 {
+      run(desk, works, call...call, of: "a")
+      let place = desk.linePlace(of: "a")
+      if place != last { moves += 1 }
+      last = place
+    }
+    #expect(desk.waitingCount == 2_000)
+    // It grows by doubling.
+    #expect(moves < 30)
+    for call: UInt64 in 2...2_001 { desk.end(token(call)) }
+    try await eventually("the first begins") { works.begun == [1] ? true : nil }
+    works.endAll()
+  }
+
   @Test("A call that ends before its turn makes no work")
   func ended() async throws {
     let desk = ReadDesk(maximum: 1)

@@ -1,5 +1,6 @@
 import IntegrationAPI
 import IntegrationModel
+import RPCClient
 import RPCWire
 import TestSupport
 import Testing
@@ -140,6 +141,65 @@ struct TailTests {
     }
     #expect(refused.reason == "TOO_MANY_TAILS")
     reader.cancel()
+  }
+
+  @Test("When too much waits for all readers together, the tail of the slowest ends")
+  func shedding() async throws {
+    var limits = ServiceLimits()
+    limits.maximumTailBytes = 1 << 20
+    let harness = try await Harness(limits: limits)
+    let agent = try await harness.agent()
+    var tails: [RPCStream<TailLogsResponse>.AsyncIterator] = []
+    for _ in 0..<3 {
+      var tail = harness.operators.tailLogs(TailLogsRequest()).makeAsyncIterator()
+      // The place from which it follows; nothing is read behind it.
+      #expect(try await tail.next()?.log == nil)
+      tails.append(tail)
+    }
+    let long = "\"\(String(repeating: "x", count: 200_000))\""
+    var reported = 0
+    while harness.service.tails.count == 3, reported < 200 {
+      _ = try await agent.report { $0.result = long }
+      reported += 1
+      try await eventually("what was sent is not kept") {
+        harness.service.tails.all.allSatisfy { $0.keptBytes == $0.waitingBytes } ? true : nil
+      }
+    }
+    #expect(harness.service.tails.count == 2)
+    #expect(harness.service.tails.bytes.count <= limits.maximumTailBytes)
+    var ended = 0
+    for var tail in tails {
+      var seen = 0
+      do {
+        while seen < reported, let item = try await tail.next() { seen += item.log == nil ? 0 : 1 }
+        #expect(seen == reported)
+      } catch {
+        #expect(error.code == .resourceExhausted)
+        #expect(error.reason == "SLOW_READER")
+        ended += 1
+      }
+    }
+    #expect(ended == 1)
+    try await eventually("nothing waits any more") {
+      harness.service.tails.bytes.count == 0 ? true : nil
+    }
+  }
+
+  @Test("A tail does not begin with more than a few MiB of logs")
+  func longBeginning() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    let long = "\"\(String(repeating: "x", count: 250_000))\""
+    for _ in 0..<60 { _ = try await agent.report { $0.result = long } }
+    var request = TailLogsRequest()
+    request.recent = 1_000
+    var shown = 0
+    for try await item in harness.operators.tailLogs(request) {
+      guard item.log != nil else { break }
+      shown += 1
+    }
+    #expect(shown >= 4_000_000 / 250_000)
+    #expect(shown < 8_000_000 / 250_000)
   }
 
   @Test("A reader that gives no credit loses nothing of a burst")

@@ -21,6 +21,9 @@ final class TinyService: Sendable {
   /// Answered from another thread through the call itself.
   static let elsewhere = method(6, "Elsewhere")
 
+  /// Its long payloads are decoded elsewhere, as long as the test wants; answers with the length.
+  static let long = method(8, "Long")
+
   static func method(_ id: UInt16, _ name: String, streaming: Bool = false) -> MethodDescriptor {
     MethodDescriptor(
       id: id, service: "tiny.v1.TinyService", name: name, isServerStreaming: streaming,
@@ -34,12 +37,16 @@ final class TinyService: Sendable {
     var closed: [String] = []
     var drains = 0
     var credentials: [Credential] = []
+    var longCount = 0
   }
 
   let state = Mutex(State())
   private let queue = DispatchQueue(label: "tiny.service")
+  private let decoding = DispatchSemaphore(value: 0)
 
   var heldCount: Int { state.withLock { $0.held.count } }
+  /// How many long payloads have begun to be decoded.
+  var longCount: Int { state.withLock { $0.longCount } }
   var endedCalls: [UInt32] { state.withLock { $0.ended.map(\.callID) } }
 
   func answerHeld(_ bytes: [UInt8] = []) {
@@ -48,6 +55,16 @@ final class TinyService: Sendable {
       return state.held
     }
     for call in held { call.reply(bytes: bytes) }
+  }
+
+  /// Lets one long payload be decoded to its end.
+  func decodeOne() { decoding.signal() }
+
+  private func decodeLong(_ payload: [UInt8]) -> ServiceRouter.Handler {
+    state.withLock { $0.longCount += 1 }
+    decoding.wait()
+    let count = UInt8(truncatingIfNeeded: payload.count)
+    return { call in call.handle.reply(bytes: [count]) }
   }
 
   func makeRouter() -> ServiceRouter {
@@ -83,6 +100,9 @@ final class TinyService: Sendable {
       let bytes = Array(call.payload)
       queue.async { handle.reply(bytes: bytes) }
     }
+    router.register(
+      Self.long, decodingLong: { [self] payload, _ in decodeLong(payload) },
+      { call in call.handle.reply(bytes: []) })
     return router
   }
 }

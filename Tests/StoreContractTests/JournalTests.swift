@@ -45,6 +45,29 @@ import Testing
     #expect(second.logs.map(\.log.id) == [ids[2], ids[0]])
   }
 
+  @Test("A page of long logs ends before they fill the memory", arguments: StoreKind.all)
+  func longLogs(kind: StoreKind) async throws {
+    let harness = try await StoreHarness(kind, wantsLogEvents: true)
+    let start = try await Self.keep(harness)
+    let long = String(repeating: "x", count: 200_000)
+    let ids = (0..<25).map { _ in harness.newID() }
+    for id in ids {
+      try await harness.report(
+        id, .completed, sequence: 1,
+        Report(entity: EntityReference(type: "order", id: "7", displayName: ""), result: long))
+    }
+    var seen: [LogID] = []
+    var place = start
+    while true {
+      let page = try #require(try await Self.changes(harness, place))
+      #expect(page.logs.count <= 11)
+      seen += page.logs.map(\.log.id)
+      place = page.next
+      if page.isEnd { break }
+    }
+    #expect(seen == ids)
+  }
+
   @Test("It goes on over a restart, and its numbers do not come again", arguments: StoreKind.all)
   func restart(kind: StoreKind) async throws {
     var harness = try await StoreHarness(kind, wantsLogEvents: true)

@@ -9,15 +9,15 @@ import Synchronization
 final class ReadDesk: Sendable {
   typealias Start = @Sendable () -> Void
 
-  /// The calls of one principal.
-  private struct Line {
+  /// The calls of one principal; an object, so that a call is added in place.
+  private final class Line {
     var running = 0
     var waiting = 0
     /// In the order of their arrival, from `first`; also calls that have ended since.
     var order: [CallToken] = []
     var first = 0
 
-    mutating func append(_ token: CallToken, isWaiting: (CallToken) -> Bool) {
+    func append(_ token: CallToken, isWaiting: (CallToken) -> Bool) {
       // Most are over: without this a caller that asks and cancels would grow it without end.
       if order.count > 2 * waiting + 64 {
         order = order[first...].filter(isWaiting)
@@ -27,7 +27,7 @@ final class ReadDesk: Sendable {
       waiting += 1
     }
 
-    mutating func next() -> CallToken? {
+    func next() -> CallToken? {
       guard first < order.count else { return nil }
       first += 1
       return order[first - 1]
@@ -39,6 +39,9 @@ final class ReadDesk: Sendable {
     var waiting: [CallToken: (name: String, start: Start)] = [:]
   }
 
+  /// As the store's readers: what encodes long answers stays behind what answers short calls.
+  static let priority = TaskPriority.background
+
   private let maximum: Int
   private let state = Mutex(State())
 
@@ -48,19 +51,27 @@ final class ReadDesk: Sendable {
   /// Calls of all principals that wait for their turn.
   var waitingCount: Int { state.withLock { $0.waiting.count } }
 
+  /// Where the line of a principal lies in memory: one that is copied for each call moves with it.
+  func linePlace(of name: String) -> Int {
+    state.withLock { state in
+      let place = unsafe state.lines[name]?.order.withUnsafeBufferPointer { $0.baseAddress }
+      return Int(bitPattern: place)
+    }
+  }
+
   /// Does the work of a call in a task, now or when the principal's earlier ones are done.
   func run(
     _ token: CallToken, of name: String, _ work: @escaping @Sendable () async -> Void
   ) {
     let start: Start = {
-      Task { [self] in
+      Task(priority: Self.priority) { [self] in
         await work()
         ended(name)
       }
     }
     let startsNow = state.withLock { state in
-      var line = state.lines[name] ?? Line()
-      defer { state.lines[name] = line }
+      let line = state.lines[name] ?? Line()
+      state.lines[name] = line
       guard line.running >= maximum else {
         line.running += 1
         return true
@@ -83,15 +94,14 @@ final class ReadDesk: Sendable {
   /// One of a principal's reads is done: the next one begins.
   private func ended(_ name: String) {
     let next = state.withLock { state -> Start? in
-      guard var line = state.lines[name] else { return nil }
+      guard let line = state.lines[name] else { return nil }
       while let token = line.next() {
         guard let call = state.waiting.removeValue(forKey: token) else { continue }
         line.waiting -= 1
-        state.lines[name] = line
         return call.start
       }
       line.running -= 1
-      state.lines[name] = line.running == 0 ? nil : line
+      if line.running == 0 { state.lines[name] = nil }
       return nil
     }
     next?()

@@ -71,7 +71,7 @@ extension IntegrationService {
     guard transfers.add(call.token, { stream.end() }) else {
       return call.fail(.tooManyTransfers)
     }
-    Task {
+    Task(priority: ReadDesk.priority) {
       defer { transfers.remove(call.token) }
       do throws(RPCError) {
         try await body(stream)

@@ -5,12 +5,11 @@ import RPCServer
 import RPCWire
 import Synchronization
 
-/// One operator who tails: sends what changes within the caller's credit, keeps a bounded rest.
+/// One operator who tails: sends what changes within the caller's credit, keeps the rest, which is
+/// bounded over all tails (`TailBytes`).
 ///
 ///     reading (what came before is on its way; changes are held) -> following -> ended
 final class Tail: Sendable {
-  /// How many bytes of logs are kept for a caller that gives no credit; then the tail ends.
-  static let maximumPendingBytes = 16 << 20
   /// While what came before is read, no more is read than so many bytes ahead of the caller.
   static let readAheadBytes = 2 << 20
 
@@ -31,7 +30,7 @@ final class Tail: Sendable {
     var phase = Phase.reading
     /// What could not be sent yet, oldest first.
     var pending: [[UInt8]] = []
-    /// How many of them have been sent.
+    /// How many of them have been sent; their places are empty.
     var sent = 0
     /// How many bytes the others have, and what is held.
     var pendingBytes = 0
@@ -48,14 +47,26 @@ final class Tail: Sendable {
 
   let selection: LogSelection
   private let stream: ServerStream<TailLogsResponse>
+  private let bytes: TailBytes
   private let state = Mutex(State())
 
-  init(_ selection: LogSelection, _ stream: ServerStream<TailLogsResponse>) {
+  init(
+    _ selection: LogSelection, _ stream: ServerStream<TailLogsResponse>, counting bytes: TailBytes
+  ) {
     self.selection = selection
     self.stream = stream
+    self.bytes = bytes
   }
 
   var token: CallToken { stream.token }
+  /// Bytes that wait for the caller.
+  var waitingBytes: Int { state.withLock { $0.pendingBytes } }
+  /// Bytes that are kept in memory; the same, or what is counted is not what is there.
+  var keptBytes: Int {
+    state.withLock { state in
+      state.pending.reduce(0) { $0 + $1.count } + state.held.reduce(0) { $0 + $1.bytes.count }
+    }
+  }
 
   /// Goes on sending whenever the caller gives credit.
   func activate() {
@@ -65,18 +76,18 @@ final class Tail: Sendable {
   // MARK: - What came before
 
   /// Sends messages that were read; what is held and lies in the commits that they show is dropped.
-  ///
-  /// Returns when there is room for more; false: the tail is over.
-  func send(read messages: [[UInt8]], through commit: Int64) async -> Bool {
-    let goesOn = state.withLock { state in
-      guard state.phase == .reading else { return false }
+  func send(read messages: [[UInt8]], through commit: Int64) {
+    state.withLock { state in
+      guard state.phase == .reading else { return }
       state.pending += messages
-      state.pendingBytes += messages.reduce(0) { $0 + $1.count }
+      count(messages.reduce(0) { $0 + $1.count }, &state)
       drop(&state) { ($0.place?.commit ?? 0) <= commit }
       flush(&state)
-      return state.phase == .reading
     }
-    guard goesOn else { return false }
+  }
+
+  /// Returns when there is room for more that was read; false: the tail is over.
+  func hasRoom() async -> Bool {
     await withCheckedContinuation { continuation in
       let hasRoom = state.withLock { state in
         guard state.phase == .reading, state.pendingBytes > Self.readAheadBytes else {
@@ -100,7 +111,7 @@ final class Tail: Sendable {
       state.shown = shown
       let message = TailLogsResponse(place).serializedBytes()
       state.pending.append(message)
-      state.pendingBytes += message.count
+      count(message.count, &state)
       state.told = place
       let before = state
       drop(&state) { !Self.isNews($0.log, $0.place, before) }
@@ -115,7 +126,7 @@ final class Tail: Sendable {
     let dropped = state.held.filter(isOld)
     guard !dropped.isEmpty else { return }
     state.held.removeAll(where: isOld)
-    state.pendingBytes -= dropped.reduce(0) { $0 + $1.bytes.count }
+    count(-dropped.reduce(0) { $0 + $1.bytes.count }, &state)
   }
 
   // MARK: - What comes
@@ -132,14 +143,9 @@ final class Tail: Sendable {
         state.pending.append(bytes)
         state.told = place ?? state.told
       }
-      state.pendingBytes += bytes.count
+      count(bytes.count, &state)
       flush(&state)
-      guard state.pendingBytes > Self.maximumPendingBytes else {
-        return state.phase != .ended
-      }
-      end(&state)
-      stream.fail(.slowTail)
-      return false
+      return state.phase != .ended
     }
   }
 
@@ -160,17 +166,17 @@ final class Tail: Sendable {
       else { return }
       state.told = place
       state.pending.append(TailLogsResponse(place).serializedBytes())
-      state.pendingBytes += state.pending[0].count
+      count(state.pending[0].count, &state)
       flush(&state)
     }
   }
 
-  /// Ends the stream because the server goes away.
-  func end() {
+  /// Ends the stream with an error, such as because the server goes away.
+  func fail(_ error: RPCError) {
     state.withLock { state in
       guard state.phase != .ended else { return }
       end(&state)
-      stream.fail(.goingAway)
+      stream.fail(error)
     }
   }
 
@@ -180,9 +186,16 @@ final class Tail: Sendable {
   private func end(_ state: inout State) {
     state.phase = .ended
     state.pending = []
+    state.sent = 0
     state.held = []
+    count(-state.pendingBytes, &state)
     state.whenRoom?.resume()
     state.whenRoom = nil
+  }
+
+  private func count(_ change: Int, _ state: inout State) {
+    state.pendingBytes += change
+    bytes.add(change)
   }
 
   private func creditReturned() {
@@ -194,7 +207,9 @@ final class Tail: Sendable {
     while state.sent < state.pending.count {
       switch stream.send(bytes: state.pending[state.sent]) {
       case .sent:
-        state.pendingBytes -= state.pending[state.sent].count
+        count(-state.pending[state.sent].count, &state)
+        // It is the connection's now: kept here, it would be memory that nobody counts.
+        state.pending[state.sent] = []
         state.sent += 1
       case .noCredit:
         if state.sent > 1_000 {
@@ -219,11 +234,14 @@ final class Tail: Sendable {
 }
 
 extension RPCError {
-  static let slowTail = RPCError(
-    .resourceExhausted,
-    "more than \(Tail.maximumPendingBytes >> 20) MiB of logs wait for this reader: narrow the "
-      + "filter, then tail again",
-    reason: WireReason.slowReader)
+  static func slowTail(_ bytes: Int, maximum: Int) -> RPCError {
+    RPCError(
+      .resourceExhausted,
+      "\(bytes) bytes of logs wait for this reader, and more than \(maximum) for all who tail "
+        + "(--maximum-tail-bytes): read faster or narrow the filter, then tail again from your "
+        + "resume_token",
+      reason: WireReason.slowReader)
+  }
 
   static let goingAway = RPCError(
     .unavailable, "the server is going away; tail again", reason: WireReason.shuttingDown)

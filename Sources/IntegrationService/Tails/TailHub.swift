@@ -7,16 +7,23 @@ import Synchronization
 /// Everybody who tails logs; safe to use from any thread.
 final class TailHub: Sendable {
   private let maximum: Int
+  /// What waits for the readers of all.
+  let bytes: TailBytes
   private let tails = Mutex<[CallToken: Tail]>([:])
   /// Kept beside the table, because every commit asks.
   private let watchers = Atomic<Int>(0)
   /// Behind the last change that all tails were given.
   private let place = Mutex<ChangePlace?>(nil)
 
-  init(maximum: Int) { self.maximum = maximum }
+  init(maximum: Int, maximumBytes: Int) {
+    self.maximum = maximum
+    bytes = TailBytes(maximum: maximumBytes)
+  }
 
   /// Whether anybody tails.
   var isWatched: Bool { watchers.load(ordering: .acquiring) > 0 }
+  /// All that tail now.
+  var all: [Tail] { tails.withLock { Array($0.values) } }
   /// How many tail.
   var count: Int { watchers.load(ordering: .relaxed) }
 
@@ -44,7 +51,7 @@ final class TailHub: Sendable {
   /// Logs were made or changed.
   func publish(_ events: [StoreEvent], _ catalogue: Catalogue) {
     guard isWatched else { return }
-    let current = tails.withLock { Array($0.values) }
+    let current = all
     for event in events {
       guard case .logChanged(let log, let place) = event else { continue }
       var encoded: [UInt8]?
@@ -54,6 +61,26 @@ final class TailHub: Sendable {
         if !tail.send(log, place, bytes) { remove(tail.token) }
       }
       if let place { self.place.withLock { $0 = place } }
+      shed()
+    }
+  }
+
+  /// Sends messages that a tail was read, and returns when there is room for more; false: the tail
+  /// is over.
+  func send(read messages: [[UInt8]], through commit: Int64, to tail: Tail) async -> Bool {
+    tail.send(read: messages, through: commit)
+    shed()
+    return await tail.hasRoom()
+  }
+
+  /// Ends the slowest readers' tails while more waits for all than may.
+  private func shed() {
+    while bytes.isExceeded {
+      let waiting = all.map { (tail: $0, bytes: $0.waitingBytes) }
+      let slowest = waiting.max { $0.bytes < $1.bytes }
+      guard let slowest, slowest.bytes > 0 else { return }
+      slowest.tail.fail(.slowTail(slowest.bytes, maximum: bytes.maximum))
+      remove(slowest.tail.token)
     }
   }
 
@@ -63,7 +90,7 @@ final class TailHub: Sendable {
     guard var place = place.withLock({ $0 }) else { return }
     place.commit += 1
     place.entry = 0
-    for tail in tails.withLock({ Array($0.values) }) { tail.tell(place) }
+    for tail in all { tail.tell(place) }
   }
 
   /// The server goes away: every tail ends, so that its client follows elsewhere or comes back.
@@ -74,7 +101,7 @@ final class TailHub: Sendable {
       watchers.store(0, ordering: .releasing)
       return current
     }
-    for tail in current { tail.end() }
+    for tail in current { tail.fail(.goingAway) }
   }
 }
 

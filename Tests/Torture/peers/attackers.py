@@ -3,147 +3,14 @@
 Every attack runs until its time is over, counts what it did, and prints the counts as JSON. It is
 no attack's business to judge: what must hold beside it, and after it, `hostile.py` looks at.
 """
-import json, os, random, resource, socket, struct, sys, time
+import json, os, resource, socket, struct, sys, time
 
+from attacking import ATTACKS, LIMIT, UNLISTED, WIDEST, Flood, Target, attack, call, calls, request
+from attacking import same, unlisted
 from client import (
     CALL, CANCEL, CREDIT, PING, PREFACE, Connection, Gone, connected, frame, hello, uuid7)
-from schema import METHODS
-
-ATTACKS = {}
-LIMIT = 4 << 20
-# As many unknown fields as a message may have.
-WIDEST = b"\x98\x06\x00" * 262_144
-
-
-def attack(function):
-    """Registers an attack under its function's name."""
-    ATTACKS[function.__name__] = function
-    return function
-
-
-class Target:
-    """The server under attack, and the attack's bounds."""
-
-    def __init__(self, told):
-        self.tcp = told["tcp"]
-        self.key, self.token = told["key"], told["token"]
-        self.long_log = told["long_log"]
-        self.scale = told["scale"]
-        self.random = random.Random(told["seed"])
-        self.seconds = told["seconds"]
-        self.ends = time.monotonic() + self.seconds
-        self.counts = {}
-
-    def left(self):
-        return max(0.0, self.ends - time.monotonic())
-
-    def count(self, name, by=1):
-        self.counts[name] = self.counts.get(name, 0) + by
-
-    def open(self, token=None, receive_bytes=None):
-        """A socket that said HELLO and blocks nobody; None when it was turned away."""
-        try:
-            made = connected(self.tcp)
-            if receive_bytes:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-            made.sendall(hello(self.key if token is None else token))
-        except OSError:
-            self.count("turned away")
-            return None
-        made.setblocking(False)
-        self.count("connections")
-        return made
-
-
-def request(method, **fields):
-    return METHODS[method].request(**fields).SerializeToString()
-
-
-def call(method, number, time_ms=30000, **fields):
-    """The bytes of a call."""
-    return frame(CALL, METHODS[method].id, number, time_ms, request(method, **fields))
-
-
-class Flood:
-    """Connections that each send an endless text as fast as the server takes it, and throw away
-    what comes back, or never read it."""
-
-    def __init__(self, target, count, make, reads=True, token=None, receive_bytes=None):
-        self.target, self.make, self.reads = target, make, reads
-        self.token, self.receive_bytes = token, receive_bytes
-        self.ends = [self._fresh() for _ in range(count)]
-
-    def _fresh(self):
-        made = self.target.open(self.token, self.receive_bytes)
-        return [made, memoryview(b""), 0] if made else None
-
-    def run(self):
-        """Until the time is over; a connection that ends is made again."""
-        while self.target.left() > 0:
-            moved = False
-            for place, end in enumerate(self.ends):
-                if end is None or not self._alive(end):
-                    if end:
-                        end[0].close()
-                        self.target.count("closed by the server")
-                    self.ends[place] = self._fresh()
-                    continue
-                moved |= self._push(end)
-            if not moved:
-                time.sleep(0.002)
-        for end in self.ends:
-            if end:
-                end[0].close()
-
-    def _alive(self, end):
-        if not self.reads:
-            return end[2] >= 0
-        try:
-            while True:
-                got = end[0].recv(1 << 20)
-                if not got:
-                    return False
-                self.target.count("bytes back", len(got))
-        except BlockingIOError:
-            return end[2] >= 0
-        except OSError:
-            return False
-
-    def _push(self, end):
-        if not end[1]:
-            data, frames, end[2] = self.make(end[2])
-            end[1] = memoryview(data)
-            self.target.count("frames", frames)
-        try:
-            sent = end[0].send(end[1])
-        except BlockingIOError:
-            return False
-        except OSError:
-            end[2] = -1
-            return True
-        self.target.count("bytes", sent)
-        end[1] = end[1][sent:]
-        return True
-
-
-def calls(method, each=500, extra=lambda number: b"", **fields):
-    """A maker of calls of one method with numbers that go on."""
-    payload = request(method, **fields)
-    identifier = METHODS[method].id
-
-    def make(last):
-        parts = []
-        for number in range(last + 1, last + 1 + each):
-            parts.append(frame(CALL, identifier, number, 30000, payload))
-            parts.append(extra(number))
-        return b"".join(parts), each, last + each
-    return make
-
-
-def same(data, frames):
-    """A maker of the same bytes for ever."""
-    return lambda last: (data, frames, last)
-
+from healthy import regroup
+from schema import METHODS, STATUS
 
 # Floods
 
@@ -278,6 +145,40 @@ def slow_readers(target):
                 last + 100)
     Flood(target, max(10, int(100 * target.scale)), make, reads=False, token=target.token,
           receive_bytes=4096).run()
+
+
+@attack
+def slow_tails(target):
+    """Tails of one record each that never give credit, and long reports on all these records in
+    turn."""
+    ends = []
+    for number in range(60):
+        made = target.open(target.token)
+        if made is None:
+            continue
+        try:
+            made.send(call("TailLogs", 1, 0, filter=dict(entity_ids=[f"tail-{number}"])))
+        except OSError:
+            target.count("turned away")
+        ends.append(made)
+    connection = Connection(target.tcp, target.key, timeout=10)
+    number = 0
+    # So many that what waits would pass every bound, and the disk stays small.
+    while target.left() > 0 and number < 1000:
+        number += 1
+        connection.call("ReportLog", agent_id="agent-1", report=dict(
+            log_id=uuid7(), sequence=1, action_type="export_order",
+            entity=dict(type="order", id=f"tail-{number % 60}"),
+            status=STATUS.LOG_STATUS_COMPLETED, result='"%s"' % ("t" * 250_000)))
+        target.count("reports")
+    time.sleep(target.left())
+    for made in ends:
+        try:
+            while made.recv(1 << 16):
+                pass
+        except OSError:
+            continue
+        target.count("closed by the server")
 
 
 @attack
@@ -452,13 +353,28 @@ def idle(target):
     target.count("idle lost", lost)
 
 
+@unlisted
+def neighbour(target):
+    """Uses a share of a processor, and leaves the server alone: what an attack's own program takes
+    from everybody on this machine."""
+    while target.left() > 0:
+        end = time.process_time() + 0.01 * min(1.0, target.share)
+        began = time.monotonic()
+        while time.process_time() < end:
+            pass
+        time.sleep(max(0.0, 0.01 - (time.monotonic() - began)))
+
+
 def main():
     told = json.loads(sys.stdin.readline())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.nice(10)
+    regroup(os.getpid(), 10)
     target = Target(told)
-    ATTACKS[sys.argv[1]](target)
+    began = time.monotonic()
+    {**ATTACKS, **UNLISTED}[sys.argv[1]](target)
+    target.counts["share"] = time.process_time() / (time.monotonic() - began)
     print(json.dumps(target.counts), flush=True)
 
 
