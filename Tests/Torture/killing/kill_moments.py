@@ -2,10 +2,12 @@
 imports; with what must hold of each afterwards."""
 import os, signal, sqlite3, struct, subprocess, threading, time
 
-from client import CREDIT, MESSAGE, REPLY, Connection, Gone, Refused, frame, uuid7
+from client import (
+    CREDIT, MESSAGE, REPLY, UNAVAILABLE, Connection, Gone, Refused, frame, uuid7)
 from harness import Violation
 from schema import METHODS, STATUS
 from server import NotStarted, Server
+from span import Errands
 
 
 def while_starting(run, server):
@@ -63,12 +65,12 @@ class BackUp:
         self.done = False
         self.floor = 0
         self.connection = server.operator()
-        self.thread = threading.Thread(target=self._run)
+        self.thread = Errands()
 
     def start(self, acknowledged):
         """`acknowledged` logs were stored before it begins: so many it must hold."""
         self.floor = acknowledged
-        self.thread.start()
+        self.thread.start(self._run)
 
     def _run(self):
         try:
@@ -78,6 +80,8 @@ class BackUp:
             while True:
                 kind, number, _, payload = connection.next_frame()
                 if kind == REPLY:
+                    if number not in (0, UNAVAILABLE):
+                        raise Violation(f"a backup: {Refused('BackUp', number, payload)}")
                     return
                 if kind == MESSAGE:
                     self.done |= METHODS["BackUp"].response.FromString(payload).done
@@ -88,7 +92,7 @@ class BackUp:
 
     def compare(self):
         """A backup that was reported done is there; whatever is there is whole."""
-        self.thread.join()
+        self.thread.join(60)
         partial = f"{self.path}.partial"
         if os.path.exists(partial):
             raise Violation(f"{partial} is left behind by a killed server")
@@ -116,6 +120,9 @@ def prune(operator):
             resume = True
     except Gone:
         pass
+    except Refused as refusal:
+        if refusal.code != UNAVAILABLE:
+            raise
     finally:
         operator.close()
 
