@@ -75,11 +75,12 @@ class Watch:
     def _of_thread(self, ended):
         self.faults.append(ended.exc_value or ended.exc_type())
 
-    def _overdue(self, *_):
+    def _overdue(self, _, interrupted):
         names = {each.ident: each.name for each in threading.enumerate()}
+        frames = {**sys._current_frames(), threading.get_ident(): interrupted}
         stacks = [
-            f"{names.get(ident, ident)}:\n" + "".join(traceback.format_stack(stack)[-4:])
-            for ident, stack in sys._current_frames().items()]
+            f"{names.get(ident, ident)}:\n" + "".join(traceback.format_stack(each)[-4:])
+            for ident, each in frames.items()]
         raise Overdue(f"not over after {self.seconds:.0f} s; its threads:\n" + "\n".join(stacks))
 
     def judge(self):
