@@ -21,6 +21,10 @@ extension EndToEnd {
       #expect(output.end == .code(0), "\(said)")
       if said.contains("\n\(harness): skipped") { try Test.cancel("\(said)") }
       #expect(said.contains("\n1 passed, 0 failed"), "\(said)")
+      if said.contains("\n\(harness): passed in part") {
+        // What the machine lacks is no fault, and is not to go unseen.
+        Issue.record("\(harness) passed in part: \(said)", severity: .warning)
+      }
       print(said)
     }
 

@@ -1,6 +1,7 @@
-"""Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed or was
-skipped with its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed."""
-import argparse, os, signal, sys, time, traceback
+"""Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed, or what was
+skipped of it has its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed,
+or did too little to show anything."""
+import argparse, os, signal, sys, threading, time, traceback
 from pathlib import Path
 
 # A folder for each group of harnesses; also for the programs of their own that they start.
@@ -11,7 +12,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(map(str, FOLDERS))
 
 import catalogue  # noqa: E402,F401
 import controls  # noqa: E402
-from harness import HARNESSES, ROOT, Run, Skipped, Violation, build_programs  # noqa: E402
+from harness import (  # noqa: E402
+    HARNESSES, ROOT, Overdue, Run, Skipped, TooLittle, Violation, build_programs)
 
 
 def arguments():
@@ -53,33 +55,93 @@ def figures_text(run, seconds):
     return ", ".join(parts + [f"{seconds:.0f} s"])
 
 
+class Watch:
+    """What is noticed beside a run: threads that end by what nobody took, and a run that does not
+    end."""
+
+    def __init__(self, seconds):
+        self.seconds, self.faults = seconds, []
+
+    def __enter__(self):
+        threading.excepthook = self._of_thread
+        signal.signal(signal.SIGALRM, self._overdue)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        return self
+
+    def __exit__(self, *_):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        threading.excepthook = threading.__excepthook__
+
+    def _of_thread(self, ended):
+        self.faults.append(ended.exc_value or ended.exc_type())
+
+    def _overdue(self, _, interrupted):
+        names = {each.ident: each.name for each in threading.enumerate()}
+        frames = {**sys._current_frames(), threading.get_ident(): interrupted}
+        stacks = [
+            f"{names.get(ident, ident)}:\n" + "".join(traceback.format_stack(each)[-4:])
+            for ident, each in frames.items()]
+        raise Overdue(f"not over after {self.seconds:.0f} s; its threads:\n" + "\n".join(stacks))
+
+    def judge(self):
+        """Raises what ended a thread: a broken promise before what may have followed from it."""
+        for fault in sorted(self.faults, key=lambda each: not isinstance(each, Violation)):
+            raise fault
+
+
+def judged(run, function, seconds):
+    """Runs a harness; returns its verdict and what is said beside it."""
+    try:
+        with Watch(seconds) as watch:
+            try:
+                function(run)
+            except (Violation, KeyboardInterrupt):
+                raise
+            except BaseException:
+                watch.judge()  # What ended the run may be what a thread's end led to.
+                raise
+            watch.judge()
+        said = "\n".join(f"{part} is skipped: {why}" for part, why in run.skipped.items())
+        return "passed in part" if run.skipped else "passed", said
+    except Skipped as skipped:
+        return "skipped", str(skipped)
+    except Violation as violation:
+        return "broken", str(violation)
+    except (TooLittle, Overdue) as failure:
+        return "failed", str(failure)
+    except Exception:
+        return "failed", traceback.format_exc()
+
+
 def run_one(harness, options):
-    """Runs one harness, prints its line, and returns passed, skipped, broken or failed."""
+    """Runs one harness, prints its line, and returns its verdict (passed, passed in part, skipped,
+    broken or failed) and what is said beside it."""
     default = harness.short_seconds if options.short else harness.seconds
     seconds = options.seconds if options.seconds is not None else default
     run = Run(harness.name, options.seed, seconds, options.short, options.programs)
-    said = ""
     try:
-        harness.function(run)
-        verdict = "passed"
-    except Skipped as skipped:
-        verdict, said = "skipped", str(skipped)
-    except Violation as violation:
-        verdict, said = "broken", str(violation)
-    except Exception:
-        verdict, said = "failed", traceback.format_exc()
+        verdict, said = judged(
+            run, harness.function, harness.latest_seconds(seconds, options.short))
     except BaseException:  # Ctrl-C or SIGTERM: nothing of what was started stays.
         run.finish(options.keep)
         raise
     took = time.monotonic() - run.started
     keep = options.keep or verdict in ("broken", "failed")
     run.finish(keep)
-    if said:
-        print(f"{harness.name}: {said}")
+    for line in said.splitlines():
+        print(f"{harness.name}: {line}")
     if keep:
         print(f"{harness.name}: its files stay in {run.scratch}")
     print(f"{harness.name}: {verdict}, {figures_text(run, took)}", flush=True)
-    return verdict
+    return verdict, said
+
+
+def counted(verdicts):
+    """The last line."""
+    in_part, skipped = verdicts.count("passed in part"), verdicts.count("skipped")
+    passed = verdicts.count("passed") + in_part
+    text = f"{passed} passed, {len(verdicts) - passed - skipped} failed, {skipped} skipped"
+    return f"{text}; {in_part} of those passed in part" if in_part else text
 
 
 def mistake(options):
@@ -115,9 +177,8 @@ def main():
         options.run_one = run_one
         return controls.show(options)
     chosen = [HARNESSES[name] for name in options.names] or list(HARNESSES.values())
-    verdicts = [run_one(each, options) for each in chosen]
-    passed, skipped = verdicts.count("passed"), verdicts.count("skipped")
-    print(f"{passed} passed, {len(verdicts) - passed - skipped} failed, {skipped} skipped")
+    verdicts = [run_one(each, options)[0] for each in chosen]
+    print(counted(verdicts))
     if "broken" in verdicts:
         return 1
     return 3 if "failed" in verdicts else 0

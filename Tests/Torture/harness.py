@@ -16,22 +16,40 @@ class Skipped(Exception):
     """The machine lacks what the harness needs; the text says what."""
 
 
+class TooLittle(Exception):
+    """The run did less than what makes it one: it shows nothing, for or against the promise."""
+
+
+class Overdue(BaseException):
+    """The run has not ended long after its bound on time. No Exception, so that nothing that a
+    harness expects of its server holds it up."""
+
+
 class Harness:
     """One fault harness: its name, what it does, its bounds and the function that runs it."""
 
-    def __init__(self, name, seconds, short_seconds, in_tests, function):
+    def __init__(self, name, seconds, short_seconds, in_tests, builds, function):
         self.name, self.seconds, self.short_seconds = name, seconds, short_seconds
-        self.in_tests = in_tests
+        self.in_tests, self.builds = in_tests, builds
         self.function = function
         self.summary = function.__doc__.strip().splitlines()[0]
 
+    def latest_seconds(self, seconds, is_short):
+        """When a run with this bound is ended from outside. What comes behind the bound, such as
+        what is settled, is bounded too, but longer beside other work; the tests' own limit on a
+        short form is 100 s. A build takes as long as the machine needs."""
+        if self.builds and not (is_short and self.in_tests):
+            return 2 * seconds + 7200
+        return max(85, 2 * seconds) if is_short else 2 * seconds + 300
 
-def harness(name, seconds, short_seconds, in_tests=True):
+
+def harness(name, seconds, short_seconds, in_tests=True, builds=False):
     """Registers a function that takes a Run. `seconds` bound the long form, `short_seconds` the
     form, which the tests run unless it takes too long for them; the function looks at `run.left()`
-    and ends in time by itself."""
+    and ends in time by itself. `builds`: its long form builds programs first, as the short one does
+    where that is no test."""
     def register(function):
-        HARNESSES[name] = Harness(name, seconds, short_seconds, in_tests, function)
+        HARNESSES[name] = Harness(name, seconds, short_seconds, in_tests, builds, function)
         return function
     return register
 
@@ -44,7 +62,7 @@ class Run:
         self.name, self.seed, self.seconds, self.short = name, seed, seconds, short
         self.programs = Path(programs)
         self.random = random.Random(f"{name} {seed}")
-        self.figures = {}
+        self.figures, self.skipped = {}, {}
         self.started = time.monotonic()
         # Short, because the path of a Unix socket has at most 107 bytes.
         self.scratch = Path(tempfile.mkdtemp(prefix="im-"))
@@ -61,6 +79,16 @@ class Run:
     def figure(self, name, value):
         """Sets a figure."""
         self.figures[name] = value
+
+    def skip(self, part, reason):
+        """A part of the harness is left out for what the machine lacks: the run passes in part."""
+        self.skipped[part] = reason
+
+    def at_least(self, name, least):
+        """Ends the run as one that shows nothing when a figure is below what makes it one."""
+        value = self.figures.get(name, 0)
+        if value < least:
+            raise TooLittle(f"{name}: {value}, and less than {least:g} shows nothing")
 
     def require(self, holds, what):
         """Ends the run with a violation unless the promise holds."""

@@ -36,7 +36,8 @@ _CLASSES = symbol_database.Default()
 
 
 class Method:
-    """One method of the schema: its id, its messages, and how long a call may take."""
+    """One method of the schema: its id, its messages, how long a call may take, and whether it
+    brings a stream."""
 
     def __init__(self, service, descriptor):
         options = descriptor.GetOptions()
@@ -44,6 +45,7 @@ class Method:
         self.id = options.Extensions[options_pb2.method_id]
         self.request = _CLASSES.GetPrototype(descriptor.input_type)
         self.response = _CLASSES.GetPrototype(descriptor.output_type)
+        self.is_stream = descriptor.server_streaming
         self.deadline_ms = (
             options.Extensions[options_pb2.default_deadline_ms]
             if options.HasExtension(options_pb2.default_deadline_ms) else 30000)

@@ -124,7 +124,8 @@ def registered(stage):
 def agent_paused(run):
     """An agent stands still in the middle of its work until somebody else has done it."""
     stage = Stage(run, "stopped", ["--keepalive-interval", "1s", "--grace-time", "1s"])
-    swift = customsoft(stage, run.scratch / "stopped-cs", "--no-scan", "--pause-ms", 400)
+    swift = customsoft(stage, run.scratch / "stopped-cs", "--quotes", stage_data(), "--no-scan",
+                       "--pause-ms", 400)
     registered(stage)
     log = asked(stage, "Q-1045", begun=True)
     swift.stop()

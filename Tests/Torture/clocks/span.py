@@ -13,7 +13,7 @@ class Errands:
 
     def __init__(self):
         self.changed = threading.Condition()
-        self.open, self.failures = 0, []
+        self.open, self.failures = 0, []  # How many go on, and what ended others.
 
     def start(self, function, *arguments):
         def guarded():
@@ -28,9 +28,12 @@ class Errands:
             self.open += 1
         threading.Thread(target=guarded, daemon=True).start()
 
-    def join(self):
+    def join(self, seconds=None):
+        """Waits for all of them, or for the first failure; longer than `seconds` is a violation."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.open or self.failures)
+            ended = self.changed.wait_for(lambda: not self.open or self.failures, seconds)
+            if not ended:
+                raise Violation(f"{self.open} clients do not end within {seconds:g} s")
             if self.failures and not isinstance(self.failures[0], Violation):
                 # A broken promise says more than what followed from it.
                 self.changed.wait_for(lambda: any(

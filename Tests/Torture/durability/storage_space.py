@@ -168,7 +168,7 @@ def full(run):
                           stderr=subprocess.DEVNULL).returncode:
             raise Skipped("a tmpfs cannot be mounted here")
     except Skipped as skipped:
-        run.figure("full disk", f"skipped: {skipped}")
+        run.skip("a full disk", str(skipped))
         return
     run.at_end(lambda: subprocess.run([unmount, "-l", place], check=True))
     server = Server(run, name="full", listen=f"unix:{run.scratch}/f")

@@ -196,7 +196,7 @@ def serve(run, seconds):
     server.stop()
 
 
-@harness("bytes", seconds=1080, short_seconds=20)
+@harness("bytes", seconds=1080, short_seconds=20, builds=True)
 def fuzz(run):
     """Sessions cut at every byte, odd calls, and libFuzzer on all that reads bytes: no crash."""
     program = run.programs / PROGRAM

@@ -94,7 +94,7 @@ def make_calls(run, server, key, seconds):
     recent = []
     while time.monotonic() < until:
         try:
-            operator, agent = server.operator(), Connection(server.tcp, key)
+            operator, agent = server.operator(timeout=20), Connection(server.tcp, key, timeout=20)
             for _ in range(60):
                 method = run.random.choice(methods)
                 side = agent if method.service == "AgentService" else operator
@@ -112,8 +112,11 @@ def make_calls(run, server, key, seconds):
                 raise Violation(
                     f"the server ended with {server.process.returncode} after one of: "
                     + " | ".join(recent)) from gone
-            # One of the calls revoked the key.
+            # One of the calls revoked the key: no other end of a connection is right.
+            if str(gone) != "TOKEN_REVOKED":
+                raise Violation(f"a connection ended, {gone}, after one of: {recent}") from gone
             key = _new_key(server) or key
+            run.count("keys revoked")
     run.require(server.lives(), f"the server ended after one of: {' | '.join(recent)}")
     return key
 

@@ -2,10 +2,11 @@
 imports; with what must hold of each afterwards."""
 import os, signal, sqlite3, struct, subprocess, threading, time
 
-from client import Connection, Gone, Refused, uuid7
+from client import UNAVAILABLE, Connection, Gone, Refused, uuid7
 from harness import Violation
 from schema import STATUS
 from server import NotStarted, Server
+from span import Errands
 
 
 def while_starting(run, server):
@@ -63,17 +64,20 @@ class BackUp:
         self.done = False
         self.floor = 0
         self.connection = server.operator()
-        self.thread = threading.Thread(target=self._run)
+        self.thread = Errands()
 
     def start(self, acknowledged):
         """`acknowledged` logs were stored before it begins: so many it must hold."""
         self.floor = acknowledged
-        self.thread.start()
+        self.thread.start(self._run)
 
     def _run(self):
         try:
             for message in self.connection.messages("BackUp", path=str(self.path)):
                 self.done |= message.done
+        except Refused as refused:
+            if refused.code != UNAVAILABLE:
+                raise Violation(f"a backup: {refused}") from refused
         except Gone:
             pass
         finally:
@@ -81,7 +85,7 @@ class BackUp:
 
     def compare(self):
         """A backup that was reported done is there; whatever is there is whole."""
-        self.thread.join()
+        self.thread.join(60)
         partial = f"{self.path}.partial"
         if os.path.exists(partial):
             raise Violation(f"{partial} is left behind by a killed server")
@@ -109,6 +113,9 @@ def prune(operator):
             resume = True
     except Gone:
         pass
+    except Refused as refusal:
+        if refusal.code != UNAVAILABLE:
+            raise
     finally:
         operator.close()
 

@@ -82,6 +82,8 @@ class OwnWork:
                     self.add(entry)
                     self._send(connection, agent, entry, in_flight)
                 call, code, payload = connection.receive()
+                if call not in in_flight:
+                    raise Violation(f"call {call} is answered, and is not in flight")
                 entry = in_flight.pop(call)
                 if code == UNAVAILABLE:  # It drains: what is in flight still gets its replies.
                     stop.set()

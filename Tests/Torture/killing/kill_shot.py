@@ -9,7 +9,8 @@ REPLY = 3
 
 
 def shoot(target):
-    """Sends the bytes, and kills as soon as the reply has come; returns whether it said stored."""
+    """Sends the bytes, and kills as soon as the reply has come; returns whether it said stored;
+    None: no reply came, and the connection did not end."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(30)
         try:
@@ -29,6 +30,8 @@ def shoot(target):
                     if len(received) < 4 + length:
                         break
                     received = received[4 + length:]
+        except TimeoutError:
+            return None
         except OSError:
             return False
 
@@ -44,7 +47,7 @@ class Shooter:
 
     def kill(self, server, data):
         """Sends the bytes of HELLO and one call to a server, and kills it at the reply; returns
-        whether the call was acknowledged."""
+        whether the call was acknowledged; None: it got no answer."""
         target = dict(path=server.unix.removeprefix("unix:"), pid=server.pid, bytes=data.hex())
         self.process.stdin.write(json.dumps(target) + "\n")
         self.process.stdin.flush()

@@ -1,12 +1,17 @@
 """Two network namespaces of the run's own, joined by one cable that loses and blocks as told."""
-import ctypes, os, subprocess
+import ctypes, json, os, subprocess
 
 from harness import Skipped, need_program, need_root
+
+COUNTERS = "to_server", "to_client"
+# What ends a rule that drops: the counter says that it was met.
+TO_SERVER, TO_CLIENT = (f"counter name {name} drop" for name in COUNTERS)
 
 
 class Cable:
     """A server's and a client's namespace, a pair of veth between them, and nftables at the
-    server's end: `faults` replaces what the cable does to packets. All of it goes with the run."""
+    server's end: `faults` replaces what the cable does to packets, and `dropped` says how many each
+    way it has taken. All of it goes with the run."""
 
     SERVER, CLIENT = "10.213.7.1", "10.213.7.2"
 
@@ -56,6 +61,7 @@ class Cable:
     def faults(self, to_server=(), to_client=()):
         """Sets the rules for each direction; none: a cable without faults."""
         text = "table ip cable\ndelete table ip cable\ntable ip cable {\n"
+        text += "".join(f"counter {name} {{ }}\n" for name in COUNTERS)
         for chain, hook, rules in (("a", "input", to_server), ("b", "output", to_client)):
             text += f"chain {chain} {{ type filter hook {hook} priority 0; policy accept;\n"
             text += "".join(rule + "\n" for rule in rules) + "}\n"
@@ -63,15 +69,25 @@ class Cable:
 
     def loss(self, percent):
         """Drops so many of a hundred packets each way."""
-        rule = f"numgen random mod 100 < {percent} counter drop"
-        self.faults([rule], [rule])
+        rule = f"numgen random mod 100 < {percent}"
+        self.faults([f"{rule} {TO_SERVER}"], [f"{rule} {TO_CLIENT}"])
 
     def partition(self, to_server=True, to_client=True):
         """Drops everything, one way or both."""
-        self.faults(["drop"] if to_server else [], ["drop"] if to_client else [])
+        self.faults([TO_SERVER] if to_server else [], [TO_CLIENT] if to_client else [])
 
     def half_open(self):
         """Lets connections be made and drops everything after: each side believes in the other.
         What a handshake needs is short and ends nothing."""
-        rules = ["ip length > 60 drop", "tcp flags & (fin | rst) != 0 drop"]
-        self.faults(rules, rules)
+        these = ["ip length > 60", "tcp flags & (fin | rst) != 0"]
+        self.faults(*([f"{each} {drop}" for each in these] for drop in (TO_SERVER, TO_CLIENT)))
+
+    def dropped(self):
+        """How many packets were dropped on the way to the server and on that to the client, since
+        the last change of the faults."""
+        said = json.loads(self._run(
+            *self.inside(self.server), self.nft, "-j", "list", "counters", "table", "ip",
+            "cable").stdout)["nftables"]
+        found = {each["counter"]["name"]: each["counter"]["packets"]
+                 for each in said if "counter" in each}
+        return tuple(found[name] for name in COUNTERS)

@@ -5,7 +5,7 @@ import itertools, os, signal, sqlite3, subprocess, threading, time
 from client import ABORTED, Connection, Gone, Refused
 from harness import Violation, harness, quantile
 from ledger import Ledger
-from namespaces import Cable
+from namespaces import COUNTERS, Cable
 from reconnecting import Reporter, require_same
 from schema import STATUS
 from server import Server
@@ -136,9 +136,18 @@ class Stage:
             # One open request per record is the action's own rule.
             self.run.require(refused.reason == "REQUEST_OPEN_FOR_ENTITY", str(refused))
 
+    def whole(self, to_server=True, to_client=True):
+        """Ends what is done to the cable, which must have dropped packets, each way where it was
+        meant to and on no other."""
+        for way, meant, count in zip(COUNTERS, (to_server, to_client), self.cable.dropped()):
+            self.run.require(meant == (count > 0), (
+                f"the cable dropped {count} packets {way}, meant to drop {'some' if meant else 0}: "
+                "its faults are none"))
+            self.run.count(f"dropped {way}", count)
+        self.cable.faults()
+
     def healed(self):
         """The cable is whole again: measures how long both agents take to be back."""
-        self.cable.faults()
         began = time.monotonic()
         wanted = self.request(self.agent.add_quote())
         self.until("the Python agent is answered again", PYTHON_BACK,
@@ -150,21 +159,31 @@ class Stage:
 
 
 def with_loss(stage, percent, seconds):
+    """Packets are lost, each way."""
     stage.cable.loss(percent)
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    # One packet of a hundred may be none for a while.
+    while time.monotonic() < ends or (
+            time.monotonic() < ends + 10 and not all(stage.cable.dropped())):
         stage.work()
         time.sleep(0.1)
+    stage.whole()
     stage.healed()
     stage.run.count("loss phases")
 
 
 def parted(stage, to_server, to_client, seconds):
+    """Whichever way the cable lets nothing through: the Python agent hears no answer."""
     stage.cable.partition(to_server, to_client)
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    began = time.monotonic()
+    while time.monotonic() < began + seconds:
         stage.work()
         time.sleep(0.1)
+    # What had come through before is read a moment later.
+    heard = stage.reporter.last_answer - began
+    stage.run.require(
+        heard < seconds / 2, f"the Python agent was answered {heard:.2f} s after the partition")
+    stage.whole(to_server, to_client)
     stage.healed()
     stage.run.count("partitions")
 
@@ -189,6 +208,7 @@ def half_open(stage):
     took = time.monotonic() - began
     run.require(took < bound, f"half-open connections were ended after {took:.1f} s")
     run.figure("half-open found s", max(run.figures.get("half-open found s", 0.0), took))
+    stage.whole()
     stage.healed()
     run.count("half-open phases")
 
@@ -218,7 +238,7 @@ def stale_lease(stage):
     run.require(delivered[0].log_id == wanted and delivered[0].delivery == 2,
                 f"delivered {delivered[0]}")
     run.figure("leases back s", max(run.figures.get("leases back s", 0.0), took))
-    stage.cable.faults()
+    stage.whole()
     lost.close()
     stale_reports(stage, wanted, report)
     fresh = dict(report, lease_token=delivered[0].lease_token)
@@ -252,10 +272,10 @@ def stale_reports(stage, wanted, report):
 def phases(stage):
     """What is done to the cable, in an order of the seed's."""
     run, random = stage.run, stage.run.random
-    longest = 1.2 if run.short else 4.0
+    longest = 1.4 if run.short else 4.0
 
     def away():
-        return random.uniform(0.5, longest)
+        return random.uniform(0.8, longest)
     made = [lambda: parted(stage, True, False, away()), lambda: parted(stage, False, True, away()),
             lambda: parted(stage, True, True, away()), lambda: half_open(stage),
             lambda: stale_lease(stage), lambda: with_loss(stage, 30, away())]
@@ -325,6 +345,9 @@ def network(run):
         stage.server.check()
     except Gone as gone:
         raise Violation(f"a call with a whole network before it was not answered: {gone}")
+    for name, least in (("rounds", 1), ("loss phases", 1), ("partitions", 3),
+                        ("half-open phases", 1), ("stale reports refused", 6)):
+        run.at_least(name, least)
     run.figure("reports", len(stage.ledger.acknowledged))
     run.figure("repeated", stage.reporter.duplicates)
     run.figure("connections", stage.reporter.connections)

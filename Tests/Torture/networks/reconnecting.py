@@ -5,6 +5,7 @@ import collections, random, threading, time
 from google.protobuf.message import DecodeError
 
 from client import Connection, Gone, uuid7
+from harness import Violation
 from schema import METHODS, STATUS
 
 WINDOW = 32
@@ -99,9 +100,9 @@ class Reporter(threading.Thread):
                 self.made += 1
 
     def _answered(self, call, code, payload, unsent):
-        entry = self.in_flight.pop(call, None)
-        if entry is None:
-            return
+        if call not in self.in_flight:
+            raise Violation(f"call {call} is answered, and is not in flight")
+        entry = self.in_flight.pop(call)
         if code in (8, 14):  # Not now: once more.
             unsent.appendleft(entry)
             return

@@ -48,7 +48,8 @@ def refuses_strangers(run, world, strangers):
         answers = all_answers(world.dial(secret, source=f"127.0.1.{number}"))
         judge_stranger(run, who, answers)
     if os.geteuid() != 0:
-        run.figure("other users", "skipped: needs root")
+        run.skip("other users on the Unix socket, also of a server of a user of its own",
+                 "being another user needs root")
         return
     judge_stranger(run, "other user", as_user(
         OTHER_USER, lambda: all_answers(adopted(world, connected(world.server.unix)))))

@@ -3,6 +3,10 @@ import base64, os, pathlib, subprocess
 
 import secret_scan
 from client import Gone, Refused
+from harness import TooLittle
+
+# What a server has written to at the least.
+LEAST_MEMORY = 4 << 20
 
 
 def cycle(world, strangers):
@@ -73,13 +77,21 @@ def in_memory(run, world, when):
     """What a core dump of the server would hold."""
     world.operator.call("GetServerInfo")
     found, known = [], secret_scan.Known(world.secrets)
+    # What must be there shows that the search sees what is there.
+    sealing, read, seen = (world.server.data / "sealing.key").read_bytes(), 0, 0
     try:
         for place, data in secret_scan.memory(world.server.pid):
-            run.count("bytes of memory searched", len(data))
+            read += len(data)
+            seen += data.count(sealing)
             found += [(place, how, name) for how, name in known.finds(data)]
     except PermissionError:
-        run.figure("memory", "skipped: the system lets nobody read a child's")
+        run.skip("the search of memory", "the system lets nobody read a child's")
         return
+    if read < LEAST_MEMORY or not seen:
+        raise TooLittle(
+            f"in {read:,} bytes of the server's memory the sealing key, which must be there, was "
+            f"found {seen} times")
+    run.count("bytes of memory searched", read)
     run.require(not found, f"{len(found)} secrets in the server's memory {when}: {found[:4]}")
     run.count("memory searches")
 
@@ -104,7 +116,7 @@ def at_the_terminal(run, world):
     """integrationctl: the contexts file is its owner's alone; no message repeats a token."""
     program = run.programs / "integrationctl"
     if not program.exists():
-        run.figure("integrationctl", "skipped: not built")
+        run.skip("integrationctl", "it is not built")
         return
     home = run.scratch / "home"
     home.mkdir(exist_ok=True)

@@ -74,7 +74,7 @@ def prove_sight(run, sanitizer):
     run.require(lost > 0, "an object that nobody can reach is not reported")
 
 
-@harness("leaks", seconds=3600, short_seconds=240, in_tests=False)
+@harness("leaks", seconds=3600, short_seconds=240, in_tests=False, builds=True)
 def leaks(run):
     """The test suite and a server under load with the address sanitizer: no fault, no leak."""
     sanitizer = sanitizer_of_addresses()

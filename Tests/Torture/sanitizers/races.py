@@ -115,7 +115,7 @@ def prove_sight(run, sanitizer):
         run, sanitizer, "untaught", LOCK, preloaded=False))
 
 
-@harness("races", seconds=3600, short_seconds=240, in_tests=False)
+@harness("races", seconds=3600, short_seconds=240, in_tests=False, builds=True)
 def races(run):
     """The test suite and a server under load with the thread sanitizer: no data race."""
     sanitizer = sanitizer_of_threads(run)

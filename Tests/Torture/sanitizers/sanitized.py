@@ -12,6 +12,8 @@ LEFT_OUT = {
     "CostTests": "it counts under valgrind what calls cost the optimised server, which is another",
     "ComfortTests/completion": "a completion gives up within a time that it then does not keep",
 }
+# Of the tests in the sources, so many at the least must have run.
+LEAST_SHARE = 0.9
 # How many times longer the tests' limits on time are.
 SLOWDOWN = 10
 
@@ -81,6 +83,13 @@ def unfinished(lines):
     return list(open_tests)
 
 
+def tests_in_sources():
+    """How many tests there are, those in suites that are left out apart."""
+    files = [path for path in (ROOT / "Tests").rglob("*.swift")
+             if path.stem not in {pattern.partition("/")[0] for pattern in LEFT_OUT}]
+    return sum(len(re.findall(r"^\s*@Test\b", path.read_text(), re.M)) for path in files)
+
+
 def run_suite(run, sanitizer):
     """The whole test suite, one test after another; its failures and its silence are violations."""
     folder, output = run.scratch / "suite-reports", run.scratch / "suite"
@@ -108,12 +117,14 @@ def run_suite(run, sanitizer):
     run.figure("suite s", time.monotonic() - began)
     total = re.search(r"Test run with (\d+) tests", text)
     run.figure("tests", int(total.group(1)) if total else 0)
+    run.figure("tests in the sources", tests_in_sources())
     run.figure("left out", len(LEFT_OUT))
     sanitizer.judge(run, folder, "suite")
     failed = sorted(set(re.findall(r"^✘ Test (\".*?\"|\S+) (?:with .*)?failed", text, re.M)))
     run.figure("tests failed", len(failed))
     run.require(process.returncode == 0 and total, (
         f"the suite ended with {process.returncode}: {failed[:5] or text[-500:]}"))
+    run.at_least("tests", LEAST_SHARE * tests_in_sources())
 
 
 def run_load(run, sanitizer, seconds):
