@@ -136,19 +136,21 @@ def _order_inside(polls, action, created, Found):
 
 
 def check_prompt(history, stretches, Found):
-    """No request is queued for long while a poll waits that takes its action."""
+    """No request is queued for long while a poll waits that takes its action; for long is what is
+    left when the server is up, the action not paused and the machine not busy with others."""
     bound, found = history.config["prompt"], []
     polls = [poll for poll in history.kinds["poll"] if poll["t1"] - poll["t0"] > bound]
-    breaks = [(op["t0"], op["t1"]) for op in history.kinds["down"]]
+    breaks = [(op["t0"], op["t1"]) for op in history.kinds["down"] + history.kinds["stall"]]
     for stretch in stretches:
         if stretch.taken - stretch.start <= bound:
             continue
-        closed = breaks + [
-            (op["t0"], op["t1"] + history.config["slack"]) for op in history.kinds["pause"]
-            if op["action"] in (None, stretch.action)]
         for poll in polls:
             if stretch.action not in poll["actions"]:
                 continue
+            closed = breaks + [
+                (op["t0"], op["t1"] + history.config["slack"]) for op in history.kinds["pause"]
+                if op["action"] in (None, stretch.action)
+                and op.get("integration") == poll.get("integration")]
             start, end = max(poll["t0"], stretch.start), min(poll["t1"], stretch.taken)
             if end - start > bound and _longest(start, end, closed) > bound:
                 found.append(Found(

@@ -1,20 +1,23 @@
 """Recorded concurrent histories: many agents and operators against one server, then the checker."""
-import json, random, threading, time
+import json, random, statistics, threading, time
 
 from checker import check
 from checker_cases import self_test
 from client import Connection
 from harness import Violation, harness
 from history_actors import (
-    BUSY, INTEGRATION, QUIET, Agent, Operator, Reader, Record, Waiter, read_log)
+    BUSY, CALM, CAUSES, QUIET, SHOP, Agent, Operator, Pulse, Reader, Record, Waiter, read_log)
 from kill_asked import pages
-from schema import logs_pb2
 from server import Server
 
-ACCEPT, GRACE = 0.4, 0.6
-# How long a request may be queued beside a poll that waits for it. A machine with two cores and
-# other work stalls for some hundred milliseconds; a wake-up that is lost costs seconds.
-PROMPT, SLACK = 2.5, 0.15
+ACCEPT, GRACE, SLACK = 0.4, 0.6, 0.15
+# How long a request may be queued beside a poll that waits for it, at least; a wake-up that is lost
+# costs up to the six seconds that such a poll waits. A machine with other work is slower: there it
+# is so many times what a small write takes meanwhile. Where a single one takes a quarter of that,
+# nothing is said of those who wait beside it.
+PROMPT, PULSES, STALL = 1.5, 20, 0.25
+# So many requests must have been waited for in each history, within so many times its length.
+WAITS, LONGER = 250, 4
 
 
 class Stage:
@@ -24,21 +27,21 @@ class Stage:
         self.run, self.stop, self.is_over = run, threading.Event(), False
         self.path = run.scratch / f"history-{number}.jsonl"
         self.record = Record(self.path)
-        self.record.add("config", "run", 0, accept=ACCEPT, grace=GRACE, prompt=PROMPT, slack=SLACK,
-                        seed=run.seed)
         self.server = Server(run, name=f"server-{number}", flags=[
             "--accept-timeout", f"{ACCEPT * 1000:.0f}ms", "--grace-time", f"{GRACE * 1000:.0f}ms"])
         self.server.start()
-        self.key = self._integration()
-        self.recent, self.leases, self.failures = [], [], []
+        self.keys = {SHOP: self._integration(SHOP, BUSY),
+                     CALM: self._integration(CALM, (*QUIET, "pulse"))}
+        self.recent, self.leases, self.failures = {SHOP: [], CALM: []}, [], []
+        self.done, self.waits = set(), 0
+        self.ends = threading.Condition()
 
-    def _integration(self):
-        key = self.server.integration(INTEGRATION)
+    def _integration(self, name, types):
+        key = self.server.integration(name)
         agent = Connection(self.server.tcp, key)
         agent.call("RegisterAction", agent_id="agent-1", actions=[
             dict(type=type, name=type, entity_type="order", can_be_requested=True,
-                 retry=dict(maximum_attempts=2, initial_backoff_ms=100))
-            for type in BUSY + QUIET])
+                 retry=dict(maximum_attempts=2, initial_backoff_ms=100)) for type in types])
         agent.close()
         return key
 
@@ -55,22 +58,27 @@ class Stage:
         log, token = random.choice(self.leases[-400:])
         return log, token, random.randint(1, 3)
 
-    def some_log(self, random):
+    def some_log(self, random, integration=SHOP):
         """One of the newest logs, so that actors meet; None: there is none yet."""
-        recent = self.recent[-60:]
+        recent = self.recent[integration][-60:]
         return random.choice(recent) if recent else None
 
+    def is_done(self, log):
+        """The end of a log was acknowledged, for who waits for it."""
+        with self.ends:
+            self.done.add(log)
+            self.ends.notify_all()
+
     def wait_for_end(self, log, seconds):
-        """Waits until the record has the acknowledged end of a log."""
+        """Waits until the end of a log is acknowledged; False: it was not in time."""
         deadline = time.monotonic() + seconds
-        place = 0
-        while time.monotonic() < deadline and not self.stop.is_set():
-            ops = self.record.ops
-            for op in ops[max(place, len(ops) - 5000):]:
-                if op["op"] == "report" and op["log"] == log and op.get("now") == "COMPLETED":
-                    return
-            place = len(ops)
-            self.stop.wait(0.002)
+        with self.ends:
+            while log not in self.done:
+                if time.monotonic() >= deadline or self.stop.is_set():
+                    return False
+                self.ends.wait(0.2)
+            self.done.discard(log)
+        return True
 
     def failed(self, name, error):
         """An actor met what it does not expect: the run ends as a fault of the harness."""
@@ -81,18 +89,25 @@ class Stage:
 
     def play(self, seconds):
         """Everybody acts, while the server is killed and stopped now and then."""
-        actors = [Agent(self, f"bad-{number}", self.key, BUSY) for number in range(5)]
-        actors += [Agent(self, f"good-{name}", self.key, [name], habits=False) for name in QUIET]
+        self.pulse = Pulse(self, "pulse")
+        actors = [self.pulse]
+        actors += [Agent(self, f"bad-{number}", BUSY) for number in range(5)]
+        actors += [Agent(self, f"good-{name}", [name], CALM, habits=False) for name in QUIET]
         actors += [Operator(self, f"operator-{number}") for number in range(2)]
         actors += [Waiter(self, f"waiter-{name}", name) for name in QUIET]
         actors += [Reader(self, f"reader-{number}") for number in range(2)]
         threads = [threading.Thread(target=actor.run, daemon=True) for actor in actors]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + seconds
-        while not self.stop.wait(min(self.run.random.uniform(3, 8), end - time.monotonic())):
+        began = time.monotonic()
+        end, last = began + seconds, began + seconds * LONGER
+        while not self.stop.wait(
+                max(0, min(self.run.random.uniform(3, 8), seconds / 2, end - time.monotonic()))):
             if time.monotonic() >= end - 1:
-                break
+                if self.waits >= WAITS or time.monotonic() >= last:
+                    break
+                end = time.monotonic() + 2  # The machine is slow.
+                continue
             self._restart()
         self.stop.set()
         for thread in threads:
@@ -101,6 +116,7 @@ class Stage:
                 raise RuntimeError("an actor does not end")
         if self.failures:
             raise self.failures[0][1]
+        self.run.count("waits", self.waits)
 
     def _restart(self):
         t0 = self.record.now()
@@ -116,8 +132,8 @@ class Stage:
     def drain(self):
         """Good agents do what is left, until nothing is open."""
         self.stop = threading.Event()
-        agents = [Agent(self, f"last-{number}", self.key, BUSY + QUIET, habits=False)
-                  for number in range(3)]
+        agents = [Agent(self, f"last-{number}", BUSY, habits=False) for number in range(3)]
+        agents += [Agent(self, "last-calm", QUIET, CALM, habits=False)]
         threads = [threading.Thread(target=agent.run, daemon=True) for agent in agents]
         for agent in agents:
             agent.wait_ms = (200, 200)
@@ -138,18 +154,32 @@ class Stage:
 
     def _write_ends(self, operator):
         reader = Reader(self, "end")
-        causes = logs_pb2.TimelineCause
         for log in list(pages(
-                operator, "ListLogs", "logs", filter=dict(integrations=[INTEGRATION]))):
+                operator, "ListLogs", "logs",
+                filter=dict(integrations=[SHOP, CALM], action_types=[*BUSY, *QUIET]))):
             found = operator.call("GetLog", id=log.id)
             cause = [entry for entry in found.timeline if not entry.late][-1].cause
             read_log(reader, log.id, "end", action=log.action_type, retry=bool(log.retry_of),
-                     cause=causes.Name(cause).removeprefix("TIMELINE_CAUSE_"))
+                     cause=CAUSES[cause])
         reader.disconnect()
+
+    def _measure(self):
+        """What is prompt on this machine, and when it had no time for anybody."""
+        beats = self.pulse.beats
+        usual = statistics.median(end - start for start, end in beats) if beats else 0
+        prompt = max(PROMPT, PULSES * usual)
+        self.record.add("config", "run", 0, accept=ACCEPT, grace=GRACE, prompt=prompt, slack=SLACK,
+                        seed=self.run.seed)
+        stalls = [beat for beat in beats if beat[1] - beat[0] > prompt * STALL]
+        for start, end in stalls:
+            self.record.add("stall", "pulse", start, t1=end)
+            self.run.count("stalled s", end - start)
+        self.run.figure("prompt s", max(prompt, self.run.figures.get("prompt s", 0.0)))
 
     def judge(self):
         """The checker's verdict; on a violation the history stays and its lines are shown."""
         began = time.monotonic()
+        self._measure()
         found = check(self.record.ops)
         self.record.close()
         self.run.count("operations", len(self.record.ops))
@@ -183,6 +213,8 @@ def history(run):
         stage.drain()
         stage.judge()
         run.count("histories")
-        run.count("requests", len(stage.recent))
+        run.count("requests", sum(map(len, stage.recent.values())))
+        if stage.waits < WAITS:
+            raise RuntimeError(f"only {stage.waits} requests were waited for: the machine is busy")
         stage.server.check()
         stage.server.stop()

@@ -1,15 +1,18 @@
 """Who acts in a recorded history: agents with bad habits, operators, readers; and the record."""
 import json, threading, time
 
-from client import UNAVAILABLE, Connection, Gone, Refused
-from schema import STATUS, types_pb2
+from client import UNAVAILABLE, Connection, Gone, Refused, uuid7
+from schema import logs_pb2, types_pb2
 
-INTEGRATION = "shop"
+# Where everything happens, and where nobody disturbs those who wait for their requests.
+SHOP, CALM = "shop", "calm"
 BUSY = ("export", "import", "sync")
 QUIET = tuple(f"quiet-{number}" for number in range(4))
 NAMES = {number: name.removeprefix("LOG_STATUS_")
          for name, number in types_pb2.LogStatus.items()}
 NUMBERS = {name: number for number, name in NAMES.items()}
+CAUSES = {number: name.removeprefix("TIMELINE_CAUSE_")
+          for name, number in logs_pb2.TimelineCause.items()}
 
 
 class Record:
@@ -34,6 +37,11 @@ class Record:
     def close(self):
         """Ends the file."""
         self.file.close()
+
+
+def told(answer):
+    """The logs that an answer asks its agent to stop."""
+    return [each.cancel.log_id for each in answer.directives if each.HasField("cancel")]
 
 
 def outcome_of(refusal):
@@ -102,9 +110,9 @@ class Actor:
 class Agent(Actor):
     """Takes requests, and now and then stalls, dies, repeats itself or says what is long over."""
 
-    def __init__(self, stage, name, key, actions, habits=True):
-        super().__init__(stage, name, key)
-        self.actions, self.habits = actions, habits
+    def __init__(self, stage, name, actions, integration=SHOP, habits=True):
+        super().__init__(stage, name, stage.keys[integration])
+        self.actions, self.habits, self.integration = actions, habits, integration
         self.wait_ms = (0, 1500) if habits else (6000, 6000)
 
     def act(self):
@@ -129,8 +137,9 @@ class Agent(Actor):
         answer = self.call(
             "PollRequests", "poll", lambda answer: dict(requests=[
                 dict(log=each.log_id, token=each.lease_token, delivery=each.delivery,
-                     action=each.action_type) for each in answer.requests]),
-            fields, agent=self.name, actions=actions, lease=lease_ms / 1000, requests=[])
+                     action=each.action_type) for each in answer.requests], told=told(answer)),
+            fields, agent=self.name, actions=actions, lease=lease_ms / 1000, requests=[],
+            integration=self.integration)
         return answer.requests if answer else []
 
     def die_while_polling(self):
@@ -156,7 +165,8 @@ class Agent(Actor):
             retryable=retryable))
         return self.call(
             "ReportLog", "report",
-            lambda answer: dict(duplicate=answer.duplicate, now=NAMES[answer.status]),
+            lambda answer: dict(duplicate=answer.duplicate, now=NAMES[answer.status],
+                                told=told(answer)),
             fields, log=log, token=token, sequence=sequence, status=status, duplicate=False,
             now="")
 
@@ -166,12 +176,15 @@ class Agent(Actor):
             agent_id=self.name, instance_id="i", interval_ms=5000, state=4 if stopped else 1,
             leases=[dict(log_id=log, lease_token=token) for log, token in leases])
         return self.call(
-            "Heartbeat", "beat", lambda answer: dict(lost=list(answer.lost_leases)), fields,
+            "Heartbeat", "beat", lambda answer: dict(lost=list(answer.lost_leases),
+                                                       told=told(answer)), fields,
             agent=self.name, leases=[list(each) for each in leases], stopped=stopped, lost=[])
 
     def work(self, request):
         """One request from its delivery to its end, the way of today."""
         log, token = request.log_id, request.lease_token
+        if self.integration == CALM:
+            return self.work_calmly(log, token)
         self.stage.remember(log, token)
         end = "FAILED" if self.habits and self.random.random() < 0.1 else "COMPLETED"
         way = self.random.random() if self.habits else 0.0
@@ -205,12 +218,19 @@ class Agent(Actor):
         return answer
 
 
+    def work_calmly(self, log, token):
+        """At once, and somebody waits for it."""
+        if self.report(log, token, 1, "COMPLETED"):
+            self.stage.is_done(log)
+
+
 class Operator(Actor):
     """Asks, withdraws, retries and pauses."""
+    integration = SHOP
 
     def act(self):
         """One thing out of what this actor does."""
-        if len(self.stage.recent) >= 4000 or self.stop.wait(self.random.uniform(0, 0.08)):
+        if len(self.stage.recent[SHOP]) >= 4000 or self.stop.wait(self.random.uniform(0, 0.08)):
             return None
         choice = self.random.random()
         if choice < 0.70:
@@ -239,7 +259,7 @@ class Operator(Actor):
             first = first or t0
             try:
                 answer = self.connection.call(
-                    method, integration=INTEGRATION, action_type=action, **fields)
+                    method, integration=self.integration, action_type=action, **fields)
             except Gone:
                 self.disconnect()
                 continue
@@ -254,7 +274,7 @@ class Operator(Actor):
                 self.record.add(
                     "create", self.name, first if made.duplicate else t0, log=made.log.id,
                     action=action, key=key, not_before=not_before, duplicate=False)
-                self.stage.recent.append(made.log.id)
+                self.stage.recent[self.integration].append(made.log.id)
                 return made.log.id
 
     def cancel(self, log):
@@ -281,15 +301,18 @@ class Operator(Actor):
     def pause(self):
         """A pause of one action or of all, and its end, until there is an answer to that."""
         action = self.random.choice(BUSY + (None,))
-        t0 = self.record.now()
+        t0, since, until = self.record.now(), None, None
         try:
-            self.set_paused(action, True)
+            if self.set_paused(action, True):
+                since = self.record.now()
             self.stop.wait(self.random.uniform(0, 0.3))
         finally:
+            until = self.record.now()
             while not self.set_paused(action, False):
                 if self.stage.is_over:
                     break
-            self.record.add("pause", self.name, t0, action=action)
+            self.record.add("pause", self.name, t0, action=action, since=since, until=until,
+                            integration=self.integration)
 
     def set_paused(self, action, paused):
         """Sets or ends a pause; False: it is not known to have worked."""
@@ -297,9 +320,9 @@ class Operator(Actor):
         verb = "Pause" if paused else "Resume"
         try:
             if action:
-                self.connection.call(verb + "Action", integration=INTEGRATION, type=action)
+                self.connection.call(verb + "Action", integration=self.integration, type=action)
             else:
-                self.connection.call(verb + "Integration", name=INTEGRATION)
+                self.connection.call(verb + "Integration", name=self.integration)
         except (Gone, Refused):
             self.disconnect()
             return False
@@ -308,6 +331,7 @@ class Operator(Actor):
 
 class Waiter(Operator):
     """Asks for one thing at a time, each in another way, and looks whether it comes at once."""
+    integration = CALM
 
     def __init__(self, stage, name, action):
         super().__init__(stage, name)
@@ -322,8 +346,38 @@ class Waiter(Operator):
             log = self.create(self.action, method="CreateRequests")
         else:
             log = self.create(self.action)
-        if log:
-            self.stage.wait_for_end(log, 12)
+        if log and self.stage.wait_for_end(log, 12):
+            self.stage.waits += 1
+
+
+class Pulse(Actor):
+    """Reports work of its own, again and again: what a small write takes on this machine, by which
+    the waits of others are judged."""
+
+    def __init__(self, stage, name):
+        super().__init__(stage, name, stage.keys[CALM])
+        self.beats, self.since = [], None  # Since when the next one is under way.
+
+    def act(self):
+        """One report; where there is no server, there is nothing to measure."""
+        self.stop.wait(0.03)
+        if self.connection is None:
+            self.since = None
+        try:
+            self.connect()
+            began = self.record.now()
+            self.connection.call("ReportLog", agent_id=self.name, report=dict(
+                log_id=uuid7(), action_type="pulse", entity=dict(type="order", id="1"), sequence=1,
+                status=NUMBERS["COMPLETED"]))
+        except Gone:
+            return self.disconnect()
+        except Refused as refusal:
+            if refusal.code != UNAVAILABLE:
+                raise
+            return self.disconnect()
+        now = self.record.now()
+        self.beats.append((began if self.since is None else self.since, now))
+        self.since = now
 
 
 class Reader(Actor):
@@ -332,7 +386,7 @@ class Reader(Actor):
     def act(self):
         """One thing out of what this actor does."""
         self.stop.wait(self.random.uniform(0, 0.02))
-        log = self.stage.some_log(self.random)
+        log = self.stage.some_log(self.random, self.random.choice((SHOP, SHOP, CALM)))
         if log:
             read_log(self, log)
 
@@ -341,8 +395,9 @@ def read_log(actor, log, op="read", **known):
     """Reads one log with its timeline, and records what is seen."""
     def describe(answer):
         lines = [
-            f"{entry.at.seconds}.{entry.at.nanos} {NAMES[entry.to]} {entry.cause} {entry.agent_id}"
+            f"{entry.at.seconds}.{entry.at.nanos} {NAMES[entry.to]} {CAUSES[entry.cause]} "
+            f"{entry.agent_id}"
             for entry in answer.timeline if not entry.late]
         return dict(status=NAMES[answer.log.status], timeline=lines)
-    return actor.call("GetLog", op, describe, dict(id=log), log=log, status="", timeline=[],
-                      **known)
+    return actor.call("GetLog", op, describe, dict(id=log), log=log, status="",
+                      timeline=None, **known)

@@ -1,5 +1,6 @@
 """A small model of what the agents' calls mean (PROTOCOL.md, section 7): what each call must
 answer, and where logs then stand. It reads no clock: who drives it says that time has passed."""
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from schema import STATUS
@@ -239,23 +240,49 @@ def event_of(log, status, sequence, token):
     return "report", status, number, name
 
 
+class Place:
+    """A log somewhere on its way: what it looks like, what it began as, and what happened since."""
+
+    def __init__(self, log, root, path):
+        self.log, self.root, self.path = log, root, path
+
+    def after(self, name):
+        """The place behind one more event."""
+        copy = replace(self.log, tokens=[])
+        events(self.log)[name](copy)
+        return Place(copy, self.root, (*self.path, name))
+
+    def changes(self, name):
+        """Whether an event leads anywhere else."""
+        copy = self.after(name).log
+        return (copy.state(), copy.sequence, copy.lost) != (
+            self.log.state(), self.log.sequence, self.log.lost)
+
+    @property
+    def waits(self):
+        """Whether the way there takes time."""
+        return ("timeout",) in self.path
+
+
 def table():
-    """All pairs of a reachable state and an event that can happen in it."""
-    pairs, seen = set(), set()
-    open_ends = [Log("", "")] + [
+    """All pairs of a reachable state and an event that can happen in it, each with a place where it
+    can, on a short way that takes no time if there is one."""
+    pairs, seen = {}, set()
+    roots = [Log("", "")] + [
         Log("", "", is_request=False, status=status, sequence=sequence)
         for status in (IN_PROGRESS, *FINAL) for sequence in (0, 1)]
-    while open_ends:
-        log = open_ends.pop()
+    open_ends, later = deque(Place(log, log, ()) for log in roots), deque()
+    while open_ends or later:
+        place = (open_ends or later).popleft()
+        log = place.log
         key = log.state() + (bool(log.sequence), log.lost)
         if key in seen:
             continue
         seen.add(key)
-        for name, happen in events(log).items():
-            pairs.add((log.state(), name))
-            copy = replace(log, tokens=[])
-            happen(copy)
-            open_ends.append(copy)
+        for name in events(log):
+            pairs.setdefault((log.state(), name), place)
+            after = place.after(name)
+            (later if after.waits else open_ends).append(after)
     return pairs
 
 
