@@ -182,7 +182,7 @@ let package = Package(
       "customsoft-agent",
       [
         "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCWire", "SQLiteDatabase",
-        "CommandLineOptions",
+        "CommandLineOptions", "Credentials",
       ],
       resources: [.copy("Data")]),
     program(
