@@ -110,7 +110,7 @@ extension ValueForm where Value == WallTime {
   static func timeToCome(now: @escaping @Sendable () -> WallTime = { .now }) -> ValueForm {
     ValueForm("TIME") { text throws(ValueProblem) in
       let start = now()
-      if let span = TimeText.milliseconds(ofSpan: text), span <= 366 * 86_400_000 {
+      if let span = TimeText.milliseconds(ofSpan: text), (1...366 * 86_400_000).contains(span) {
         return WallTime(milliseconds: start.milliseconds + span)
       }
       guard let time = TimeText.parse(text, now: start), time > start else {

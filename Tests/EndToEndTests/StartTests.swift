@@ -70,6 +70,7 @@ extension EndToEnd {
         #expect(output.standardError.contains("--no-such-flag"), "\(program)")
         let help = try await Program.run(Program.built(program), ["--help"])
         #expect(help.end == .code(0), "\(program)")
+        #expect(help.standardOutput.contains("Usage"), "\(program): \(help.standardOutput)")
       }
       let scratch = try ScratchDirectory()
       let absent = try await Program.run(
@@ -91,6 +92,9 @@ extension EndToEnd {
         "integrations", "create", "customsoft", "--author", "A", "--support-contact", "B")
       #expect(twice.end == .code(1))
       #expect(twice.standardError.contains("INTEGRATION_EXISTS"))
+      let backup = try await stage.ctl("server", "backup", "/nonexistent/x.db")
+      #expect(backup.end == .code(1))
+      #expect(backup.standardError.contains("makes /nonexistent/x.db as its own user"))
     }
   }
 }
