@@ -186,7 +186,8 @@ let package = Package(
       ],
       resources: [.copy("Data")]),
     program(
-      "protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
+      "protoc-gen-integration-swift",
+      ["StubGenerator", "CommandLineOptions", "ProtobufRuntime", "IntegrationProtos"]),
 
     // tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: test),

@@ -64,7 +64,11 @@ extension EndToEnd {
     @Test("Wrong usage ends with 2, a server that is not there with 3")
     func exitCodes() async throws {
       let ctl = Program.built("integrationctl")
-      for program in ["integrationd", "integrationctl", "customsoft-agent", "integration-bench"] {
+      let programs = [
+        "integrationd", "integrationctl", "customsoft-agent", "integration-bench",
+        "protoc-gen-integration-swift",
+      ]
+      for program in programs {
         let output = try await Program.run(Program.built(program), ["--no-such-flag"])
         #expect(output.end == .code(2), "\(program)")
         #expect(output.standardError.contains("--no-such-flag"), "\(program)")
