@@ -182,11 +182,12 @@ let package = Package(
       "customsoft-agent",
       [
         "IntegrationAgent", "IntegrationClient", "IntegrationAPI", "RPCWire", "SQLiteDatabase",
-        "CommandLineOptions",
+        "CommandLineOptions", "Credentials",
       ],
       resources: [.copy("Data")]),
     program(
-      "protoc-gen-integration-swift", ["StubGenerator", "ProtobufRuntime", "IntegrationProtos"]),
+      "protoc-gen-integration-swift",
+      ["StubGenerator", "CommandLineOptions", "ProtobufRuntime", "IntegrationProtos"]),
 
     // tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: test),

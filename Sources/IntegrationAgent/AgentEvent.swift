@@ -8,6 +8,8 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
   case connected(server: String)
   /// The connection is gone; it will be made again.
   case disconnected(RPCError)
+  /// The server cannot be reached, and is tried again; said of the first failure and once a minute.
+  case unreachable(server: String, RPCError)
   /// A call failed and will be repeated.
   case callFailed(call: String, RPCError)
   /// A request came; its handler starts.
@@ -20,6 +22,8 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
   case reportRefused(logID: String, sequence: UInt64, RPCError)
   /// Reports from before wait in the outbox.
   case backlog(reports: Int)
+  /// The agent stopped with reports that the server does not have; they are in the outbox.
+  case reportsKept(reports: Int, outbox: String)
   /// An operator asked to stop one attempt.
   case cancelWanted(logID: String, reason: String, requestedBy: String)
   /// The integration is paused: nothing new is taken.
@@ -40,6 +44,9 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
     switch self {
     case .connected(let server): "connected to \(server)"
     case .disconnected(let error): "connection lost: \(error)"
+    case .unreachable(let server, let error):
+      (error.message.contains(server) ? "" : "cannot reach \(server): ")
+        + "\(error.message); trying again"
     case .callFailed(let call, let error): "\(call) failed, trying again: \(error)"
     case .requestTaken(let log, let action, let entity, let delivery):
       "\(action) \(entity) requested, log \(log), delivery \(delivery)"
@@ -51,6 +58,9 @@ public enum AgentEvent: Sendable, CustomStringConvertible {
       "report \(sequence) of log \(log) refused: \(error)"
     case .backlog(let reports):
       reports == 1 ? "1 report waits in the outbox" : "\(reports) reports wait in the outbox"
+    case .reportsKept(let reports, let outbox):
+      (reports == 1 ? "1 report stays" : "\(reports) reports stay")
+        + " in \(outbox) until the next start reaches the server"
     case .cancelWanted(let log, let reason, let by):
       "\(by) wants log \(log) cancelled\(reason.isEmpty ? "" : ": \(reason)")"
     case .paused(let reason): "paused\(reason.isEmpty ? "" : ": \(reason)")"

@@ -27,6 +27,12 @@ public struct ClientConfiguration: Sendable {
   /// The transport's limits on this side.
   public var limits = TransportLimits()
 
+  /// Hears of each try to connect that failed and will be made again, from any thread; must not
+  /// block.
+  ///
+  /// Default: nobody hears of it.
+  public var onConnectFailure: @Sendable (RPCError) -> Void = { _ in }
+
   /// Makes a configuration.
   public init(server: ListenAddress, identity: ClientIdentity) {
     self.server = server

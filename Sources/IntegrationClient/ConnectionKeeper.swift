@@ -140,6 +140,7 @@ actor ConnectionKeeper {
         if configuration.patience == .failsAtOnce || !Repetition.mayConnectLater(error) {
           return resumeAll(with: .failure(error))
         }
+        if !isClosed { configuration.onConnectFailure(error) }
       }
     }
   }

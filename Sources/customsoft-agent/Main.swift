@@ -1,21 +1,29 @@
 import CommandLineOptions
+import Credentials
 import FoundationEssentials
 import Glibc
 import IntegrationAgent
 import RPCWire
+import Synchronization
 
 /// The example of an agent: what is particular to CustomSoft stands in `Actions`, `Quotes` and
 /// `Database`; what makes it an agent is in `makeAgent`.
 @main enum Main {
+  /// The reports that no server has at the end.
+  private static let keptReports = Mutex(0)
+
   static func main() async {
     // A reader of standard error that goes away must not end the agent.
     _ = signal(SIGPIPE, SIG_IGN)
     let arguments = Options.program.parseOrExit()
     do {
+      let configuration = try configuration(arguments)
       let database = try CustomSoftDatabase(path: arguments[Options.database])
-      let agent = makeAgent(try configuration(arguments), arguments, database)
+      let agent = makeAgent(configuration, arguments, database)
       try await agent.run()
       say("stopped")
+      // Who asks for one look wants to know whether anybody heard of it.
+      if arguments[Options.once], keptReports.withLock({ $0 }) > 0 { exit(3) }
     } catch {
       say("\(error)")
       exit(1)
@@ -80,7 +88,11 @@ import RPCWire
     configuration.retiresUndeclaredActions = true
     configuration.maximumJobs = arguments[Options.maximumJobs]
     configuration.outboxLimits.maximumReports = arguments[Options.maximumReports]
-    if !arguments[Options.quiet] { configuration.onEvent = { say("\($0)") } }
+    let isQuiet = arguments[Options.quiet]
+    configuration.onEvent = { event in
+      if case .reportsKept(let reports, _) = event { keptReports.withLock { $0 = reports } }
+      if !isQuiet { say("\(event)") }
+    }
     return configuration
   }
 
@@ -93,10 +105,32 @@ import RPCWire
           "The key file \(file) cannot be read or is empty; put the key that `integrationctl"
             + " integrations create` or `keys create` printed into it.")
       }
+      if let problem = problem(with: String(line)) {
+        throw SourceFault("The key file \(file) has no API key: \(problem).")
+      }
       return String(line)
     }
     // Without a key a Unix socket may still know the caller; the server says so if it does not.
-    return arguments[Options.key] ?? ""
+    guard let key = arguments[Options.key] else { return "" }
+    if let problem = problem(with: key) {
+      Options.program.fail(
+        UsageError(
+          "customsoft-agent: --key or INTEGRATION_TOKEN is no API key: \(problem)",
+          hint: "A new one: integrationctl keys create INTEGRATION"))
+    }
+    return key
+  }
+
+  /// What no server would take; nil where only the server can tell.
+  private static func problem(with key: String) -> String? {
+    do throws(CredentialError) {
+      guard try AccessKey(parsing: key.utf8).kind == .integration else {
+        return "an operator's token lets nobody work for an integration"
+      }
+      return nil
+    } catch {
+      return "\(error)"
+    }
   }
 
   private static func say(_ line: String) {

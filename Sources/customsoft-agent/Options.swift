@@ -53,7 +53,8 @@ enum Options {
       "An example of an integration's agent. Every quote in the folder is exported when it appears"
         + " or changes, and when an operator asks for it.\nIt stops on SIGINT and SIGTERM when"
         + " what it holds is done, and at once on the second one.\nExit codes: 0 stopped, 1 the"
-        + " server refuses the key or a file cannot be used, 2 wrong usage."
+        + " server refuses the key or a file cannot be used, 2 wrong usage, 3 with --once: reports"
+        + " stay in the outbox, because the server was not reached."
     ).withExamples([
       CommandExample(
         "customsoft-agent --server tcp:127.0.0.1:7300 --key-file customsoft.key",

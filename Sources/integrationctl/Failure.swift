@@ -39,6 +39,13 @@ struct Failure: Error, Equatable, Sendable {
     self.next = next
   }
 
+  /// The same failure with one more thing to do.
+  func adding(next more: String) -> Failure {
+    Failure(
+      code, message, reason: reason, details: details,
+      next: next.isEmpty ? more : "\(next) \(more)")
+  }
+
   /// Nobody reads standard output any longer (`| head`): a quiet end.
   static let outputClosed = Failure(.done, "")
 

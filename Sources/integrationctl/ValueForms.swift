@@ -20,25 +20,8 @@ extension ValueForm where Value == String {
     }.completed(with: .named(placeholder))
   }
 
-  /// A log's id: a UUID in its usual form; upper-case letters are folded.
-  static func logID(_ placeholder: String = "LOG_ID") -> ValueForm {
-    ValueForm(placeholder) { text throws(ValueProblem) in
-      let folded = text.lowercased()
-      let groups = folded.split(separator: "-", omittingEmptySubsequences: false)
-      let isRight =
-        groups.map(\.utf8.count) == [8, 4, 4, 4, 12]
-        && groups.joined().utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
-      guard isRight else {
-        throw ValueProblem(
-          expected: "a log's id such as 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37 (see: integrationctl "
-            + "logs list)")
-      }
-      return folded
-    }.completed(with: .logs)
-  }
-
-  /// A log's id, or its beginning of at least 8 characters.
-  static var logIDPrefix: ValueForm {
+  /// A log's id, or its beginning of at least 8 characters; upper-case letters are folded.
+  static var logID: ValueForm {
     ValueForm("LOG_ID") { text throws(ValueProblem) in
       let folded = text.lowercased()
       let isRight =
@@ -127,7 +110,7 @@ extension ValueForm where Value == WallTime {
   static func timeToCome(now: @escaping @Sendable () -> WallTime = { .now }) -> ValueForm {
     ValueForm("TIME") { text throws(ValueProblem) in
       let start = now()
-      if let span = TimeText.milliseconds(ofSpan: text), span <= 366 * 86_400_000 {
+      if let span = TimeText.milliseconds(ofSpan: text), (1...366 * 86_400_000).contains(span) {
         return WallTime(milliseconds: start.milliseconds + span)
       }
       guard let time = TimeText.parse(text, now: start), time > start else {

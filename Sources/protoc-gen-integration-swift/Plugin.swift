@@ -1,3 +1,4 @@
+import CommandLineOptions
 import Glibc
 import IntegrationProtos
 import ProtobufRuntime
@@ -11,10 +12,7 @@ import StubGenerator
 @main
 enum Plugin {
   static func main() {
-    if CommandLine.arguments.contains("--version") {
-      print("protoc-gen-integration-swift \(StubGenerator.version)")
-      return
-    }
+    _ = program.parseOrExit()
     do {
       let input = try readStandardInput()
       try writeStandardOutput(respond(to: input))
@@ -24,6 +22,20 @@ enum Plugin {
       exit(1)
     }
   }
+
+  private static let program = CommandLineProgram(
+    Command(
+      "protoc-gen-integration-swift", "writes Swift messages, stubs and handlers for protoc"
+    ).withDiscussion(
+      "protoc starts it: it reads a CodeGeneratorRequest from standard input and writes a"
+        + " CodeGeneratorResponse to standard output.\nExit codes: 0 answered, 1 the request cannot"
+        + " be read, 2 wrong usage."
+    ).withExamples([
+      CommandExample(
+        "protoc --plugin=.build/release/protoc-gen-integration-swift --integration-swift_out=OUT"
+          + " -I Protos integrationmanager/v1/agent.proto",
+        "generate for one file")
+    ]), version: StubGenerator.version)
 
   /// The response's bytes for a request's.
   static func respond(to input: [UInt8]) throws -> [UInt8] {

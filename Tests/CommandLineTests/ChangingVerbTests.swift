@@ -62,6 +62,51 @@ import Testing
     #expect(question == ["Cancel 3 requests?"])
   }
 
+  static let acting: [[String]] = [
+    ["requests", "cancel", "01938c3e", "--yes"], ["logs", "retry", "01938C3E-7a41"],
+    ["logs", "handled", "01938c3e-7a41-7bb2"],
+    ["logs", "note", "01938c3e-7a41-7bb2", "they fix it"],
+  ]
+
+  @Test("What acts on a log takes the beginning of its id, and sends the whole", arguments: acting)
+  func beginning(line: [String]) async throws {
+    let desk = Desk()
+    var found = GetLogResponse()
+    found.log = Samples.log()
+    desk.server.answer(OperatorServiceMethods.getLog, found)
+    desk.server.answer(OperatorServiceMethods.cancelRequest, CancelRequestResponse())
+    desk.server.answer(OperatorServiceMethods.retryLog, RetryLogResponse())
+    desk.server.answer(OperatorServiceMethods.markHandled, MarkHandledResponse())
+    desk.server.answer(OperatorServiceMethods.addNote, AddNoteResponse())
+    #expect(await desk.run(line).code == .done)
+    #expect(desk.server.calls.count == 2)
+    // All of them have the id as their first field.
+    let id = Array(Samples.logID.utf8)
+    #expect(desk.server.calls.last?.payload.starts(with: [0x0a, UInt8(id.count)] + id) == true)
+  }
+
+  @Test("A beginning that several ids have is refused before anything is done", arguments: acting)
+  func ambiguous(line: [String]) async {
+    let desk = Desk()
+    desk.server.refuse(
+      OperatorServiceMethods.getLog,
+      RPCError(.invalidArgument, "2 logs: \(Samples.logID), …", reason: "LOG_AMBIGUOUS"))
+    let outcome = await desk.run(line)
+    #expect(outcome.code == .refused)
+    #expect(outcome.errors.contains(Samples.logID))
+    #expect(desk.server.calls.map(\.method) == ["GetLog"])
+  }
+
+  @Test("The question before a cancel names the whole id")
+  func wholeIDInQuestion() async {
+    let desk = Self.desk(answer: false)
+    var found = GetLogResponse()
+    found.log = Samples.log()
+    desk.server.answer(OperatorServiceMethods.getLog, found)
+    let outcome = await desk.run("requests", "cancel", "01938c3e-7a41-7bb2")
+    #expect(outcome.questions == ["Cancel request \(Samples.logID)?"])
+  }
+
   @Test("A new key is shown once, and JSON has it as secret")
   func secret() async {
     let desk = Desk()

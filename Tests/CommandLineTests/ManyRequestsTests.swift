@@ -146,6 +146,9 @@ import Testing
     #expect(sent.first?.expiresAt != nil)
     let past = await desk.run(Self.verb + ["-e", "A", "--expires", "2020-01-01"])
     #expect(past.code == .usage)
+    let now = await desk.run(Self.verb + ["-e", "A", "--expires", "0s"])
+    #expect(now.code == .usage)
+    #expect(now.errors.contains("--expires") && now.errors.contains("0s"), "\(now.errors)")
     let early = await desk.run(
       Self.verb + ["-e", "A", "--expires", "1h", "--not-before", "2h"])
     #expect(early.code == .usage)

@@ -126,7 +126,7 @@ extension EndToEnd {
       let output = try await bash(
         """
         integrationctl man \(scratch.file("man")) >/dev/null
-        for program in integrationd customsoft-agent; do
+        for program in integrationd customsoft-agent protoc-gen-integration-swift; do
           $program --man >\(scratch.file("man"))/$program.1
         done
         for page in \(scratch.file("man"))/*.1; do

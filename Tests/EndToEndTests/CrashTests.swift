@@ -44,6 +44,30 @@ extension EndToEnd {
       #expect(logs.count == load.sent.count)
     }
 
+    @Test(
+      "requests create --wait goes on over a restart of the server", arguments: [SIGKILL, SIGTERM])
+    func waitOverRestart(signal: Int32) async throws {
+      let stage = try await Stage(flags: ["--grace-time", "100ms"])
+      _ = try await stage.createIntegration()
+      let agent = try stage.startAgent("--no-scan", "--pause-ms", "1000")
+      defer { agent.send(SIGKILL) }
+      try await stage.waitForAction("export_quote")
+      let waiting = try Program(
+        Program.built("integrationctl"),
+        ["requests", "create", "customsoft", "export_quote", "--entity", "Q-1042", "--wait"],
+        environment: ["INTEGRATION_SERVER": stage.unix])
+      defer { waiting.send(SIGKILL) }
+      let queued = try await waiting.waitForError(containing: "Queued ")
+      let id = try #require(queued.split { " ;".contains($0) }.dropFirst().first.map(String.init))
+      try await stage.waitForLog(id, status: "IN_PROGRESS")
+      stage.server.send(signal)
+      try await stage.server.waitForEnd()
+
+      try await stage.restartServer()
+      #expect(try await waiting.waitForEnd() == .code(0), "\(waiting.standardError)")
+      #expect(waiting.standardOutput.hasPrefix("COMPLETED"))
+    }
+
     @Test("An agent sends what it did while the server was away")
     func outbox() async throws {
       let stage = try await Stage()

@@ -64,12 +64,17 @@ extension EndToEnd {
     @Test("Wrong usage ends with 2, a server that is not there with 3")
     func exitCodes() async throws {
       let ctl = Program.built("integrationctl")
-      for program in ["integrationd", "integrationctl", "customsoft-agent", "integration-bench"] {
+      let programs = [
+        "integrationd", "integrationctl", "customsoft-agent", "integration-bench",
+        "protoc-gen-integration-swift",
+      ]
+      for program in programs {
         let output = try await Program.run(Program.built(program), ["--no-such-flag"])
         #expect(output.end == .code(2), "\(program)")
         #expect(output.standardError.contains("--no-such-flag"), "\(program)")
         let help = try await Program.run(Program.built(program), ["--help"])
         #expect(help.end == .code(0), "\(program)")
+        #expect(help.standardOutput.contains("Usage"), "\(program): \(help.standardOutput)")
       }
       let scratch = try ScratchDirectory()
       let absent = try await Program.run(
@@ -91,6 +96,9 @@ extension EndToEnd {
         "integrations", "create", "customsoft", "--author", "A", "--support-contact", "B")
       #expect(twice.end == .code(1))
       #expect(twice.standardError.contains("INTEGRATION_EXISTS"))
+      let backup = try await stage.ctl("server", "backup", "/nonexistent/x.db")
+      #expect(backup.end == .code(1))
+      #expect(backup.standardError.contains("makes /nonexistent/x.db as its own user"))
     }
   }
 }

@@ -55,6 +55,44 @@ import Testing
     try await running.stop()
   }
 
+  @Test("An agent without its server says so once, and again after the next loss")
+  func unreachable() async throws {
+    await manager.stop()
+    let running = RunningAgent(configuration, declare)
+    let cannot = "cannot reach \(manager.address): "
+    for outages in 1...2 {
+      try await eventually("outage \(outages)") {
+        running.said.filter { $0.hasPrefix(cannot) }.count == outages ? true : nil
+      }
+      try manager.start()
+      try await eventually("connection \(outages)") {
+        running.said.filter { $0.hasPrefix("connected") }.count == outages ? true : nil
+      }
+      #expect(running.said.filter { $0.hasPrefix(cannot) }.count == outages)
+      await manager.stop()
+    }
+    try await eventually("the last outage") {
+      running.said.filter { $0.hasPrefix(cannot) }.count == 3 ? true : nil
+    }
+    try await running.agent.attempt("export", entity: entity(1))
+    try await running.stop()
+    let path = configuration.outboxPath
+    let kept = "2 reports stay in \(path) until the next start reaches the server"
+    #expect(running.said.contains(kept))
+  }
+
+  @Test("An outage is said at its first failure and once a minute")
+  func outageNotice() {
+    let notice = OutageNotice()
+    let start = ContinuousClock.now
+    #expect(notice.isDue(at: start))
+    #expect(!notice.isDue(at: start + .seconds(59)))
+    #expect(notice.isDue(at: start + .seconds(60)))
+    #expect(!notice.isDue(at: start + .seconds(61)))
+    notice.end()
+    #expect(notice.isDue(at: start + .seconds(62)))
+  }
+
   @Test("Reports that the server never had survive the agent's own restart")
   func agentRestarted() async throws {
     await manager.stop()

@@ -37,6 +37,7 @@ extension AgentRuntime {
 
   private func sessionBegan() {
     isRegistered = true
+    outages.end()
     leasesRenewedAt = nil
     isPauseConfirmed = false
     event(.connected(server: configuration.server.description))

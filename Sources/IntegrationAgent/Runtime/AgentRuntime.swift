@@ -19,6 +19,7 @@ actor AgentRuntime {
   nonisolated let configuration: AgentConfiguration
   nonisolated let client: IntegrationClient
   nonisolated let outbox: Outbox
+  nonisolated let outages: OutageNotice
   nonisolated let clock = ContinuousClock()
   let actions: [Agent.Action]
   let handlers: [String: Agent.Handler]
@@ -56,7 +57,14 @@ actor AgentRuntime {
     self.actions = actions
     handlers = Dictionary(
       actions.map { ($0.definition.type, $0.handler) }, uniquingKeysWith: { $1 })
-    client = IntegrationClient(configuration.clientConfiguration)
+    let outages = OutageNotice()
+    self.outages = outages
+    var clientConfiguration = configuration.clientConfiguration
+    clientConfiguration.onConnectFailure = { error in
+      guard outages.isDue(at: .now) else { return }
+      configuration.onEvent(.unreachable(server: configuration.server.description, error))
+    }
+    client = IntegrationClient(clientConfiguration)
     instanceID = LogIDMaker.shared.make()
     heartbeatInterval = configuration.heartbeatInterval
     outbox = try await Outbox.open(
@@ -259,5 +267,7 @@ actor AgentRuntime {
         // The outbox cannot be written: the leases run out by themselves.
       }
     }
+    let kept = outbox.counts.reports
+    if kept > 0 { event(.reportsKept(reports: kept, outbox: configuration.outboxPath)) }
   }
 }

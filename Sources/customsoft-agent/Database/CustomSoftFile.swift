@@ -49,8 +49,17 @@ final class CustomSoftFile {
           extendedCode: 0, message: "its schema is \(version), this program knows 1")
       }
     } catch {
-      throw SourceFault("CustomSoft's database \(path) cannot be used: \(error)")
+      throw SourceFault(
+        "CustomSoft's database \(path) cannot be used: \(error)\(Self.advice(error))")
     }
+  }
+
+  /// What to do where the file cannot be opened, behind a semicolon.
+  private static func advice(_ error: SQLiteError) -> String {
+    if error.isAccess { return "; check that the directory exists and may be written" }
+    if error.isFull { return "; free some space" }
+    if error.isDamage { return "; name another file with --database" }
+    return ""
   }
 
   // MARK: Quotes

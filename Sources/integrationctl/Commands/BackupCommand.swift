@@ -43,7 +43,11 @@ enum BackupCommand {
           "\(ByteText.words(last.doneBytes)) of \(ByteText.words(total)) copied")
       }
     } catch let error as RPCError {
-      throw Failure(error, server: invocation.arguments[GlobalFlags.server])
+      let failure = Failure(error, server: invocation.arguments[GlobalFlags.server])
+      guard error.reason == "BACKUP_NOT_POSSIBLE" else { throw failure }
+      throw failure.adding(
+        next: "The server makes \(path) as its own user, on its own machine: name a file of a "
+          + "directory that it may write to.")
     }
     guard last.done else {
       throw Failure(.refused, "the server ended the backup before it was whole")
@@ -96,7 +100,9 @@ enum CheckCommand {
     }
     guard reply.problems.isEmpty else {
       throw Failure(
-        .refused, "\(reply.problems.count) problems were found",
+        .refused,
+        reply.problems.count == 1
+          ? "1 problem was found" : "\(reply.problems.count) problems were found",
         next: "Make a backup of what there is (integrationctl server backup), then restore the "
           + "last one that was whole: integrationd --restore.")
     }

@@ -5,10 +5,11 @@ import RPCWire
 /// `logs`: the records of attempts.
 enum LogCommands {
   static let id = Positional.required(
-    .logID().completed(with: .logs), help: "the log's id (see: integrationctl logs list)")
+    .logID.completed(with: .logs),
+    help: "the log's id, or its beginning (see: integrationctl logs list)")
   static let ids = Positional.list(
-    ValueForm<String>.logID().completed(with: .logs),
-    help: "the logs' ids (see: integrationctl logs list)")
+    ValueForm<String>.logID.completed(with: .logs),
+    help: "the logs' ids, or their beginnings (see: integrationctl logs list)")
 
   static let noun = Noun(
     Command("logs", "what integrations did: every attempt with its status and history")
@@ -48,7 +49,7 @@ enum LogCommands {
   static let show = Verb(
     Command(
       "show", "one log: how it came about, its history and its errors",
-      flags: [errorLimit, errorToken], positionals: [idOrPrefix]
+      flags: [errorLimit, errorToken], positionals: [id]
     ).withExamples([
       CommandExample(
         "integrationctl logs show 01938c3e-7a41-7bb2-9d2e-5f0a6c1e8d37", "everything about one"),
@@ -68,7 +69,7 @@ enum LogCommands {
     let limit = invocation.arguments[errorLimit]
     let client = try await invocation.client()
     var request = GetLogRequest()
-    request.id = invocation.arguments[idOrPrefix]
+    request.id = invocation.arguments[id]
     request.errorPageToken = invocation.arguments[errorToken] ?? ""
     var whole: GetLogResponse?
     var wanted = limit
@@ -92,9 +93,6 @@ enum LogCommands {
     "errors", .integer(1...100_000), default: UInt32(50), help: "how many record errors at most")
   static let errorToken = Flag.optional(
     "error-page-token", .text.named("TOKEN"), help: "where the record errors before ended")
-  static let idOrPrefix = Positional.required(
-    .logIDPrefix.completed(with: .logs),
-    help: "the log's id, or its beginning as a narrow list shows it")
 
   static let listing = Listing<ActionLog>(
     table: Table(columns: [
@@ -123,7 +121,7 @@ enum LogCommands {
   private static let widthWithIDs = 120
 
   /// The list as it fits: a narrow one shows the beginning of each id, as far as tells the rows
-  /// apart, for the message's sake; `logs show` takes it.
+  /// apart, for the message's sake; whatever takes an id takes it.
   static func fitting(_ rows: [ActionLog], _ invocation: Invocation) -> Listing<ActionLog> {
     guard let width = invocation.console.width, width < widthWithIDs,
       invocation.arguments[ListFlags.columns].isEmpty
@@ -165,10 +163,39 @@ enum LogCommands {
   }
 }
 
+extension Invocation {
+  /// The whole ids of logs that may be named by their beginnings.
+  ///
+  /// The server says which logs are meant before anything is done to any of them; it refuses a
+  /// beginning that several have, and names some.
+  func wholeIDs(_ names: [String]) async throws(Failure) -> [String] {
+    guard names.contains(where: { $0.utf8.count < LogIDText.whole }) else { return names }
+    let client = try await client()
+    var ids: [String] = []
+    for name in names {
+      guard name.utf8.count < LogIDText.whole else {
+        ids.append(name)
+        continue
+      }
+      var request = GetLogRequest()
+      request.id = name
+      request.errorPageSize = 1
+      let sent = request
+      let reply = try await call(client) { client throws(RPCError) in
+        try await client.getLog(sent)
+      }
+      ids.append(reply.log?.id ?? name)
+    }
+    return ids
+  }
+}
+
 /// Ids of logs, shortened.
 enum LogIDText {
   /// The time and the first random digits: `01938c3e-7a41-7bb2`.
   static let shortest = 18
+  /// The length of an id.
+  static let whole = 36
 
   /// How much of each id tells it from the others; at least ``shortest``.
   static func tellingApart(_ ids: [String]) -> Int {
@@ -176,6 +203,6 @@ enum LogIDText {
     for length in [shortest, 23, 28] where Set(ids.map { $0.prefix(length) }).count == ids.count {
       return length
     }
-    return 36
+    return whole
   }
 }

@@ -20,7 +20,7 @@ enum LogNotes {
     ])
   ) { invocation in
     var request = AddNoteRequest()
-    request.id = invocation.arguments[LogCommands.id]
+    request.id = try await invocation.wholeIDs([invocation.arguments[LogCommands.id]])[0]
     request.note = invocation.arguments[text]
     let sent = request
     let reply = try await invocation.call { client throws(RPCError) in
@@ -43,7 +43,8 @@ enum LogNotes {
     ])
   ) { invocation in
     let (note, isUndone) = (invocation.arguments[noteText], invocation.arguments[undo])
-    try await invocation.callForEach(invocation.arguments[LogCommands.ids]) {
+    let ids = try await invocation.wholeIDs(invocation.arguments[LogCommands.ids])
+    try await invocation.callForEach(ids) {
       client, id throws(RPCError) in
       var request = MarkHandledRequest()
       request.id = id

@@ -5,8 +5,8 @@ import RPCWire
 /// `logs retry`: of named logs, or of all that a filter finds.
 enum LogRetry {
   static let ids = Positional.anyNumber(
-    ValueForm<String>.logID().completed(with: .logs),
-    help: "the logs' ids (see: integrationctl logs list)")
+    ValueForm<String>.logID.completed(with: .logs),
+    help: "the logs' ids, or their beginnings (see: integrationctl logs list)")
   static let input = Flag.optional(
     "input", .document, help: "this JSON instead of the old input, or @FILE")
 
@@ -71,7 +71,7 @@ enum LogRetry {
   private static func retry(_ ids: [String], _ invocation: Invocation) async throws {
     let input = try invocation.arguments[input].map { try $0.read() }
     let reason = invocation.arguments[GlobalFlags.reason]
-    try await invocation.callForEach(ids) { client, id throws(RPCError) in
+    try await invocation.callForEach(invocation.wholeIDs(ids)) { client, id throws(RPCError) in
       var request = RetryLogRequest()
       request.id = id
       request.reason = reason

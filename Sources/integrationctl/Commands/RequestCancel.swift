@@ -49,7 +49,9 @@ enum RequestCancel {
     }
   }
 
-  private static func cancel(_ ids: [String], _ invocation: Invocation) async throws {
+  private static func cancel(_ names: [String], _ invocation: Invocation) async throws {
+    // First, so that the question is about the whole id.
+    let ids = try await invocation.wholeIDs(names)
     try invocation.confirm(
       "Cancel \(ids.count == 1 ? "request \(ids[0])" : "\(ids.count) requests")?")
     let reason = invocation.arguments[GlobalFlags.reason]

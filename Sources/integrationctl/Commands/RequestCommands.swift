@@ -7,8 +7,8 @@ enum RequestCommands {
   static let integration = Positional.required(.name("INTEGRATION"), help: "the integration's name")
   static let action = Positional.required(.name("ACTION"), help: "the action's type: export_quote")
   static let ids = Positional.anyNumber(
-    ValueForm<String>.logID().completed(with: .requests),
-    help: "the requests' log ids (see: integrationctl requests list)")
+    ValueForm<String>.logID.completed(with: .requests),
+    help: "the requests' log ids, or their beginnings (see: integrationctl requests list)")
 
   static let noun = Noun(
     Command("requests", "what people ask of integrations").withExamples([

@@ -117,13 +117,12 @@ struct RequestCreation {
     }
     // Also where nobody looks: whoever interrupts it needs the id.
     invocation.console.warn("Queued \(log.id); waiting for its end. Ctrl-C leaves it as it is.\n")
-    _ = try await RequestWait(invocation: invocation, client: client, [.init(log)])
-      .untilAllEnd()
-    var get = GetLogRequest()
-    get.id = log.id
-    let last = get
-    let end = try await invocation.call(client) { client throws(RPCError) in
-      try await client.getLog(last)
+    let end: GetLogResponse
+    do {
+      end = try await RequestWait(invocation: invocation, client: client, [.init(log)])
+        .untilEnd(of: log.id)
+    } catch let failure as Failure {
+      throw failure.adding(next: "See: integrationctl logs show \(log.id)")
     }
     try invocation.write(end) { LogView.text(end, $0) }
     let status = end.log?.status ?? .unspecified

@@ -56,31 +56,60 @@ struct RequestWait {
   /// How many ended in which status.
   func untilAllEnd() async throws -> [String: UInt32] {
     var copy = self
+    defer { invocation.console.progress?("") }
     try await copy.waitForAll()
     return copy.ends
+  }
+
+  /// The end of the one with this id, with its history.
+  func untilEnd(of id: String) async throws -> GetLogResponse {
+    var copy = self
+    defer { invocation.console.progress?("") }
+    try await copy.waitForAll()
+    var wait = Self.firstPause
+    while true {
+      do {
+        // Over the connection that the wait has now: the first one may be long gone.
+        return try await copy.get(id)
+      } catch {
+        guard error.code == .notReached else { throw error }
+        try await copy.reconnect(after: &wait)
+      }
+    }
   }
 
   private mutating func waitForAll() async throws {
     var wait = Self.firstPause
     while !open.isEmpty {
       do {
-        try await follow { wait = Self.firstPause }
+        do {
+          try await follow { wait = Self.firstPause }
+        } catch let failure as Failure where failure.reason == "METHOD_UNKNOWN" {
+          // A server that cannot be heard is asked, each time after a longer pause.
+          try await ask()
+        }
       } catch let failure as Failure {
         if failure.reason == "TAIL_TOO_OLD" {
           token = ""
-        } else if failure.reason == "METHOD_UNKNOWN" {
-          // A server that cannot be heard is asked, each time after a longer pause.
-          try await ask()
         } else if failure.code != .notReached {
           throw failure
         }
       }
       guard !open.isEmpty else { break }
-      try await Task.sleep(for: wait)
-      wait = min(wait * 2, Self.longestPause)
-      if let again = try? await invocation.client() { client = again }
+      try await reconnect(after: &wait)
     }
-    invocation.console.progress?("")
+  }
+
+  /// Connects again after a pause.
+  private mutating func reconnect(after wait: inout Duration) async throws {
+    try await Task.sleep(for: wait)
+    wait = min(wait * 2, Self.longestPause)
+    do {
+      client = try await invocation.client()
+    } catch {
+      // A server that is not there yet, or has no room, shows with the next call.
+      guard error.code != .notAllowed else { throw error }
+    }
   }
 
   /// One connection's worth; returns when all have ended or the server ends the stream.
@@ -107,22 +136,28 @@ struct RequestWait {
 
   private mutating func ask() async throws {
     guard total == 1, let id = open.first else { return try await list() }
+    if let log = try await get(id).log { take(log) }
+  }
+
+  private func get(_ id: String) async throws(Failure) -> GetLogResponse {
     var request = GetLogRequest()
     request.id = id
     let sent = request
-    let reply = try await invocation.call(client) { client throws(RPCError) in
+    return try await invocation.call(client) { client throws(RPCError) in
       try await client.getLog(sent)
     }
-    if let log = reply.log { take(log) }
   }
 
-  private mutating func list() async throws {
+  private mutating func list() async throws(Failure) {
     var request = ListLogsRequest()
     request.filter = filter
     request.order = .oldestFirst
     request.pageSize = 1000
     repeat {
-      let page = try await client.listLogs(request)
+      let sent = request
+      let page = try await invocation.call(client) { client throws(RPCError) in
+        try await client.listLogs(sent)
+      }
       for log in page.logs { take(log) }
       request.pageToken = page.nextPageToken
     } while !request.pageToken.isEmpty && !open.isEmpty

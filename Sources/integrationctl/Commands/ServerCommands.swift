@@ -67,12 +67,27 @@ enum ServerCommands {
     ])
     let limits = reply.limits.sorted { $0.key < $1.key }
     document.table(
-      "Limits", table("FLAG", "VALUE"), limits.map { ($0.key, $0.value) }, empty: "none")
+      "Limits", table("FLAG", "VALUE"), limits.map { ($0.key, limit($0.key, $0.value)) },
+      empty: "none")
     let counters = reply.counters.sorted { $0.key < $1.key }
     document.table(
       "Counters since the start", table("COUNTER", "VALUE"),
       counters.map { ($0.key, "\($0.value)") }, empty: "none")
     return document.text
+  }
+
+  /// A limit as its flag takes it: `4MiB`, `7d`; the size of a rule in words.
+  private static func limit(_ flag: String, _ value: String) -> String {
+    if flag.hasSuffix("-bytes"), let bytes = ByteCountText.parse(value) {
+      return ByteCountText.format(bytes)
+    }
+    return value.split(separator: ", ").map { part in
+      if let span = DurationText.parse(String(part)) { return DurationText.format(span) }
+      guard part.hasSuffix(" bytes"), let bytes = UInt64(part.dropLast(6)) else {
+        return String(part)
+      }
+      return ByteText.words(bytes)
+    }.joined(separator: ", ")
   }
 
   private static func callerWords(_ reply: GetServerInfoResponse) -> String {
