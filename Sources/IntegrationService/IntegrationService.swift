@@ -77,7 +77,10 @@ public final class IntegrationService: Sendable {
     tails = TailHub(
       maximum: configuration.limits.maximumTails,
       maximumBytes: configuration.limits.maximumTailBytes)
-    reads = ReadDesk(maximum: configuration.limits.maximumReads)
+    reads = ReadDesk(
+      maximum: configuration.limits.maximumReads,
+      maximumWaiting: configuration.limits.maximumWaitingReads,
+      maximumWaitingBytes: configuration.limits.maximumWaitingReadBytes)
     pages = PagePlaces(count: configuration.limits.maximumLongAnswers)
     counts = CountDesk(maximum: configuration.limits.maximumCounts)
     failedLogins = FailedLogins(limits: configuration.limits)

@@ -25,6 +25,14 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 16: all counts that may run, and as many short ones beside them.
   public var maximumReads = 16
+  /// How many further reads of one principal may wait for these; more get TOO_MANY_READS.
+  ///
+  /// Default 1,024: as many as one connection may have under way.
+  public var maximumWaitingReads = 1_024
+  /// How many bytes the requests of one principal's waiting reads may have together.
+  ///
+  /// Default 8 MiB: two of the longest messages, or a thousand filters of 8 KiB.
+  public var maximumWaitingReadBytes = 8 << 20
   /// How many long answers may be on their way from the store to their connections, over all
   /// callers; further ones wait for these.
   ///
@@ -117,6 +125,8 @@ extension ServiceLimits {
       "maximum-tails": "\(maximumTails)",
       "maximum-tail-bytes": "\(maximumTailBytes)",
       "maximum-reads": "\(maximumReads)",
+      "maximum-waiting-reads": "\(maximumWaitingReads)",
+      "maximum-waiting-read-bytes": "\(maximumWaitingReadBytes)",
       "maximum-long-answers": "\(maximumLongAnswers)",
       "maximum-counts": "\(maximumCounts)",
       "maximum-groups": "\(maximumGroups)",

@@ -16,6 +16,8 @@ public struct CallHandle: Sendable {
   public var principal: Principal { context.principal }
   /// When the caller stops waiting, in nanoseconds of the monotonic clock; `.max` is never.
   public let deadlineNanoseconds: Int64
+  /// How many bytes its request has, encoded.
+  public let requestBytes: Int
   let context: CallContext
   var reactor: Reactor { context.reactor }
 

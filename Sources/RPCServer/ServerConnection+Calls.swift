@@ -21,7 +21,8 @@ extension ServerConnection {
       return unsafe decodeElsewhere(header.call, payload, decode, on: reactor)
     }
     let handle = CallHandle(
-      token: token(header.call), deadlineNanoseconds: deadline, context: context)
+      token: token(header.call), deadlineNanoseconds: deadline, requestBytes: payload.count,
+      context: context)
     entry.handler(
       unsafe IncomingCall(
         payload: payload, handle: handle, now: reactor.now, stream: stream))

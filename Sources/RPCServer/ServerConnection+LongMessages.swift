@@ -15,11 +15,11 @@ extension ServerConnection {
     _ id: UInt32, _ payload: UnsafeRawBufferPointer,
     _ decode: @escaping ServiceRouter.LongDecoder, on reactor: isolated Reactor
   ) {
-    let token = token(id)
+    let (token, bytes) = (token(id), payload.count)
     hold()
     unsafe loop.longMessages.decode(payload, by: decode, on: reactor) { handler, reactor in
       let connection = ServerConnection.find(token, on: reactor)
-      connection?.handle(id, by: handler, on: reactor)
+      connection?.handle(id, bytes, by: handler, on: reactor)
       // Nil where the reactor has stopped.
       (reactor.attachment as? ServerLoop)?.longMessages.end(on: reactor)
       connection?.release(on: reactor)
@@ -28,11 +28,12 @@ extension ServerConnection {
 
   /// Runs the handler of a call whose payload was decoded elsewhere, unless the call has ended.
   private func handle(
-    _ id: UInt32, by handler: ServiceRouter.Handler, on reactor: isolated Reactor
+    _ id: UInt32, _ bytes: Int, by handler: ServiceRouter.Handler, on reactor: isolated Reactor
   ) {
     guard let call = calls[id], let context else { return }
     let handle = CallHandle(
-      token: token(id), deadlineNanoseconds: call.deadline, context: context)
+      token: token(id), deadlineNanoseconds: call.deadline, requestBytes: bytes,
+      context: context)
     handler(
       unsafe IncomingCall(
         payload: UnsafeRawBufferPointer(start: nil, count: 0), handle: handle, now: reactor.now,

@@ -115,6 +115,14 @@ enum ServiceFlags {
     .integer(1...10_000), default: defaults.maximumReads,
     help: "how many reads of one operator are worked on at once; more wait their turn, and those "
       + "whose call ends meanwhile are dropped")
+  static let maximumWaitingReads = Flag.value(
+    FlagName("maximum-waiting-reads", environment: "INTEGRATIOND_MAXIMUM_WAITING_READS"),
+    .integer(1...1_000_000), default: defaults.maximumWaitingReads,
+    help: "how many reads of one operator wait for --maximum-reads; more get TOO_MANY_READS")
+  static let maximumWaitingReadBytes = Flag.value(
+    FlagName("maximum-waiting-read-bytes", environment: "INTEGRATIOND_MAXIMUM_WAITING_READ_BYTES"),
+    .byteCount((1 << 16)...(1 << 40)), default: defaults.maximumWaitingReadBytes,
+    help: "how many bytes the requests of those reads have together; more get TOO_MANY_READS")
   static let maximumLongAnswers = Flag.value(
     FlagName("maximum-long-answers", environment: "INTEGRATIOND_MAXIMUM_LONG_ANSWERS"),
     .integer(1...1_000), default: defaults.maximumLongAnswers,
@@ -165,7 +173,7 @@ enum ServiceFlags {
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
     maximumFailedLogins, failedLoginInterval, maximumLoginAddresses, tailJournal,
     tailJournalChanges, maximumCounts, maximumGroups, pruneInterval, maximumTailBytes,
-    maximumReads, maximumLongAnswers,
+    maximumReads, maximumWaitingReads, maximumWaitingReadBytes, maximumLongAnswers,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {
@@ -176,6 +184,8 @@ enum ServiceFlags {
     limits.maximumTails = arguments[maximumTails]
     limits.maximumTailBytes = arguments[maximumTailBytes]
     limits.maximumReads = arguments[maximumReads]
+    limits.maximumWaitingReads = arguments[maximumWaitingReads]
+    limits.maximumWaitingReadBytes = arguments[maximumWaitingReadBytes]
     limits.maximumLongAnswers = arguments[maximumLongAnswers]
     limits.maximumCounts = arguments[maximumCounts]
     limits.maximumGroups = arguments[maximumGroups]

@@ -21,6 +21,7 @@ enum Reason {
   static let tooManyPolls = "TOO_MANY_POLLS"
   static let tooManyAgents = "TOO_MANY_AGENTS"
   static let tooManyTails = "TOO_MANY_TAILS"
+  static let tooManyReads = "TOO_MANY_READS"
   static let tooManyCounts = "TOO_MANY_COUNTS"
   static let tooManyGroups = "TOO_MANY_GROUPS"
   static let logAmbiguous = "LOG_AMBIGUOUS"

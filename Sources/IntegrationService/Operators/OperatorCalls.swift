@@ -32,7 +32,7 @@ extension IntegrationService {
     finally: @escaping @Sendable () -> Void = {}
   ) {
     guard isOperator(call.handle) else { return }
-    reads.run(call.token, of: call.principal.name) {
+    queue(call) {
       let place = await places?.take()
       do throws(RPCError) {
         call.answer(try await makeResponse())
@@ -64,7 +64,7 @@ extension IntegrationService {
     _ prepare: @escaping @Sendable () async throws(RPCError) -> PreparedChange<Response>
   ) {
     guard isOperator(call.handle) else { return }
-    reads.run(call.token, of: call.principal.name) { [self] in
+    queue(call) { [self] in
       do throws(RPCError) {
         switch try await prepare() {
         case .answer(let response): call.answer(response)
@@ -74,6 +74,15 @@ extension IntegrationService {
         call.fail(error)
       }
     }
+  }
+
+  /// Gives a call to the desk, or refuses it where too many of its principal's wait.
+  private func queue<Response: ProtobufMessage>(
+    _ call: ServerCall<Response>, _ work: @escaping @Sendable () async -> Void
+  ) {
+    let isTaken = reads.run(
+      call.token, of: call.principal.name, bytes: call.handle.requestBytes, work)
+    if !isTaken { call.fail(.tooManyReads(configuration.limits)) }
   }
 
   /// Turns a failed read into what the caller may know, and says the rest in the log.
