@@ -10,8 +10,9 @@ public enum SealingKeyFile {
 
   /// Reads the key of a data directory, or makes one when there is none yet.
   ///
-  /// The caller holds the directory's lock, so no other program makes one at the same time. A new
-  /// key is on disk before this returns: a temporary file, synced, renamed, the directory synced.
+  /// The caller holds the directory's lock, so no other program makes one at the same time. The key
+  /// is on disk before this returns: a temporary file, synced, renamed, the directory synced; the
+  /// last also where it is found, for a run that was killed may have come no further.
   /// Throws ``CredentialError/keyFileUnusable(path:problem:)`` with what the system said.
   public static func loadOrCreate(directory: String) throws(CredentialError) -> SealingKey {
     let path = "\(directory)/\(name)"
@@ -20,6 +21,7 @@ public enum SealingKeyFile {
         throw .keyFileUnusable(
           path: path, problem: "it has \(bytes.count) bytes instead of \(SealingKey.keyBytes)")
       }
+      try syncDirectory(directory)
       return try SealingKey(bytes: bytes)
     }
     let key = try SealingKey.generate()

@@ -40,7 +40,8 @@ final class DataDirectory: Sendable {
 
   /// Makes the directory with its parents; one that is there stays as it is.
   ///
-  /// What is made is on disk when this returns.
+  /// Its name is on disk when this returns, also where a run that was killed made it and came no
+  /// further: what is promised in it would go with it when the power does.
   private static func create(_ path: String) throws(StoreError) {
     if unsafe mkdir(path, 0o700) == 0 { return try syncName(of: path) }
     var code = errno
@@ -55,6 +56,19 @@ final class DataDirectory: Sendable {
     guard unsafe stat(path, &information) == 0 else { throw systemError("look at", path) }
     guard information.st_mode & S_IFMT == S_IFDIR else {
       throw StoreError(.notADirectory, "\(path) is not a directory; name one as data directory")
+    }
+    try syncFoundName(of: path)
+  }
+
+  /// Where names can be neither read nor synced, as in a directory of root's or on a read-only file
+  /// system, no run has made this one and gone on: its own sync was refused.
+  private static func syncFoundName(of path: String) throws(StoreError) {
+    do throws(FileFault) {
+      try FileSync.syncName(of: path)
+    } catch {
+      guard [EACCES, EPERM, EROFS, EINVAL].contains(error.number) else {
+        throw systemError(error.deed, error.path, error.number)
+      }
     }
   }
 

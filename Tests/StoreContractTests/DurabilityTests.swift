@@ -65,6 +65,17 @@ import Testing
     #expect(error?.code == .notADirectory)
   }
 
+  @Test("A directory is opened where its name cannot be brought to disk")
+  func unsyncableName() async throws {
+    let scratch = try ScratchDirectory()
+    let directory = open(scratch.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(directory) }
+    // The kernel refuses to sync the folder that this name stands in.
+    let store = try SQLiteStore(directory: "/proc/self/fd/\(directory)")
+    await store.close()
+    #expect(access(scratch.file("integrations.db"), F_OK) == 0)
+  }
+
   @Test("The directory is made for the server's user alone, with its parents")
   func privateDirectory() async throws {
     let scratch = try ScratchDirectory()

@@ -6,7 +6,7 @@
 // the last sync of their directory, with the list of changes since. At the event that the control
 // block names the power goes: of these changes some are kept, some dropped and some torn at 512
 // bytes, by the seed; the files become what that leaves; and the process is killed. No sync reaches
-// the real disk.
+// the real disk. When the process ends and the power stays, all of that goes on in the next one.
 //
 // A call on these files that is not modelled ends the process with a line, so that nothing slips
 // by.
@@ -45,7 +45,7 @@ struct control {
   uint64_t events;
   uint64_t calls[KINDS];
   uint64_t faults;        // calls that were made to fail
-  uint64_t was_cut;
+  uint64_t was_cut, was_killed;
   uint64_t kept, dropped, torn, kept_names, dropped_names;
   char fault_path[256];
 };
@@ -250,35 +250,10 @@ static void read_whole(struct node *node, const char *path) {
   REAL(close)(file);
 }
 
-// Where a process that was killed leaves what the disk holds, for the next one: the name says
-// whether the cache would still write what differs.
-static void left_path(char *to, size_t room, const char *path, const char *ending) {
-  int bytes = snprintf(to, room, "%s.left/%s%s", root, path + root_bytes + 1, ending);
-  if (bytes < 0 || (size_t)bytes >= room) abort();
-  for (char *at = to + root_bytes + 6; *at; at++) if (*at == '/') *at = '%';
-}
-
 static void load(struct node *node, const char *path) {
   if (node->is_loaded || node->is_directory || node->is_shared || control->honest) return;
   node->is_loaded = 1;
-  struct node now = {0};
-  read_whole(&now, path);
-  for (int is_lost = 0; is_lost < 2; is_lost++) {
-    char left[8192];
-    left_path(left, sizeof left, path, is_lost ? ".lost" : ".dirty");
-    if (access(left, F_OK) != 0) continue;
-    read_whole(node, left);
-    for (size_t at = 0; at < now.bytes; at += 512) {
-      size_t bytes = now.bytes - at < 512 ? now.bytes - at : 512;
-      if (at + bytes <= node->bytes && memcmp(node->data + at, now.data + at, bytes) == 0) continue;
-      note_write(node, at, bytes, now.data + at);
-      node->changes[node->count - 1].is_lost = is_lost;
-    }
-    if (node->bytes > now.bytes) note_change(node, 1, now.bytes, 0);
-    free(now.data);
-    return;
-  }
-  *node = (struct node){.is_loaded = 1, .bytes = now.bytes, .room = now.room, .data = now.data};
+  read_whole(node, path);
 }
 
 static struct node *known(const char *path) {
@@ -358,14 +333,15 @@ static void settle(struct node *node, enum way way) {
   node->count = 0;
 }
 
-static int has_parents(struct names *names, const char *path) {
+// Whether the disk has all directories of a path; one that nobody named was there before.
+static int has_parents(const char *path) {
   char parent[4096];
   snprintf(parent, sizeof parent, "%s", path);
   while (1) {
     char *slash = strrchr(parent, '/');
     *slash = 0;
     if (strlen(parent) <= root_bytes) return 1;
-    if (find(names, parent) == NULL) return 0;
+    if (find(&seen, parent) && !find(&durable, parent)) return 0;
   }
 }
 
@@ -428,32 +404,18 @@ static void cut(void) {
   for (size_t i = 0; i < durable.count; i++) settle(durable.list[i].node, way);
   for (size_t i = seen.count; i-- > 0;) {
     const char *path = seen.list[i].path;
-    if (find(&durable, path) && has_parents(&durable, path)) continue;
+    if (find(&durable, path) && has_parents(path)) continue;
     if (seen.list[i].node->is_directory) REAL(rmdir)(path);
     else REAL(unlink)(path);
   }
   for (size_t i = 0; i < durable.count; i++)
-    if (has_parents(&durable, durable.list[i].path))
+    if (has_parents(durable.list[i].path))
       write_image(durable.list[i].path, durable.list[i].node);
   control->was_cut = 1;
   die();
 }
 
-// The process is killed and the machine goes on: the files stay what the cache shows, and what the
-// disk holds is left for the next process.
-static void leave(void) {
-  char path[8192];
-  snprintf(path, sizeof path, "%s.left", root);
-  REAL(mkdir)(path, 0700);
-  for (size_t i = 0; i < seen.count; i++) {
-    struct node *node = seen.list[i].node;
-    if (!node->is_loaded || node->count == 0) continue;
-    int is_lost = 0;
-    for (size_t k = 0; k < node->count; k++) is_lost |= node->changes[k].is_lost;
-    left_path(path, sizeof path, seen.list[i].path, is_lost ? ".lost" : ".dirty");
-    write_whole(path, node->data, node->bytes);
-  }
-}
+#include "disk_left.h"
 
 static void event(void) {
   uint64_t number = ++control->events;
@@ -461,7 +423,7 @@ static void event(void) {
   if (control->cut_at && number >= control->cut_at) cut();
   if (control->kill_at && number >= control->kill_at) {
     leave();
-    control->was_cut = 1;
+    control->was_killed = 1;
     die();
   }
 }

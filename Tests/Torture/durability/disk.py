@@ -1,5 +1,5 @@
 """The simulated disk of disk.c from the outside: its control block, and a server on it."""
-import itertools, mmap, shutil, struct, tempfile, threading
+import itertools, mmap, shutil, struct, tempfile, threading, time
 from pathlib import Path
 
 from harness import compiled
@@ -9,8 +9,8 @@ WRITE, SYNC, TRUNCATE, OPEN, NAME = range(1, 6)
 KINDS = {"write": WRITE, "sync": SYNC, "truncate": TRUNCATE, "open": OPEN, "name": NAME}
 FIELDS = (
     "cut_at", "kill_at", "seed", "sync_ns", "fault_kind", "fault_at", "fault_errno", "fault_from",
-    "honest", "events", *(f"calls_{kind}" for kind in range(6)), "faults", "was_cut", "kept",
-    "dropped", "torn", "kept_names", "dropped_names")
+    "honest", "events", *(f"calls_{kind}" for kind in range(6)), "faults", "was_cut",
+    "was_killed", "kept", "dropped", "torn", "kept_names", "dropped_names")
 TOLD = FIELDS.index("events")
 PATH_AT = 8 * len(FIELDS)
 
@@ -62,7 +62,7 @@ class DiskServer(Server):
         (self.root / "backups").mkdir(parents=True)
 
     def forget(self):
-        """What a killed process left undone is forgotten."""
+        """What the last process had not synced is on disk by now."""
         shutil.rmtree(f"{self.root}.left", ignore_errors=True)
 
     def begin(self, flags=(), seconds=60, **fields):
@@ -74,9 +74,12 @@ class DiskServer(Server):
             "DISK_ROOT": str(self.root)}
         try:
             self.start(environment, seconds=seconds, flags=flags)
-            return True
+            is_ready = True
         except NotStarted:
-            return False
+            is_ready = False
+        if self.disk["events"] == 0:
+            raise RuntimeError(f"the disk saw no call of the server: {self.error_text()[-500:]}")
+        return is_ready
 
     def end(self):
         """SIGKILL without a word."""
@@ -88,10 +91,11 @@ class DiskServer(Server):
 
 class Workers:
     """Threads that do one case after the other until the time is over or one of them fails: the
-    time goes into servers, so threads are enough."""
+    time goes into servers, so threads are enough. `seconds` bound them instead of the run."""
 
-    def __init__(self, run, count):
+    def __init__(self, run, count, seconds=None):
         self.run, self.lock, self.failure = run, threading.Lock(), None
+        self.until = time.monotonic() + (run.left() if seconds is None else seconds)
         self.numbers = itertools.count()
         self.workers = count
 
@@ -106,7 +110,7 @@ class Workers:
         def work(worker):
             try:
                 mine = make(worker)
-                while self.run.left() > 0 and self.failure is None:
+                while time.monotonic() < self.until and self.failure is None:
                     if case(mine, next(self.numbers)) is False:
                         return
             except BaseException as failure:

@@ -233,9 +233,11 @@ int mkdir(const char *path, mode_t mode) {
 MAPPING(mmap)
 MAPPING(mmap64)
 
-// Where a sync failed, the next process shall find what this one leaves in the cache.
+// The next process finds the disk as this one leaves it, also where nobody killed it. A fault of
+// another kind than a sync is over with the process that met it.
 static void end(void) {
-  if (control == NULL || control->honest || control->fault_kind != SYNC) return;
+  if (control == NULL || control->honest) return;
+  if (control->fault_kind != NO_KIND && control->fault_kind != SYNC) return;
   pthread_mutex_lock(&lock);
   leave();
   pthread_mutex_unlock(&lock);
@@ -314,4 +316,5 @@ __attribute__((constructor)) static void begin(void) {
   root_bytes = strlen(root);
   random_state = found->seed;
   control = found;
+  if (!control->honest) take_over();
 }

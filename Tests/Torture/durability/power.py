@@ -1,10 +1,10 @@
 """The power goes at a seeded moment; what was acknowledged is there when it comes back."""
-import random, shutil, sqlite3
+import random, shutil, sqlite3, uuid
 
 from client import Gone, Refused
 from disk import DiskServer, Workers, in_memory
 from harness import Violation, harness, quantile
-from promises import ABSENT, Broken, Client, Promises, checked, pages, stream
+from promises import Broken, Client, Promises, checked, found_on, pages, stream
 from schema import STATUS
 from server import NotStarted
 from story import Story
@@ -12,6 +12,7 @@ from story import Story
 # Leases outlive a run, so that what is held stays held.
 FLAGS = ["--grace-time", "10m", "--accept-timeout", "10m"]
 SYNC_NS = 100_000
+PRUNED_BYTES = 200_000
 LEFTOVERS = ("*.partial", "backup.unfinished", "import-*.spool")
 
 
@@ -26,8 +27,8 @@ class Case:
 
     def run(self):
         self.server.wipe()
-        weights = {self.life: 8, self.start: 4, self.stop: 3, self.heavy: 2, self.prune: 2,
-                   self.backup: 2, self.restore: 1, self.load: 1, self.kill: 3}
+        weights = {self.life: 8, self.start: 4, self.killed_start: 5, self.kill: 3, self.stop: 3,
+                   self.heavy: 2, self.prune: 2, self.backup: 2, self.restore: 2, self.load: 1}
         scene = self.random.choices(list(weights), weights.values())[0]
         self.power.workers.count(scene.__name__)
         try:
@@ -54,10 +55,12 @@ class Case:
         code = server.wait()
         if code == 99:
             raise RuntimeError(server.error_text()[-500:])
-        if not disk["was_cut"] and code not in (0, 1):
+        ended = ("cuts" if disk["was_cut"] else "kills" if disk["was_killed"]
+                 else "ended before the cut")
+        if ended == "ended before the cut" and code != 0:
             raise Broken(f"the server ended with {code}: {server.error_text()[-500:]}")
         workers = self.power.workers
-        workers.count("cuts" if disk["was_cut"] else "ended before the cut", 1)
+        workers.count(ended)
         for name in ("kept", "dropped", "torn", "kept_names", "dropped_names"):
             workers.count(name.replace("_", " "), disk[name])
         self.keep_image()
@@ -70,6 +73,7 @@ class Case:
 
     def again(self, flags=()):
         """The power is back: the server must start, on the real disk."""
+        self.server.forget()
         try:
             self.power.ready.append(self.server.start(flags=flags))
         except NotStarted as error:
@@ -101,7 +105,7 @@ class Case:
     def start(self):
         """The first start: the directory, the migrations, the sealing key, the first calls."""
         for _ in range(self.random.randrange(1, 4)):
-            if self.begin(250):
+            if self.begin(self.random.choice((30, 250))):
                 self.story.act(self.server, rounds=1, most=5)
             self.end()
             self.verify()
@@ -132,9 +136,11 @@ class Case:
     def kill(self):
         """The server is killed, and the power goes during or behind its next start: what was in
         the cache alone may have been read, and may be what a repeat is answered from."""
-        if self.begin(2, cut_at=0, kill_at=self.random.randrange(200, 1200)):
-            self.story.act(self.server, rounds=12)
-        self.end()
+        for _ in range(self.random.randrange(1, 3)):
+            kill_at = self.random.randrange(1, self.random.choice((250, 1200)))
+            if self.begin(2, cut_at=0, kill_at=kill_at):
+                self.story.act(self.server, rounds=12)
+            self.end()
         if self.begin(self.random.choice((40, 400))):
             try:
                 if self.story.key and self.story.has_actions:
@@ -143,7 +149,19 @@ class Case:
             except (Gone, OSError):
                 pass
         self.end()
-        self.server.forget()
+        self.verify()
+
+    def killed_start(self):
+        """The first start is killed early, and the power goes behind what the next one has
+        promised, which found names that are not on disk."""
+        for _ in range(self.random.randrange(1, 3)):
+            self.begin(2, cut_at=0, kill_at=self.random.randrange(1, self.random.choice((9, 40))))
+            self.end()
+        if self.begin(2, cut_at=0):
+            self.story.act(self.server, rounds=1, most=5)
+            disk = self.server.disk
+            disk["cut_at"] = disk["events"] + self.random.randrange(1, 20)
+        self.end()
         self.verify()
 
     def prune(self):
@@ -156,8 +174,11 @@ class Case:
         removed = 0
         try:
             operator = Client(self.server.unix).connection
+            completed = STATUS.LOG_STATUS_COMPLETED
+            answered = self.promises.send(("retention", completed), (0, PRUNED_BYTES))
             operator.call("SetRetention", rules=[
-                dict(status=STATUS.LOG_STATUS_COMPLETED, maximum_bytes=200_000)])
+                dict(status=completed, maximum_bytes=PRUNED_BYTES)])
+            answered(True)
             while True:
                 step = operator.call("PruneLogs", resume=removed > 0)
                 removed += step.removed_logs
@@ -168,29 +189,25 @@ class Case:
         self.end()
         self.again()
         operator = Client(self.server.unix).connection
-        checked(operator)
-        there = {log.id for log in pages(operator, "ListLogs", "logs")}
-        told = {name[1] for name in self.promises.names("report")}
-        lasting = {log for log in told if self.promises.current(("report", log))[1] != 3}
-        lost = lasting - there
-        if lost or (removed and len(told & there) > len(told) - removed):
-            raise Broken(f"{len(told)} logs, {removed} removed, {len(told & there)} are there, "
-                         f"{len(lost)} are gone that no rule takes")
-        self.power.workers.count("checked", len(told))
+        gone = self.story.expect_pruned(found_on(operator)[0], STATUS.LOG_STATUS_COMPLETED)
+        if gone < removed:
+            raise Broken(f"{removed} logs were removed, and only {gone} are gone")
+        self.power.workers.count("pruned", gone)
+        self.power.workers.count("checked", self.story.verify(self.server))
         self.server.kill()
 
     def backup(self):
         """A backup is whole under its name, or it is not there."""
-        done = []
+        done, stored = [], {}
         if self.begin(2, cut_at=0):
             self.story.act(self.server, rounds=2)
+            stored = self.story.stored()
             disk = self.server.disk
             disk["cut_at"] = disk["events"] + self.random.randrange(1, 140)
             try:
                 for number in range(3):
                     path = self.server.root / "backups" / f"b{number}"
                     operator = Client(self.server.unix).connection
-                    stored = self.promises.names("report")
                     if any(step.done for step in stream(operator, "BackUp", path=str(path))):
                         done.append(path)
             except (Gone, OSError):
@@ -200,22 +217,33 @@ class Case:
         for path in sorted((self.server.root / "backups").glob("*")) + done:
             if not path.exists():
                 raise Broken(f"{path.name} was acknowledged and is gone")
-            database = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
-            verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-            logs = database.execute("SELECT count(*) FROM logs").fetchone()[0]
-            database.close()
-            if verdict != "ok" or logs < len(stored):
-                raise Broken(f"{path.name}: {verdict}, {logs} logs of {len(stored)}")
-            self.power.workers.count("backups checked")
+            self.look_at_backup(path, stored)
         self.power.workers.count("checked", self.story.verify(self.server))
         self.server.kill()
 
+    def look_at_backup(self, path, stored):
+        """Holds every log of a backup against what the server had when it began."""
+        database = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+        verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
+        logs = {str(uuid.UUID(bytes=log)): (sequence, status) for log, sequence, status
+                in database.execute("SELECT id, sequence, status FROM logs")}
+        database.close()
+        wrong = {log: (logs.get(log), state) for log, state in stored.items()
+                 if logs.get(log) != state}
+        if verdict != "ok" or wrong:
+            raise Broken(f"{path.name}: {verdict}; of {len(stored)} logs that were stored "
+                         f"{len(wrong)} are not in it as they were: {list(wrong.items())[:3]}")
+        self.power.workers.count("backups checked")
+
     def restore(self):
-        """A restore puts a whole database into the directory, or none."""
-        self.begin(60, flags=["--restore", self.power.backup])
+        """A restore puts a whole database into the directory, or none; once the server is ready,
+        it is there to stay."""
+        is_ready = self.begin(
+            self.random.choice((60, 250)), flags=["--restore", self.power.backup])
         self.end()
-        has_database = (self.server.data / "integrations.db").exists()
-        self.again(() if has_database else ["--restore", self.power.backup])
+        is_done = is_ready or (self.server.data / "integrations.db").exists()
+        self.power.workers.count("restores that were ready", int(is_ready))
+        self.again(() if is_done else ["--restore", self.power.backup])
         self.look_at_copy("a restore", is_done=True)
 
     def load(self):
@@ -283,11 +311,23 @@ class Power:
 
     def go(self):
         self.prepare()
-        self.most = 40 if self.run.short else 1 << 40
+        self.most = 70 if self.run.short else 1 << 40
         self.workers.each(
             lambda worker: DiskServer(self.run, f"w{worker}", flags=FLAGS), self.case)
+        self.require_faults()
         self.run.figure("ready p50 ms", quantile(self.ready, 0.5) * 1000)
         self.run.figure("ready p99 ms", quantile(self.ready, 0.99) * 1000)
+
+
+    def require_faults(self):
+        """Nothing is shown where the power hardly went, or took nothing with it."""
+        figures, require = self.run.figures, self.run.require
+        seeds, cuts = figures.get("seeds", 0), figures.get("cuts", 0)
+        require(seeds >= 10, f"only {seeds} seeds came about in {self.run.seconds:g} s")
+        require(2 * cuts >= seeds, f"with {seeds} seeds the power went {cuts} times only")
+        names = ("kept", "dropped", "torn") + (("dropped names",) if seeds >= 40 else ())
+        for name in names:
+            require(figures.get(name, 0) > 0, f"{seeds} seeds and {cuts} cuts have {name} nothing")
 
 
 @harness("power", seconds=600, short_seconds=20)

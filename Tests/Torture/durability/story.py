@@ -104,6 +104,8 @@ class Story(Deeds):
             if self.promises.current(("integration", name)) == ABSENT:
                 self.create_integration(name)
         self.operator.take_all()
+        if self.promises.current(("integration", "crm")) == ABSENT:
+            raise Gone("without room there are no integrations")
         if self.key is None:
             self.make_key()
             self.operator.take_all()
@@ -170,6 +172,29 @@ class Story(Deeds):
             return count
         except (Gone, Refused, OSError) as error:
             raise Broken(f"the server could not be looked at: {error!r}") from error
+
+    def stored(self):
+        """The sequence and status of each log whose state is known."""
+        logs = {name[1]: name for name in self.promises.names(REPORTED)}
+        logs.update((log, ("request", key)) for log, key in self.requests.items())
+        return {log: self.promises.current(name)[:2] for log, name in logs.items()
+                if self.promises.current(name) != ABSENT and not self.promises.is_unsure(name)}
+
+    def expect_pruned(self, found, status):
+        """Logs that may have had this status may be gone: from now on those of them that are must
+        stay so. Returns how many."""
+        logs = {("request", key): log for log, key in self.requests.items()}
+        logs.update((name, name[1]) for name in self.promises.things if name[0] == REPORTED)
+        gone = 0
+        for name, log in logs.items():
+            values = self.promises.things[name].candidates
+            if name in found or not any(each != ABSENT and each[1] == status for each in values):
+                continue
+            self.promises.things[name].candidates = [ABSENT]
+            self.promises.leases.pop(log, None)
+            self.notes.pop(log, None)
+            gone += 1
+        return gone
 
     def verify_leases(self, requests):
         for log, (_, delivery) in list(self.promises.leases.items()):
