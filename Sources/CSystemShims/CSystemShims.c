@@ -30,6 +30,12 @@ void shim_configure_malloc(int arenas, int map_bytes, int trim_bytes) {
 #endif
 }
 
+void shim_trim_malloc(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 unsigned long shim_allocated_bytes(void) {
 #ifdef __GLIBC__
   struct mallinfo2 info = mallinfo2();

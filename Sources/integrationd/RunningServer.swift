@@ -63,9 +63,19 @@ struct RunningServer {
     }
   }
 
+  /// How often memory that is free goes back to the system.
+  private static let givesBackEvery = DispatchTimeInterval.seconds(30)
+
   /// Serves until a signal asks to stop, finishes, and closes the data.
   func runUntilStopped() async {
+    let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "integrationd.memory"))
+    timer.setEventHandler { ProcessMemory.giveBack() }
+    timer.schedule(
+      deadline: .now() + Self.givesBackEvery, repeating: Self.givesBackEvery,
+      leeway: .seconds(5))
+    timer.activate()
     await server.waitUntilStopped()
+    timer.cancel()
     await service.stop()
     await store.close()
   }

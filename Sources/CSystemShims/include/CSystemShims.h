@@ -31,6 +31,9 @@ int shim_peer_credentials(int descriptor, uint32_t *user, int32_t *process);
 // library.
 void shim_configure_malloc(int arenas, int map_bytes, int trim_bytes);
 
+// Gives whole pages that are free in any arena back to the system.
+void shim_trim_malloc(void);
+
 // Bytes that malloc has given out and that were not given back; 0 where only glibc could tell.
 unsigned long shim_allocated_bytes(void);
 
