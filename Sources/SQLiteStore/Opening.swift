@@ -53,7 +53,9 @@ enum Opening {
         "cannot open the database in \(path): \(error); the server's user needs to write there")
     case let error as SQLiteError where error.isDamage:
       return StoreError(
-        .damaged, "the database in \(path) is damaged: \(error); restore a backup")
+        .damaged,
+        "the database in \(path) is damaged: \(error); move its integrations.db away, then start "
+          + "with --restore BACKUP")
     default: return StoreError(.inputOutput, "cannot use the database in \(path): \(error)")
     }
   }
