@@ -29,6 +29,8 @@ public final class IntegrationService: Sendable {
   let schedules: ScheduleBook
   let failedLogins: FailedLogins
   let keys: KeyAuthenticator
+  /// What is wrong with the store itself.
+  let storeHealth = Mutex(StoreHealth())
   private let startedAtMs = ServiceTimer<Deadline>.nowMs
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
   let refusals = Mutex<[CallToken: RefusedReports]>([:])

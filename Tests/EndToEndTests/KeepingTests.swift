@@ -77,6 +77,8 @@ extension EndToEnd {
       let found = try await stage.ctl("server", "check")
       #expect(found.end == .code(1))
       #expect(found.standardOutput.contains("timeline"))
+      let status = try await stage.ctl("status")
+      #expect(status.standardOutput.contains("STORE_NOT_WHOLE"), "\(status.standardOutput)")
     }
 
     @Test("Retention is shown and set; what makes no sense is wrong usage")

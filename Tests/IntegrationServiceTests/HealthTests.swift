@@ -111,6 +111,18 @@ struct HealthTests {
     #expect(Troubles.find([paused]).map(\.kind) == ["PAUSED_WITH_QUEUE"])
   }
 
+  @Test("What is wrong with the store is said, and how much")
+  func store() {
+    var health = StoreHealth()
+    #expect(health.troubles(directory: "/d").isEmpty)
+    health.refused(atMs: 1)
+    health.problems = 1
+    let troubles = health.troubles(directory: "/d")
+    #expect(troubles.map(\.kind) == ["STORAGE_FULL", "STORE_NOT_WHOLE"])
+    #expect(troubles[0].nextStep.contains("below /d"))
+    #expect(troubles[1].message.contains("1 problem."))
+  }
+
   @Test("The worst comes first, whatever the integrations' names")
   func order() {
     let failed = {

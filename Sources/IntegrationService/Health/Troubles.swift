@@ -7,6 +7,8 @@ import IntegrationStore
 enum Troubles {
   /// How bad each kind is; the first is the worst.
   enum Kind: String, CaseIterable {
+    case storageFull = "STORAGE_FULL"
+    case storeNotWhole = "STORE_NOT_WHOLE"
     case integrationDown = "INTEGRATION_DOWN"
     case unservedRequests = "UNSERVED_REQUESTS"
     case notTakingWork = "NOT_TAKING_WORK"
