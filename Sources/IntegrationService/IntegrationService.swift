@@ -101,6 +101,7 @@ public final class IntegrationService: Sendable {
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
+    warnOfSealedKeys()
     schemaVersion.withLock { $0 = stored.schemaVersion }
     loadAgents(stored)
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }

@@ -8,6 +8,8 @@ enum Opening {
   static func openWriter(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Writer {
     try directory.createDatabase()
     let database = try SQLiteConnection(path: directory.database, mode: .readWrite)
+    // Before anything is written into what may be another program's.
+    try Schema.refuseForeign(database, path: directory.database)
     try database.execute("PRAGMA page_size = \(pageBytes)")
     try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     try database.execute("PRAGMA journal_mode = WAL")

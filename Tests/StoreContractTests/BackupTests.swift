@@ -180,6 +180,20 @@ import Testing
     }
   }
 
+  @Test("A database of another program is refused and left as it is")
+  func foreign() async throws {
+    let scratch = try ScratchDirectory()
+    mkdir(scratch.file("data"), 0o700)
+    let path = scratch.file("data/integrations.db")
+    do { try SQLiteConnection(path: path).execute("CREATE TABLE t(a)") }
+    let before = try Program.bytes(of: path)
+    let error = #expect(throws: StoreError.self) {
+      try SQLiteStore(directory: scratch.file("data"))
+    }
+    #expect(error?.code == .damaged && error?.message.contains("another program") == true)
+    #expect(try Program.bytes(of: path) == before)
+  }
+
   static let faults: [(sql: String, word: String)] = [
     ("UPDATE action_counts SET logs = logs + 1", "counts"),
     ("UPDATE status_sizes SET bytes = bytes - 1", "bytes"),
