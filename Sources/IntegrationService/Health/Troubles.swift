@@ -12,6 +12,7 @@ enum Troubles {
     case integrationDown = "INTEGRATION_DOWN"
     case unservedRequests = "UNSERVED_REQUESTS"
     case notTakingWork = "NOT_TAKING_WORK"
+    case agentIDTwice = "AGENT_ID_TWICE"
     case agentDown = "AGENT_DOWN"
     case agentDegraded = "AGENT_DEGRADED"
     case failureRateUp = "FAILURE_RATE_UP"
@@ -111,6 +112,9 @@ enum Troubles {
       case .neverSeen, .up, .draining, .paused, .down:
         break
       }
+      if !view.twins.isEmpty {
+        add(.agentIDTwice, "Agent \(id): \(words(twins: view.twins))", show)
+      }
       if view.agent.clockSkewMs.magnitude > clockSkewMs, view.health != .down {
         let seconds = view.agent.clockSkewMs.magnitude / 1_000
         let host = view.agent.host.isEmpty ? "its host" : view.agent.host
@@ -121,6 +125,12 @@ enum Troubles {
         )
       }
     }
+  }
+
+  private static func words(twins: [AgentInstances.Process]) -> String {
+    let named = twins.map { $0.host.isEmpty ? $0.id : "\($0.id) on \($0.host)" }
+    return "\(twins.count) processes run under this one id (\(named.joined(separator: ", "))); "
+      + "they take each other's work and answers: give each an agent id of its own."
   }
 
   private static func failureTroubles(
