@@ -24,6 +24,9 @@ extension EndToEnd {
       #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
       let nowhere = try await stage.ctl("server", "backup", stage.scratch.file("no/copy.db"))
       #expect(nowhere.end == .code(1))
+      #expect(
+        nowhere.standardError.contains("no/copy.db on the server's machine: No such file"),
+        "\(nowhere.standardError)")
       let restored = try await Stage(flags: ["--restore", path])
       let list = try await restored.ctl("integrations", "list")
       #expect(list.standardOutput.contains("customsoft"))
