@@ -38,6 +38,10 @@ public struct HealthClocks: Sendable {
   public var requestsWaitSince: Instant?
   /// Whether its integration is paused.
   public var isPaused: Bool
+  /// Whether a connection of it is open.
+  public var isConnected = true
+  /// The key that its last connection had, where that has ended; nil: it works.
+  public var endedKey: String?
 
   /// Makes the clocks of an agent that was never seen.
   public init(
@@ -67,8 +71,12 @@ public struct HealthClocks: Sendable {
 
   /// When the agent counts as down unless it phones home before; nil: it never did.
   public var downAt: Instant? {
-    let interval = heartbeatIntervalMs == 0 ? Self.defaultIntervalMs : heartbeatIntervalMs
-    return lastHeartbeat?.adding(milliseconds: 2 * Int64(interval) + Self.downGraceMs)
+    lastHeartbeat?.adding(milliseconds: Self.downAfterMs(interval: heartbeatIntervalMs))
+  }
+
+  /// After how long a silence an agent is down that phones home in an interval; 0: it names none.
+  public static func downAfterMs(interval: UInt32) -> Int64 {
+    2 * Int64(interval == 0 ? defaultIntervalMs : interval) + downGraceMs
   }
 
   /// The agent's health at a time, and one sentence that says why.
@@ -78,6 +86,9 @@ public struct HealthClocks: Sendable {
     guard now <= downAt else {
       let silent = now.milliseconds(since: lastHeartbeat) / 1000
       return (.down, "It has not phoned home for \(silent) s.")
+    }
+    if !isConnected, let endedKey {
+      return (.down, "Its key \(endedKey) has ended, and it has not come back with another.")
     }
     if condition == .draining { return (.draining, "It finishes what it holds and stops.") }
     if isPaused { return (.paused, "Its integration is paused.") }
@@ -89,6 +100,15 @@ public struct HealthClocks: Sendable {
     if let since = waitingUnserved(at: now) {
       let waited = now.milliseconds(since: since) / 1000
       return (.notTakingWork, "It phones home but polls nothing; a request waits for \(waited) s.")
+    }
+    guard isConnected else {
+      let silent = max(0, now.milliseconds(since: lastHeartbeat)) / 1000
+      let left = downAt.milliseconds(since: now) / 1000
+      return (
+        .up,
+        "It phoned home \(silent) s ago and is not connected now; it is down in \(left) s unless it "
+          + "comes back."
+      )
     }
     return (.up, "It phones home and takes work.")
   }

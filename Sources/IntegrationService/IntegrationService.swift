@@ -29,6 +29,8 @@ public final class IntegrationService: Sendable {
   let schedules: ScheduleBook
   let failedLogins: FailedLogins
   let keys: KeyAuthenticator
+  /// What is wrong with the store itself.
+  let storeHealth = Mutex(StoreHealth())
   private let startedAtMs = ServiceTimer<Deadline>.nowMs
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
   let refusals = Mutex<[CallToken: RefusedReports]>([:])
@@ -106,6 +108,7 @@ public final class IntegrationService: Sendable {
     let stored = try await store.loadCatalog()
     catalogue.load(stored)
     for token in stored.tokens { tokens.update(token) }
+    warnOfSealedKeys()
     schemaVersion.withLock { $0 = stored.schemaVersion }
     loadAgents(stored)
     let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }

@@ -142,10 +142,18 @@ extension ServiceLimits {
 }
 
 extension Duration {
-  /// As a flag takes it: `10s`, `250ms`.
+  /// As a flag takes it, in the largest unit that divides it: `7d`, `90s`, `250ms`.
   public var flagText: String {
     let milliseconds = wholeMilliseconds
-    return milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
+    let units: [(name: String, milliseconds: Int64)] = [
+      ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000),
+    ]
+    for unit in units where milliseconds >= unit.milliseconds {
+      if milliseconds.isMultiple(of: unit.milliseconds) {
+        return "\(milliseconds / unit.milliseconds)\(unit.name)"
+      }
+    }
+    return milliseconds == 0 ? "0s" : "\(milliseconds)ms"
   }
 
   /// Whole milliseconds, cut off at what fits.

@@ -8,6 +8,8 @@ enum Opening {
   static func openWriter(_ directory: DataDirectory, _ limits: StoreLimits) throws -> Writer {
     try directory.createDatabase()
     let database = try SQLiteConnection(path: directory.database, mode: .readWrite)
+    // Before anything is written into what may be another program's.
+    try Schema.refuseForeign(database, path: directory.database)
     try database.execute("PRAGMA page_size = \(pageBytes)")
     try database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     try database.execute("PRAGMA journal_mode = WAL")
@@ -56,7 +58,9 @@ enum Opening {
         .mendable, "the database in \(path) is damaged: \(error); the digests are made again")
     case let error as SQLiteError where error.isDamage:
       return StoreError(
-        .damaged, "the database in \(path) is damaged: \(error); restore a backup")
+        .damaged,
+        "the database in \(path) is damaged: \(error); move its integrations.db away, then start "
+          + "with --restore BACKUP")
     default: return StoreError(.inputOutput, "cannot use the database in \(path): \(error)")
     }
   }

@@ -14,13 +14,19 @@ enum Schema {
   /// The number of the last migration.
   static var version: Int { migrations.count }
 
-  /// Brings a database up to date; refuses one that is newer or not this program's.
-  static func migrate(_ database: SQLiteConnection, path: String) throws {
-    let found = Int(try database.rows("PRAGMA user_version").first?.first?.integer ?? 0)
+  /// Refuses a database that another program has made: it has another id, or tables and none.
+  static func refuseForeign(_ database: SQLiteConnection, path: String) throws {
     let owner = try database.rows("PRAGMA application_id").first?.first?.integer ?? 0
-    guard owner == 0 || owner == applicationID else {
+    if owner == applicationID { return }
+    let tables = try database.rows("SELECT count(*) FROM sqlite_schema").first?.first?.integer ?? 0
+    guard owner == 0, tables == 0 else {
       throw StoreError(.damaged, "\(path) is a database of another program; name another directory")
     }
+  }
+
+  /// Brings a database up to date; refuses one that is newer.
+  static func migrate(_ database: SQLiteConnection, path: String) throws {
+    let found = Int(try database.rows("PRAGMA user_version").first?.first?.integer ?? 0)
     guard found <= version else {
       throw StoreError(
         .newerSchema,

@@ -278,15 +278,15 @@ extension WireFlags {
   /// The limits as `server info` shows them.
   static func described(_ arguments: Arguments) -> [String: String] {
     [
-      "maximum-frame-bytes": "\(arguments[maximumFrameBytes])",
+      "maximum-frame-bytes": ByteCountText.format(arguments[maximumFrameBytes]),
       "maximum-calls": "\(arguments[maximumCalls])",
       "maximum-connections": "\(arguments[maximumConnections])",
       "reserved-connections": "\(arguments[reservedConnections])",
       "keepalive-interval": arguments[keepaliveInterval].flagText,
       "hello-timeout": arguments[helloTimeout].flagText,
-      "high-water-bytes": "\(arguments[highWaterBytes])",
-      "maximum-buffered-bytes": "\(arguments[maximumBufferedBytes])",
-      "hard-mark-bytes": "\(arguments[hardMarkBytes])",
+      "high-water-bytes": ByteCountText.format(arguments[highWaterBytes]),
+      "maximum-buffered-bytes": ByteCountText.format(arguments[maximumBufferedBytes]),
+      "hard-mark-bytes": ByteCountText.format(arguments[hardMarkBytes]),
       "write-stall-timeout": arguments[writeStallTimeout].flagText,
       "drain-timeout": arguments[drainTimeout].flagText,
     ]

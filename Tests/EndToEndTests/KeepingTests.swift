@@ -24,6 +24,9 @@ extension EndToEnd {
       #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
       let nowhere = try await stage.ctl("server", "backup", stage.scratch.file("no/copy.db"))
       #expect(nowhere.end == .code(1))
+      #expect(
+        nowhere.standardError.contains("no/copy.db on the server's machine: No such file"),
+        "\(nowhere.standardError)")
       let restored = try await Stage(flags: ["--restore", path])
       let list = try await restored.ctl("integrations", "list")
       #expect(list.standardOutput.contains("customsoft"))
@@ -77,6 +80,8 @@ extension EndToEnd {
       let found = try await stage.ctl("server", "check")
       #expect(found.end == .code(1))
       #expect(found.standardOutput.contains("timeline"))
+      let status = try await stage.ctl("status")
+      #expect(status.standardOutput.contains("STORE_NOT_WHOLE"), "\(status.standardOutput)")
     }
 
     @Test("Retention is shown and set; what makes no sense is wrong usage")

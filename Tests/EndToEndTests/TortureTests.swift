@@ -35,6 +35,27 @@ extension EndToEnd {
       #expect(names == Self.harnesses, "\(output.standardError)")
     }
 
+    @Test(
+      "A line that can run nothing is told so, with the exit code of wrong usage",
+      arguments: [
+        (["--programs", "/nonexistent", "power"], "no integrationd in /nonexistent"),
+        (["--programs", programs, "--seconds", "inf", "power"], "--seconds takes a number"),
+        (["--programs", programs, "--seconds", "nan", "power"], "--seconds takes a number"),
+        (["powr"], "did you mean power?"),
+      ])
+    func wrongLine(arguments: [String], said: String) async throws {
+      let output = try await Program.run(
+        "/usr/bin/python3", ["-B", SourceTree.root + "/Tests/Torture"] + arguments)
+      // Without a release build the programs are what is missing first.
+      guard said.contains("integrationd") || said.contains("mean") || isBuilt else { return }
+      #expect(output.end == .code(2))
+      #expect(output.standardError.contains(said), "\(output.standardError)")
+    }
+
+    private var isBuilt: Bool {
+      FileManager.default.isExecutableFile(atPath: Self.programs + "/integrationd")
+    }
+
     private func torture(_ arguments: String...) async throws -> ProgramOutput {
       // Debian's own Python, for which its packages of protobuf and hypothesis are.
       try await Program.run(

@@ -65,6 +65,21 @@ private func second(_ number: Int64) -> Instant { Instant(milliseconds: number *
     HealthCase("polling while requests wait", .up) { $0.requestsWaitSince = second(900) },
   ]
 
+  @Test("One that is not connected does not take work, and is said to be gone soon")
+  func notConnected() {
+    var clocks = HealthClocks(lastHeartbeat: second(995), heartbeatIntervalMs: 10_000)
+    clocks.isConnected = false
+    let (health, reason) = clocks.health(at: second(1_000))
+    #expect(health == .up)
+    #expect(
+      reason == "It phoned home 5 s ago and is not connected now; it is down in 20 s unless it "
+        + "comes back.")
+    clocks.endedKey = "aaaaaaaa"
+    #expect(clocks.health(at: second(1_000)).0 == .down)
+    clocks.isConnected = true
+    #expect(clocks.health(at: second(1_000)).0 == .up)
+  }
+
   @Test("A degraded agent's own words are shown")
   func ownWords() {
     var clocks = HealthClocks(lastHeartbeat: second(1_000), condition: .degraded)

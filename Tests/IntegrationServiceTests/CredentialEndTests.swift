@@ -39,6 +39,16 @@ struct CredentialEndTests {
     #expect(kept == tokens)
   }
 
+  @Test("A start with another sealing key says which keys cannot be shown")
+  func otherSealingKey() async throws {
+    let harness = try await Harness()
+    try await harness.createIntegration()
+    #expect(harness.lines.count(with: "event=sealing_key_other") == 0)
+    // Each harness has a sealing key of its own.
+    let again = try await Harness(directory: await harness.stop())
+    #expect(again.lines.count(with: "level=warning event=sealing_key_other keys=1") == 1)
+  }
+
   @Test("A token that is revoked ends calls that wait, on its open connections only")
   func revokeToken() async throws {
     let stage = try await AccessStage()

@@ -111,6 +111,66 @@ struct HealthTests {
     #expect(Troubles.find([paused]).map(\.kind) == ["PAUSED_WITH_QUEUE"])
   }
 
+  @Test("What is wrong with the store is said, and how much")
+  func store() {
+    var health = StoreHealth()
+    #expect(health.troubles(directory: "/d").isEmpty)
+    health.refused(atMs: 1)
+    health.problems = 1
+    let troubles = health.troubles(directory: "/d")
+    #expect(troubles.map(\.kind) == ["STORAGE_FULL", "STORE_NOT_WHOLE"])
+    #expect(troubles[0].nextStep.contains("below /d"))
+    #expect(troubles[1].message.contains("1 problem."))
+  }
+
+  @Test("Two processes under one id are a trouble, and the goodbye of one takes down neither")
+  func twoProcesses() async throws {
+    let harness = try await Harness()
+    let agent = try await harness.agent()
+    func heard(_ process: String, _ state: AgentState = .running) async throws {
+      var request = HeartbeatRequest()
+      request.agentID = agent.id
+      request.instanceID = process
+      request.host = "host-\(process)"
+      request.state = state
+      request.intervalMs = 10_000
+      _ = try await agent.client.heartbeat(request)
+    }
+    func kinds() async throws -> [String] {
+      try await harness.operators.getStatus(GetStatusRequest()).troubles.map(\.kind)
+    }
+    for process in ["a", "b", "a"] { try await heard(process) }
+    #expect(try await kinds() == [])
+    try await heard("b")
+    let status = try await harness.operators.getStatus(GetStatusRequest())
+    #expect(status.troubles.map(\.kind) == ["AGENT_ID_TWICE"])
+    #expect(status.troubles.first?.message.contains("b on host-b") == true)
+    try await heard("b", .stopped)
+    #expect(try await kinds() == [])
+    #expect(status.integrations.first?.health == .up)
+    try await heard("a", .stopped)
+    #expect(try await kinds() == ["INTEGRATION_DOWN"])
+  }
+
+  @Test("An agent whose key is revoked is down at once, with the reason")
+  func revokedKey() async throws {
+    let harness = try await Harness()
+    try await harness.createIntegration()
+    let key = try #require(harness.service.catalogue.keys(of: nil).first?.id)
+    let record = AgentRecord(Self.agent(heardAgoMs: 0, polledAgoMs: 0).stored)
+    harness.service.agents.load([record])
+    let session = AgentSession(integration: record.integration, keyID: key)
+    _ = session.add(record)
+    var revoke = RevokeKeyRequest()
+    revoke.keyID = key
+    _ = try await harness.operators.revokeKey(revoke)
+    #expect(Self.board([record]).health == .up)
+    harness.service.sessionClosed(session)
+    harness.service.noteEndedKey(of: session)
+    let view = try #require(Self.board([record]).agents.first)
+    #expect(view.health == .down && view.agent.healthReason.contains(key))
+  }
+
   @Test("The worst comes first, whatever the integrations' names")
   func order() {
     let failed = {

@@ -219,6 +219,7 @@ struct OperatorTests {
     let info = try await harness.operators.getServerInfo(GetServerInfoRequest())
     #expect(info.version == "test" && info.schemaVersion > 0)
     #expect(info.limits["accept-timeout"] == "10s")
+    #expect(info.limits["queue-timeout"] == "7d")
     #expect(info.limits["maximum-waiting-polls"] == "20000")
     #expect((info.counters["connections"] ?? 0) >= 1)
   }

@@ -178,6 +178,34 @@ struct ReportTests {
     let refused = try await failure { try await agent.report { $0.result = big } }
     #expect(refused.reason == "STORAGE_FULL")
     #expect(harness.lines.count(with: "event=storage_full") == 1)
+    let status = try await harness.operators.getStatus(GetStatusRequest())
+    #expect(status.troubles.first?.kind == "STORAGE_FULL")
+    let counters = try await harness.operators.getServerInfo(GetServerInfoRequest()).counters
+    #expect(counters["storage_full"] == 1)
+    // What is stored a moment later shows nothing; what is stored after a quiet while does.
+    let now = ServiceTimer<IntegrationService.Deadline>.nowMs
+    harness.service.noteRoom(atMs: now, freeBytes: nil)
+    harness.service.noteRoom(atMs: now + 60_000, freeBytes: 4_096)
+    #expect(harness.lines.count(with: "event=storage_writable") == 0)
+    harness.service.noteRoom(atMs: now + 60_000, freeBytes: nil)
+    #expect(harness.lines.count(with: "event=storage_writable") == 1)
+    let after = try await harness.operators.getStatus(GetStatusRequest())
+    #expect(!after.troubles.contains { $0.kind == "STORAGE_FULL" })
+  }
+
+  @Test("A full disk that is freed while nobody writes is found to be free")
+  func freedDisk() async throws {
+    var limits = ServiceLimits()
+    limits.agentSaveInterval = .milliseconds(100)
+    let harness = try await Harness(limits: limits)
+    let past = ServiceTimer<IntegrationService.Deadline>.nowMs - 2 * StoreHealth.quietMs
+    harness.service.storeHealth.withLock { health in
+      health.refused(atMs: past)
+      health.isSaid = true
+    }
+    try await eventually("the disk is writable") {
+      harness.lines.count(with: "event=storage_writable") == 1 ? true : nil
+    }
   }
 
   @Test("An agent cannot touch a log of another integration")

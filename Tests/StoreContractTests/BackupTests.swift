@@ -150,6 +150,50 @@ import Testing
     await restored.store.close()
   }
 
+  @Test("A backup that is cut off, or has a damaged page, is refused and leaves nothing")
+  func damagedBackups() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    _ = try await fill(harness, 500)
+    let path = harness.scratch.file("copy.db")
+    try await harness.store.backUp(to: path) { _ in true }
+    let whole = try Program.bytes(of: path)
+    var noisy = whole
+    noisy.replaceSubrange(
+      4 * 4_096..<5 * 4_096 - 96, with: repeatElement(0xA5, count: 4_000))
+    let cases: [(bytes: [UInt8], said: String)] = [
+      (Array(whole.prefix(100_000)), "it has 100000 bytes, its header says \(whole.count)"),
+      (noisy, "is damaged"),
+    ]
+    for (number, (bytes, said)) in cases.enumerated() {
+      let damaged = harness.scratch.file("damaged-\(number).db")
+      try Program.write(bytes, to: damaged)
+      let data = harness.scratch.file("data-\(number)")
+      let error = #expect(throws: StoreError.self) {
+        try SQLiteStore.restore(damaged, into: data)
+      }
+      #expect(error?.code == .damaged)
+      #expect(error?.message.contains(damaged) == true && error?.message.contains(said) == true)
+      #expect(!exists(data + "/integrations.db") && !exists(data + "/integrations.db.restoring"))
+      // With nothing left, a good one is taken.
+      try SQLiteStore.restore(path, into: data)
+      await (try SQLiteStore(directory: data)).close()
+    }
+  }
+
+  @Test("A database of another program is refused and left as it is")
+  func foreign() async throws {
+    let scratch = try ScratchDirectory()
+    mkdir(scratch.file("data"), 0o700)
+    let path = scratch.file("data/integrations.db")
+    do { try SQLiteConnection(path: path).execute("CREATE TABLE t(a)") }
+    let before = try Program.bytes(of: path)
+    let error = #expect(throws: StoreError.self) {
+      try SQLiteStore(directory: scratch.file("data"))
+    }
+    #expect(error?.code == .damaged && error?.message.contains("another program") == true)
+    #expect(try Program.bytes(of: path) == before)
+  }
+
   static let faults: [(sql: String, word: String)] = [
     ("UPDATE action_counts SET logs = logs + 1", "counts"),
     ("UPDATE status_sizes SET bytes = bytes - 1", "bytes"),

@@ -193,6 +193,7 @@ import Testing
       (log, good[log].replacing("\"actionType\":\"", with: "\"actionType\":\"x"), "action"),
       (log, good[log].replacing("\"trigger\"", with: "\"hidden\""), "hidden"),
       (log + 1, good[log], "already"),
+      (2, good[1], "an import takes an empty one"),
       (log, good[log].replacing("\"recordErrorCount\"", with: "\"n\""), "\"n\""),
     ]
     let other = try empty(harness, "new")

@@ -1,7 +1,7 @@
 """Runs fault harnesses: Scripts/torture [options] [name …]. Exit code 0: each passed, or what was
 skipped of it has its reason; 1: a promise was broken; 2: wrong usage; 3: a harness itself failed,
 or did too little to show anything."""
-import argparse, os, signal, sys, threading, time, traceback
+import argparse, difflib, math, os, signal, sys, threading, time, traceback
 from pathlib import Path
 
 # A folder for each group of harnesses; also for the programs of their own that they start.
@@ -15,6 +15,9 @@ import controls  # noqa: E402
 from harness import (  # noqa: E402
     HARNESSES, ROOT, Overdue, Run, Skipped, TooLittle, Violation, build_programs)
 
+# They run on builds of their own, and say so themselves where one is missing.
+BUILD_THEIR_OWN = {"bytes", "races", "leaks"}
+
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -22,7 +25,9 @@ def arguments():
         description="Runs the fault harnesses, all of them unless some are named.",
         epilog="harnesses:\n" + "\n".join(
             f"  {each.name:9} {each.summary} ({each.seconds} s)" for each in HARNESSES.values()))
-    parser.add_argument("names", nargs="*", metavar="name")
+    parser.add_argument(
+        "names", nargs="*", metavar="name",
+        help="a harness of those below, or with --controls a planted bug (default: all)")
     parser.add_argument("--seed", type=int, default=1, help="what replays a run (default 1)")
     parser.add_argument(
         "--seconds", type=float, metavar="N",
@@ -150,7 +155,16 @@ def mistake(options):
     unknown = [name for name in options.names if name not in known]
     if unknown:
         kind = "planted bug" if options.controls else "harness"
-        return f"no {kind} is named {', '.join(unknown)}; there are {', '.join(known)}"
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"no {kind} is named {', '.join(unknown)}; {hint}There are {', '.join(known)}"
+    needs_programs = not BUILD_THEIR_OWN.issuperset(options.names or HARNESSES)
+    if needs_programs and not (options.build or options.controls):
+        server = Path(options.programs) / "integrationd"
+        if not os.access(server, os.X_OK):
+            return f"no integrationd in {options.programs}; build it (--build), or name its folder"
+    if options.seconds is not None and not math.isfinite(options.seconds):
+        return f"--seconds takes a number of seconds, not {options.seconds:g}"
     if options.seconds is None:
         return None
     if options.controls:

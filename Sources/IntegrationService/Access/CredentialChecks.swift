@@ -19,7 +19,7 @@ extension FieldChecks {
       return nil
     }
     let end = time.instant
-    if end <= now { note(field, "expected a time that lies ahead; it is past") }
+    if end <= now { note(field, "expected a time that lies ahead; \(end.utcText) is past") }
     return end
   }
 }

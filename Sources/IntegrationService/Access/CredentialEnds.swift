@@ -90,6 +90,15 @@ extension IntegrationService {
     expectEnds(after: now)
   }
 
+  /// A connection is gone: where its key has ended, agents that have no other are down at once.
+  func noteEndedKey(of session: AgentSession) {
+    let isLive = catalogue.key(session.keyID)?.isLive(at: ServerClock.now) ?? session.keyID.isEmpty
+    for record in session.records
+    where record.connections.load(ordering: .sequentiallyConsistent) == 0 {
+      record.endedKey.withLock { $0 = isLive ? nil : session.keyID }
+    }
+  }
+
   // MARK: - Agents hear of it
 
   /// What the agents of an integration are told of keys that end while another goes on.

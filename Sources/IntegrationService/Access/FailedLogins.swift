@@ -113,7 +113,7 @@ extension RPCError {
       "the key or token is refused; why is not said, because more than \(limits.burst) logins from "
         + "\(source) failed (one more is explained every "
         + "\(Duration.milliseconds(limits.intervalMs).flagText)): show one that works, or look at "
-        + "this one again in \(Duration.milliseconds(retryAfterMs).flagText)",
+        + "this one again in \(max(1, (retryAfterMs + 999) / 1_000)) s",
       reason: WireReason.tooManyFailedLogins
     ).retryAfter(milliseconds: UInt32(clamping: retryAfterMs))
   }

@@ -57,6 +57,10 @@ final class AgentRecord: Sendable {
   /// Which actions its last poll asked for; empty: any.
   let polledActions = Mutex<[String]>([])
   let directives = Mutex<AgentDirectives>(AgentDirectives())
+  /// The key that its last connection had, where that has ended; nil: it works, or it is not known.
+  let endedKey = Mutex<String?>(nil)
+  /// The processes that have phoned home under its id.
+  let instances = Mutex(AgentInstances())
   #if PLANTED_UNLOCKED_AGENT
     nonisolated(unsafe) var calls = 0
   // It is not safe: that is the planted bug.
@@ -106,6 +110,11 @@ final class AgentRecord: Sendable {
     stored.lastHeartbeatAt = lastHeartbeatMs.instant
     stored.drainReason = directives.withLock { $0.drainReason }
     return stored
+  }
+
+  /// After how long a silence it counts as down.
+  var downAfterMs: Int64 {
+    HealthClocks.downAfterMs(interval: intervalMs.load(ordering: .relaxed))
   }
 
   /// What the agent last said of itself.

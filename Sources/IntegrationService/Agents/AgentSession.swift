@@ -97,6 +97,9 @@ final class AgentSession: Sendable {
     }
   }
 
+  /// The agents that it carries, or has carried until it was closed.
+  var records: [AgentRecord] { state.withLock { $0.entries.map(\.record) } }
+
   /// The connection is gone; returns its agents, whose count of connections is one lower now.
   func close() -> [AgentRecord] {
     let records = state.withLock { state -> [AgentRecord] in

@@ -182,6 +182,7 @@ extension IntegrationService: ConnectionObserver {
       let session = sessions.withLock({ $0.removeValue(forKey: connection) })
     else { return }
     sessionClosed(session)
+    noteEndedKey(of: session)
   }
 
   /// A poll whose caller is gone waits no longer; a tail ends.

@@ -25,8 +25,11 @@ extension IntegrationService {
       checks.heartbeat(request)
       guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     }
+    if condition == .stopped, isTwinGoodbye(request, record, call.now) {
+      return renew(request, condition, caller, call)
+    }
     note(request, condition, record, call.now)
-    if !isSame { noteDetails(AgentDetails(request), record) }
+    if !isSame { noteDetails(AgentDetails(request), record, call.now) }
     if request.leases.count > 0 || condition == .stopped {
       return renew(request, condition, caller, call)
     }
@@ -88,7 +91,24 @@ extension IntegrationService {
   /// when it phoned home last with this precision.
   static let savedClockMs: Int64 = 60_000
 
-  private func noteDetails(_ details: AgentDetails, _ record: AgentRecord) {
+  /// Whether another process goes on under the id of one that says goodbye.
+  ///
+  /// Its leases go back to the queue; the agent is not down.
+  private func isTwinGoodbye(
+    _ request: HeartbeatRequestView, _ record: AgentRecord, _ now: ServerTime
+  ) -> Bool {
+    let lastHeardMs = record.lastHeartbeatMs.load(ordering: .relaxed)
+    return record.instances.withLock {
+      $0.ended(
+        request.instanceID.string, atMs: now.instant.milliseconds, withinMs: record.downAfterMs,
+        lastHeardMs: lastHeardMs)
+    }
+  }
+
+  private func noteDetails(_ details: AgentDetails, _ record: AgentRecord, _ now: ServerTime) {
+    record.instances.withLock {
+      $0.heard(details.instanceID, host: details.host, atMs: now.instant.milliseconds)
+    }
     let isNewInstance = record.details.withLock { known in
       let isNew = known.instanceID != details.instanceID
       known = details

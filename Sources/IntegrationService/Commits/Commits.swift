@@ -75,6 +75,7 @@ extension IntegrationService: CommitObserver {
 
   /// Says in the log that the disk is full, at most once a minute while it is.
   private func noteFullDisk() {
+    storeHealth.withLock { $0.refused(atMs: ServiceTimer<Deadline>.nowMs) }
     let now = ServerClock.now
     let isDue = fullDiskSaidAt.withLock { last in
       if let last, (0..<60_000).contains(now.milliseconds(since: last)) { return false }
@@ -85,6 +86,7 @@ extension IntegrationService: CommitObserver {
     configuration.log(
       "level=error event=storage_full directory=\"\(configuration.dataDirectory)\" "
         + "hint=\"what needs room is refused, nothing acknowledged is lost; free space there\"")
+    storeHealth.withLock { $0.isSaid = true }
   }
 
   private func follow(

@@ -97,6 +97,7 @@ extension IntegrationService {
       while await saveAgents() {}
       await saveUses()
       tendTails()
+      lookForRoom()
       reportFailedLogins()
       let wait = configuration.limits.agentSaveInterval.wholeMilliseconds
       schedule(.save, atMs: ServiceTimer<Deadline>.nowMs + wait)

@@ -15,6 +15,8 @@ struct HealthBoard {
     /// Which actions it takes now; nil: any; empty: it does not poll.
     let takes: [String]?
     let isPolling: Bool
+    /// Processes that phone home in turns under the one id; empty: it is one.
+    let twins: [AgentInstances.Process]
   }
 
   let stored: StoredIntegration
@@ -77,23 +79,29 @@ struct HealthBoard {
       isPolling
       || saved.lastPollAt.map { now.milliseconds(since: $0) < pollPauseMs }
         ?? false
-    let clocks = HealthClocks(
+    let isConnected = record.connections.load(ordering: .relaxed) > 0
+    var clocks = HealthClocks(
       lastHeartbeat: saved.lastHeartbeatAt, heartbeatIntervalMs: saved.heartbeatIntervalMs,
       lastPoll: saved.lastPollAt, isPolling: pollsOn, lastProgress: saved.lastProgressAt,
       heldLeases: heldLeases, condition: saved.condition,
       conditionMessage: saved.conditionMessage, requestsWaitSince: oldestQueued,
       isPaused: integration.isPaused)
+    clocks.isConnected = isConnected
+    clocks.endedKey = record.endedKey.withLock { $0 }
     let (health, reason) = clocks.health(at: now)
     var agent = Agent(saved, integration: integration.name)
     agent.health = Health(health)
     agent.healthReason = reason
     agent.heldLeases = heldLeases
-    agent.connected = record.connections.load(ordering: .relaxed) > 0
+    agent.connected = isConnected
     agent.polling = isPolling
     let actions = record.polledActions.withLock { $0 }
     return AgentView(
       agent: agent, health: health, hasStopped: saved.condition == .stopped,
-      takes: actions.isEmpty ? nil : actions, isPolling: pollsOn)
+      takes: actions.isEmpty ? nil : actions, isPolling: pollsOn,
+      twins: record.instances.withLock {
+        $0.twins(atMs: now.milliseconds, withinMs: record.downAfterMs)
+      })
   }
 
   /// The integration's own health: that of the agents that are alive, the worst of them where they

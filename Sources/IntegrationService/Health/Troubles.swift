@@ -7,9 +7,12 @@ import IntegrationStore
 enum Troubles {
   /// How bad each kind is; the first is the worst.
   enum Kind: String, CaseIterable {
+    case storageFull = "STORAGE_FULL"
+    case storeNotWhole = "STORE_NOT_WHOLE"
     case integrationDown = "INTEGRATION_DOWN"
     case unservedRequests = "UNSERVED_REQUESTS"
     case notTakingWork = "NOT_TAKING_WORK"
+    case agentIDTwice = "AGENT_ID_TWICE"
     case agentDown = "AGENT_DOWN"
     case clockDoubted = "CLOCK_DOUBTED"
     case agentDegraded = "AGENT_DEGRADED"
@@ -122,6 +125,9 @@ enum Troubles {
       case .neverSeen, .up, .draining, .paused, .down:
         break
       }
+      if !view.twins.isEmpty {
+        add(.agentIDTwice, "Agent \(id): \(words(twins: view.twins))", show)
+      }
       if view.agent.clockSkewMs.magnitude > clockSkewMs, view.health != .down {
         let seconds = view.agent.clockSkewMs.magnitude / 1_000
         let host = view.agent.host.isEmpty ? "its host" : view.agent.host
@@ -132,6 +138,12 @@ enum Troubles {
         )
       }
     }
+  }
+
+  private static func words(twins: [AgentInstances.Process]) -> String {
+    let named = twins.map { $0.host.isEmpty ? $0.id : "\($0.id) on \($0.host)" }
+    return "\(twins.count) processes run under this one id (\(named.joined(separator: ", "))); "
+      + "they take each other's work and answers: give each an agent id of its own."
   }
 
   private static func failureTroubles(

@@ -81,7 +81,18 @@ final class RetentionBoard: Sendable {
           ? "\(rule.maximumAgeMs / 86_400_000)d"
           : Duration.milliseconds(Int64(clamping: rule.maximumAgeMs)).flagText)
     }
-    if rule.maximumBytes > 0 { parts.append("\(rule.maximumBytes) bytes") }
+    if rule.maximumBytes > 0 { parts.append(text(bytes: rule.maximumBytes)) }
     return parts.joined(separator: ", ")
+  }
+
+  /// As `server retention --size` takes it, in the largest unit that divides it: `10GB`, `1500B`.
+  private static func text(bytes: UInt64) -> String {
+    let units: [(name: String, bytes: UInt64)] = [
+      ("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000),
+    ]
+    for unit in units where bytes.isMultiple(of: unit.bytes) {
+      return "\(bytes / unit.bytes)\(unit.name)"
+    }
+    return "\(bytes)B"
   }
 }

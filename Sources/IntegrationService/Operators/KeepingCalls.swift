@@ -164,6 +164,7 @@ extension IntegrationService {
       response.databaseBytes = check.databaseBytes
       response.logs = check.logs
       response.durationMs = UInt64(clamping: (ContinuousClock.now - start).wholeMilliseconds)
+      storeHealth.withLock { $0.problems = check.problems.count }
       if !check.problems.isEmpty {
         configuration.log("level=error event=store_not_whole problems=\(check.problems.count)")
       }

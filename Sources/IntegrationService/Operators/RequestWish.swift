@@ -132,7 +132,7 @@ extension FieldChecks {
     guard let expiresAt else { return }
     timestamp(expiresAt, "expires_at")
     if expiresAt.instant <= now {
-      note("expires_at", "expected a time to come; it has passed")
+      note("expires_at", "expected a time that lies ahead; \(expiresAt.instant.utcText) is past")
     } else if let notBefore, expiresAt.instant <= notBefore.instant {
       note("expires_at", "expected a time after not_before; nobody could take the request")
     }

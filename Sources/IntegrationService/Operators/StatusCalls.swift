@@ -38,10 +38,18 @@ extension IntegrationService {
     ]) { $1 }
   }
 
+  /// What is wrong with the store itself: before everything else, which may come of it.
+  private var storeTroubles: [Trouble] {
+    storeHealth.withLock { $0 }.troubles(directory: configuration.dataDirectory)
+  }
+
   private var counters: [String: UInt64] {
     let statistics = server.withLock { $0 }?.statistics ?? RPCServerStatistics()
     let logins = failedLogins.counts
+    let storage = storeHealth.withLock { $0 }
     return [
+      "storage_full": storage.isFull ? 1 : 0,
+      "store_problems": UInt64(clamping: storage.problems),
       "failed_logins": logins.total,
       "failed_logins_limited": logins.limited,
       "connections": UInt64(clamping: statistics.connections),
@@ -69,6 +77,7 @@ extension IntegrationService {
       response.queued = actions.reduce(0) { $0 + $1.queued }
       response.inProgress = actions.reduce(0) { $0 + $1.inProgress }
       response.oldestQueuedAt = Timestamp(actions.compactMap(\.oldestQueuedAt).min())
+      response.troubles = storeTroubles + response.troubles
       response.serverTime = Timestamp(ServerClock.now)
       return response
     }

@@ -98,7 +98,11 @@ final class ImportWriter {
       try bind(insert, place + 1, members[column.member], column, integration)
     }
     if let problem = try Self.conflict(insert) {
-      throw ImportFault("a \(table) row is there already, or misses a member: \(problem)")
+      throw ImportFault(
+        problem.hasPrefix("UNIQUE")
+          ? "this row of \(table) is there already: the line stands twice, or the server is not "
+            + "empty, and an import takes an empty one"
+          : "a row of \(table) misses a member: \(problem)")
     }
     return database.lastInsertRowID
   }

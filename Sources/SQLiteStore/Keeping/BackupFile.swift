@@ -36,7 +36,7 @@ struct BackupFile {
       let failure =
         errno == EEXIST
         ? Self.leftBehind(partial)
-        : .system("create", partial, reason: "BACKUP_NOT_POSSIBLE")
+        : .system("create", "\(path) on the server's machine", reason: "BACKUP_NOT_POSSIBLE")
       _ = unsafe unlink(markerPath)
       throw failure
     }

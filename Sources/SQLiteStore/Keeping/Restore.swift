@@ -6,21 +6,22 @@ extension SQLiteStore {
   /// Puts a copy of a backup into a data directory that has no database yet.
   ///
   /// Throws a `StoreError`: `inUse` where a server uses the directory, `permission` or
-  /// `inputOutput` with what the system said, `damaged` where the file is no backup or the
-  /// directory has a database already. Then nothing is left.
+  /// `inputOutput` with what the system said, `damaged` where the file is no backup, is not whole,
+  /// or the directory has a database already. Then nothing is left.
   public static func restore(_ file: String, into directory: String) throws(StoreError) {
     let directory = try DataDirectory(path: directory)
     var information = stat()
     guard unsafe lstat(directory.database, &information) != 0 else {
       throw StoreError(
         .damaged,
-        "\(directory.path) has a database already, and a restore never overwrites; name an empty "
-          + "data directory, or start without --restore")
+        "\(directory.path) has a database already, and a restore never overwrites: move its "
+          + "integrations.db away first, name an empty data directory, or start without --restore")
     }
     try checkBackup(file)
     let unfinished = directory.database + ".restoring"
     do throws(StoreError) {
       try copy(file, to: unfinished)
+      try BackupInspection(name: file, copy: unfinished).run()
       try removeOldLog(of: directory.database)
       try sync(directory.path)
       guard unsafe rename(unfinished, directory.database) == 0 else {

@@ -58,6 +58,14 @@ enum ServerCommands {
   static func text(_ reply: GetServerInfoResponse, _ presentation: Presentation) -> String {
     var document = Document(presentation)
     document.line(Cell("integrationd \(reply.version)", .heading))
+    if reply.counters["storage_full", default: 0] > 0 {
+      document.line(
+        Cell("STORAGE_FULL", .bad),
+        Cell("free space below \(reply.dataDirectory) on the server's machine", .active))
+    }
+    if reply.counters["store_problems", default: 0] > 0 {
+      document.line(Cell("STORE_NOT_WHOLE", .bad), Cell("integrationctl server check", .active))
+    }
     document.fields([
       ("You are", Cell(callerWords(reply))),
       ("Started", .moment(reply.startedAt, presentation.now)),

@@ -45,7 +45,10 @@ enum StatusCommand {
 
   /// What stops work is red, what only may is not.
   private static func tone(of kind: String) -> Tone {
-    let stopping = ["INTEGRATION_DOWN", "UNSERVED_REQUESTS", "NOT_TAKING_WORK", "AGENT_DOWN"]
+    let stopping = [
+      "STORAGE_FULL", "STORE_NOT_WHOLE", "INTEGRATION_DOWN", "UNSERVED_REQUESTS",
+      "NOT_TAKING_WORK", "AGENT_DOWN",
+    ]
     if stopping.contains(kind) { return .bad }
     return kind == "NEVER_SEEN" ? .faint : .warning
   }
