@@ -8,7 +8,9 @@ struct ProcessMemoryTests {
   func giveBack() {
     let count = 64 << 10
     var pieces = (0..<count).map { _ in unsafe malloc(1_024) }
-    for index in 0..<count { unsafe memset(pieces[index], 1, 1_024) }
+    for piece in unsafe pieces {
+      if let piece = unsafe piece { unsafe memset(piece, 1, 1_024) }
+    }
     let used = ProcessMemory.allocatedBytes
     #expect(used >= UInt64(count) << 10)
     // One of each 64 KiB stays, so that no end of an arena is free.
