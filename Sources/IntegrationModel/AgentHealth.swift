@@ -106,8 +106,8 @@ public struct HealthClocks: Sendable {
       let left = downAt.milliseconds(since: now) / 1000
       return (
         .up,
-        "It phoned home \(silent) s ago and is not connected now; it is down in \(left) s unless it "
-          + "comes back."
+        "It phoned home \(silent) s ago and is not connected now; it is down in \(left) s "
+          + "unless it comes back."
       )
     }
     return (.up, "It phones home and takes work.")
