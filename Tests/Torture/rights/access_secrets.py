@@ -58,6 +58,8 @@ def leaves_none(run, world, strangers):
     """While the server runs and over a restart: memory, log, data, backup, export, answers."""
     secret_scan.self_test()
     cycle(world, strangers)
+    # The disk first: what is written has been in memory, too.
+    on_disk(run, world)
     in_memory(run, world, "after a cycle of keys")
     backup = world.server.folder / "scanned-backup"
     world.operator.attempt("BackUp", path=str(backup))
