@@ -14,6 +14,8 @@ final class TailHub: Sendable {
   private let watchers = Atomic<Int>(0)
   /// Behind the last change that all tails were given.
   private let place = Mutex<ChangePlace?>(nil)
+  /// Held by whoever ends tails: two at once would end one more than has to go.
+  private let shedding = Mutex<Void>(())
 
   init(maximum: Int, maximumBytes: Int) {
     self.maximum = maximum
@@ -75,12 +77,15 @@ final class TailHub: Sendable {
 
   /// Ends the slowest readers' tails while more waits for all than may.
   private func shed() {
-    while bytes.isExceeded {
-      let waiting = all.map { (tail: $0, bytes: $0.waitingBytes) }
-      let slowest = waiting.max { $0.bytes < $1.bytes }
-      guard let slowest, slowest.bytes > 0 else { return }
-      slowest.tail.fail(.slowTail(slowest.bytes, maximum: bytes.maximum))
-      remove(slowest.tail.token)
+    guard bytes.isExceeded else { return }
+    shedding.withLock { _ in
+      while bytes.isExceeded {
+        let waiting = all.map { (tail: $0, bytes: $0.waitingBytes) }
+        let slowest = waiting.max { $0.bytes < $1.bytes }
+        guard let slowest, slowest.bytes > 0 else { return }
+        slowest.tail.fail(.slowTail(slowest.bytes, maximum: bytes.maximum))
+        remove(slowest.tail.token)
+      }
     }
   }
 
