@@ -11,8 +11,7 @@ from schema import STATUS
 from server import Server
 
 MIB = 1 << 20
-# What a server on a slow disk may hold: it takes 34 to 61 MiB, of which the clients' calls under way
-# are up to 20.
+# What a server on a slow disk may hold: it takes 34 to 61 MiB, with up to 20 of calls under way.
 SLOW_BYTES = 128 * MIB
 
 
