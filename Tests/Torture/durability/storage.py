@@ -22,6 +22,10 @@ SWEEPS = [
         ("truncate", 1, (EIO, ENOSPC)), ("open", 1, (EIO, ENOSPC)), ("name", 1, (EIO, ENOSPC)),
         ("write", 97, (EIO, ENOSPC, SHORT)))
     for number in numbers for is_lasting in (False, True)]
+# Less shows nothing.
+LEAST_FAULTS, LEAST_FATAL = 10, 3
+# What the harness needs for all but the sweeps.
+OTHERS_SECONDS = 90
 NAMES = {EIO: "EIO", ENOSPC: "ENOSPC", SHORT: "short"}
 
 
@@ -174,11 +178,11 @@ class Case:
 
 
 class Sweep:
-    """All n of all sweeps, by as many threads as there are processors."""
+    """All n of all sweeps, by as many threads as there are processors, for so many seconds."""
 
-    def __init__(self, run):
+    def __init__(self, run, seconds):
         self.run = run
-        self.workers = Workers(run, 2)
+        self.workers = Workers(run, 2, seconds)
         self.ends, self.nexts = {}, {}
         self.sweeps = list(SWEEPS)
 
@@ -222,14 +226,18 @@ class Sweep:
             lambda worker: DiskServer(self.run, f"w{worker}", flags=FLAGS), self.case)
         if not self.run.short:
             self.run.figure("sweeps to the end", f"{len(self.ends)} of {len(SWEEPS)}")
+        for name, least in (("faults", LEAST_FAULTS), ("fatal", LEAST_FATAL)):
+            count = self.run.figures.get(name, 0)
+            self.run.require(count >= least, f"{name}: only {count} came about, not {least}")
 
 
 @harness("storage", seconds=1200, short_seconds=20)
 def storage(run):
     """Calls that fail, a disk that is slow or full, readers that last: nothing untrue is said."""
     in_memory(run)
+    # First, with a time of its own: the others take what they take.
+    Sweep(run, run.left() - min(run.left() / 2, OTHERS_SECONDS)).go()
     storage_space.slow(run)
     storage_space.long_reader(run)
     storage_space.full(run)
-    Sweep(run).go()
 
