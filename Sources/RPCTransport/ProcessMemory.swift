@@ -55,8 +55,9 @@ public enum ProcessMemory {
     return (pages[1] - pages[2]) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 
-  /// Bytes that the process has asked for and not given back; what is resident beyond them and the
-  /// program itself is free memory that the system has not got back. It takes the locks of all
-  /// arenas for a moment.
+  /// Bytes that the process has asked for and not given back.
+  ///
+  /// What is resident beyond them and the program itself is free memory that the system has not got
+  /// back. Takes the locks of all arenas for a moment.
   public static var allocatedBytes: UInt64 { UInt64(shim_allocated_bytes()) }
 }
