@@ -22,6 +22,10 @@ SWEEPS = [
         ("truncate", 1, (EIO, ENOSPC)), ("open", 1, (EIO, ENOSPC)), ("name", 1, (EIO, ENOSPC)),
         ("write", 97, (EIO, ENOSPC, SHORT)))
     for number in numbers for is_lasting in (False, True)]
+# Every third case of the short form: a sync that fails once there is work, behind which a start must
+# not believe what the cache has.
+FAILED_SYNC = next(sweep for sweep in SWEEPS if sweep[:3] == ("sync", EIO, False))
+FAILED_SYNCS = [*range(12, 25), *range(1, 12)]
 # Less shows nothing.
 LEAST_FAULTS, LEAST_FATAL = 10, 3
 # What the harness needs for all but the sweeps.
@@ -185,11 +189,15 @@ class Sweep:
         self.workers = Workers(run, 2, seconds)
         self.ends, self.nexts = {}, {}
         self.sweeps = list(SWEEPS)
+        self.tried = 0
 
     def next_place(self):
         """The next sweep and n, in the short form any; None: all are done."""
         with self.workers.lock:
             if self.run.short:
+                self.tried += 1
+                if self.tried % 3 == 1:
+                    return FAILED_SYNC, FAILED_SYNCS[self.tried // 3 % len(FAILED_SYNCS)]
                 sweep = self.run.random.choice(SWEEPS)
                 most = {"write": 300, "sync": 60, "truncate": 3, "open": 30, "name": 12}[sweep[0]]
                 return sweep, sweep[3] * self.run.random.randrange(most // min(sweep[3], 4)) + 1
