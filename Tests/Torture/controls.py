@@ -30,7 +30,8 @@ CAUGHT_BY = {
     "synchronous-normal": {"power": LOST},
     "unbounded-write-queue": {"hostile": "MiB are resident"},
     "unlocked-agent": {"races": "AgentRecord"},
-    "wall-clock-deadlines": {"clock": "ended after|not within|never|did not (end|come back)"},
+    "wall-clock-deadlines": {
+        "clock": "ended after|not within|never|did not (end|come back)|agent that phones home"},
 }
 
 # A bug that a short form is too short for: the bound on time, and the attack that shows it.
