@@ -165,7 +165,10 @@ struct TailTests {
         harness.service.tails.all.allSatisfy { $0.keptBytes == $0.waitingBytes } ? true : nil
       }
     }
-    #expect(harness.service.tails.count == 2)
+    // Long logs may fill the connection itself, too, and end another tail: see what does not hold,
+    // in Reliability.
+    let left = harness.service.tails.count
+    #expect(left == 1 || left == 2)
     #expect(harness.service.tails.bytes.count <= limits.maximumTailBytes)
     var ended = 0
     for var tail in tails {
@@ -179,7 +182,7 @@ struct TailTests {
         ended += 1
       }
     }
-    #expect(ended == 1)
+    #expect(ended == 1 || ended == 2)
     try await eventually("nothing waits any more") {
       harness.service.tails.bytes.count == 0 ? true : nil
     }

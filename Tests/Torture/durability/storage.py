@@ -22,8 +22,8 @@ SWEEPS = [
         ("truncate", 1, (EIO, ENOSPC)), ("open", 1, (EIO, ENOSPC)), ("name", 1, (EIO, ENOSPC)),
         ("write", 97, (EIO, ENOSPC, SHORT)))
     for number in numbers for is_lasting in (False, True)]
-# Every third case of the short form: a sync that fails once there is work, behind which a start must
-# not believe what the cache has.
+# Every third case of the short form: a sync that fails once there is work, behind which a start
+# must not believe what the cache has.
 FAILED_SYNC = next(sweep for sweep in SWEEPS if sweep[:3] == ("sync", EIO, False))
 FAILED_SYNCS = [*range(12, 25), *range(1, 12)]
 # Less shows nothing.
