@@ -104,12 +104,14 @@ public struct CallHandle: Sendable {
     reactor.post { _ in body() }
   }
 
-  /// Runs `work` with the call's connection, at once on its reactor or posted to it.
+  /// Runs `work` with the call's connection, at once on its reactor or posted to it; always posted
+  /// where it must come behind what was posted before.
   func onReactor(
+    behindPosted: Bool = false,
     _ work: @escaping @Sendable (ServerConnection, UInt32, isolated Reactor) -> Void
   ) {
     let token = token
-    if reactor.isCurrent {
+    if reactor.isCurrent && !behindPosted {
       reactor.withCurrent { reactor in
         guard let connection = ServerConnection.find(token, on: reactor) else { return }
         work(connection, token.callID, reactor)

@@ -172,6 +172,7 @@ extension ServerConnection {
       return fail(id, replyTooLong(bytes.count), on: reactor)
     }
     unsafe writeFrame(FrameHeader(.message, call: id), bytes, on: reactor)
+    outputAdded(on: reactor)
   }
 
   /// Ends a call with an error.

@@ -40,6 +40,8 @@ final class ServerConnection: StreamConnection {
   var frameLimit: Int
   var saidGoAway = false
   var isCongested = false
+  /// The call whose stream was last told to go on.
+  private var lastResumed: UInt32 = 0
 
   init(adopting descriptor: Int32, loop: ServerLoop, admission: Admission) {
     self.loop = loop
@@ -169,7 +171,25 @@ final class ServerConnection: StreamConnection {
   override func backlogChanged(isHigh: Bool, on reactor: isolated Reactor) {
     guard isHigh != isCongested else { return }
     isCongested = isHigh
-    calls.forEach { _, call in call.stream?.setCongested(isHigh) }
+    if isHigh {
+      calls.forEach { _, call in call.stream?.setCongested(true) }
+    } else {
+      resumeStreams()
+    }
+  }
+
+  /// Lets streams send again, one after the other, until the output is full once more; the next
+  /// time it begins behind the one that filled it.
+  ///
+  /// Each may send at once, and end its call.
+  private func resumeStreams() {
+    let ids = calls.callIDs.sorted()
+    let start = ids.firstIndex { $0 > lastResumed } ?? 0
+    for id in ids[start...] + ids[..<start] {
+      guard !isCongested else { return }
+      lastResumed = id
+      calls[id]?.stream?.setCongested(false)
+    }
   }
 
   override func connectionEnded(on reactor: isolated Reactor) {

@@ -42,9 +42,9 @@ public struct ServerStream<Item>: Sendable {
 
   /// Sends one encoded item, when the caller's credit allows.
   public func send(bytes: [UInt8]) -> StreamSendOutcome {
-    let outcome = state.takeCredit(bytes.count)
+    let (outcome, isBehind) = state.takeCredit(bytes.count)
     guard outcome == .sent else { return outcome }
-    handle.onReactor { [state] connection, call, reactor in
+    handle.onReactor(behindPosted: isBehind) { [state] connection, call, reactor in
       unsafe bytes.withUnsafeBytes { unsafe connection.message(call, $0, on: reactor) }
       state.taken(bytes.count)
     }
@@ -61,14 +61,14 @@ public struct ServerStream<Item>: Sendable {
 
   /// Ends the stream with success, behind what was sent.
   public func finish() {
-    state.end()
-    handle.reply(bytes: [])
+    guard state.end() && handle.reactor.isCurrent else { return handle.reply(bytes: []) }
+    handle.reactor.post { [handle] _ in handle.reply(bytes: []) }
   }
 
   /// Ends the stream with an error, behind what was sent.
   public func fail(_ error: RPCError) {
-    state.end()
-    handle.fail(error)
+    guard state.end() && handle.reactor.isCurrent else { return handle.fail(error) }
+    handle.reactor.post { [handle] _ in handle.fail(error) }
   }
 }
 

@@ -4,7 +4,8 @@ import Synchronization
 final class StreamState: Sendable {
   private struct State {
     var credit: UInt32 = 0
-    /// Bytes of messages on their way to the reactor.
+    /// Messages on their way to the reactor, and their bytes.
+    var messagesUnderWay = 0
     var bytesUnderWay = 0
     var isCongested = false
     var isStarved = false
@@ -23,16 +24,21 @@ final class StreamState: Sendable {
   private let state = Mutex(State())
 
   /// Takes the credit of one message, when there is some and the peer and the reactor keep up.
-  func takeCredit(_ bytes: Int) -> StreamSendOutcome {
+  ///
+  /// `isBehind`: earlier messages are still on their way to the reactor, so that this one has to
+  /// take the same way, also from the reactor itself.
+  func takeCredit(_ bytes: Int) -> (outcome: StreamSendOutcome, isBehind: Bool) {
     state.withLock { state in
-      if state.hasEnded { return .ended }
+      if state.hasEnded { return (.ended, false) }
       guard state.maySend else {
         state.isStarved = true
-        return .noCredit
+        return (.noCredit, false)
       }
+      let isBehind = state.messagesUnderWay > 0
       state.credit -= 1
+      state.messagesUnderWay += 1
       state.bytesUnderWay += bytes
-      return .sent
+      return (.sent, isBehind)
     }
   }
 
@@ -47,7 +53,10 @@ final class StreamState: Sendable {
 
   /// The reactor has taken a message, and tells a sender that waited for it.
   func taken(_ bytes: Int) {
-    change { $0.bytesUnderWay -= bytes }
+    change { state in
+      state.messagesUnderWay -= 1
+      state.bytesUnderWay -= bytes
+    }
   }
 
   /// Whether so many bytes wait for the peer that credit does not count for now.
@@ -55,11 +64,13 @@ final class StreamState: Sendable {
     change { $0.isCongested = isCongested }
   }
 
-  /// No message is taken from now on.
-  func end() {
+  /// No message is taken from now on; whether earlier ones are still on their way to the reactor.
+  @discardableResult
+  func end() -> Bool {
     state.withLock { state in
       state.hasEnded = true
       state.ready = nil
+      return state.messagesUnderWay > 0
     }
   }
 

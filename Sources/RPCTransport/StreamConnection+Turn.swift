@@ -160,6 +160,12 @@ extension StreamConnection {
     finishTurn(on: reactor)
   }
 
+  /// Output was added outside of what input asks for: from the high-water mark on no more input is
+  /// read, and whoever adds of itself hears so before it adds the next piece.
+  public final func outputAdded(on reactor: isolated Reactor) {
+    if stage == .open && unsentBytes > limits.highWaterBytes { pauseReading(on: reactor) }
+  }
+
   private func pauseReading(on reactor: isolated Reactor) {
     if !isReadingPaused { backlogChanged(isHigh: true, on: reactor) }
     isReadingPaused = true

@@ -156,7 +156,9 @@ struct TailTests {
       #expect(try await tail.next()?.log == nil)
       tails.append(tail)
     }
-    let long = "\"\(String(repeating: "x", count: 200_000))\""
+    // Five for each of three are too much, seven for each of two are not: a report is answered
+    // before the tails have its log, so one or two more may be made.
+    let long = "\"\(String(repeating: "x", count: 72_000))\""
     var reported = 0
     while harness.service.tails.count == 3, reported < 200 {
       _ = try await agent.report { $0.result = long }
@@ -165,10 +167,7 @@ struct TailTests {
         harness.service.tails.all.allSatisfy { $0.keptBytes == $0.waitingBytes } ? true : nil
       }
     }
-    // Long logs may fill the connection itself, too, and end another tail: see what does not hold,
-    // in Reliability.
-    let left = harness.service.tails.count
-    #expect(left == 1 || left == 2)
+    #expect(harness.service.tails.count == 2)
     #expect(harness.service.tails.bytes.count <= limits.maximumTailBytes)
     var ended = 0
     for var tail in tails {
@@ -182,7 +181,7 @@ struct TailTests {
         ended += 1
       }
     }
-    #expect(ended == 1 || ended == 2)
+    #expect(ended == 1)
     try await eventually("nothing waits any more") {
       harness.service.tails.bytes.count == 0 ? true : nil
     }
@@ -196,13 +195,15 @@ struct TailTests {
     for _ in 0..<60 { _ = try await agent.report { $0.result = long } }
     var request = TailLogsRequest()
     request.recent = 1_000
-    var shown = 0
+    var shown: [String] = []
     for try await item in harness.operators.tailLogs(request) {
-      guard item.log != nil else { break }
-      shown += 1
+      guard let log = item.log else { break }
+      shown.append(log.id)
     }
-    #expect(shown >= 4_000_000 / 250_000)
-    #expect(shown < 8_000_000 / 250_000)
+    #expect(shown.count >= 4_000_000 / 250_000)
+    #expect(shown.count < 8_000_000 / 250_000)
+    // Oldest first: ids begin with their time.
+    #expect(shown == shown.sorted())
   }
 
   @Test("A reader that gives no credit loses nothing of a burst")

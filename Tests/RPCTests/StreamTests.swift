@@ -36,6 +36,33 @@ import Testing
     #expect(try socket.nextFrame() == RawFrame(.reply, call: 1))
   }
 
+  @Test("Streams that are sent from several threads keep their order and do not fill the output")
+  func resumed() throws {
+    let running = try RunningServer(.unix)
+    let socket = try running.rawSocket()
+    #expect(try socket.nextFrame()?.kind == RawFrame.Kind.hello.rawValue)
+    // 12 MB each: more than may wait for one peer.
+    let (streams, messages) = (UInt32(3), UInt8(60))
+    for call in 1...streams {
+      try socket.send(
+        RawFrame(.call, number: 9, call: call, [messages]),
+        RawFrame(.credit, call: call, time: 1_000))
+    }
+    var seen = [UInt8](repeating: 0, count: Int(streams) + 1)
+    var ended = 0
+    while ended < Int(streams), let frame = try socket.nextFrame() {
+      if frame.kind == RawFrame.Kind.message.rawValue {
+        #expect(frame.payload.count == 200_000 && frame.payload[0] == seen[Int(frame.call)])
+        seen[Int(frame.call)] += 1
+      } else {
+        try #require(frame.kind == RawFrame.Kind.reply.rawValue, "\(frame.goAwayReason ?? "")")
+        #expect(frame.number == 0 && seen[Int(frame.call)] == messages)
+        ended += 1
+      }
+    }
+    #expect(ended == Int(streams))
+  }
+
   @Test("Cancelling a stream ends it at the server")
   func cancelling() async throws {
     let running = try RunningServer(.unix)

@@ -24,6 +24,9 @@ final class TinyService: Sendable {
   /// Its long payloads are decoded elsewhere, as long as the test wants; answers with the length.
   static let long = method(8, "Long")
 
+  /// Sends as many messages of 200,000 bytes as the payload says, each with its number.
+  static let bulk = method(9, "Bulk", streaming: true)
+
   static func method(_ id: UInt16, _ name: String, streaming: Bool = false) -> MethodDescriptor {
     MethodDescriptor(
       id: id, service: "tiny.v1.TinyService", name: name, isServerStreaming: streaming,
@@ -77,6 +80,12 @@ final class TinyService: Sendable {
     router.register(Self.count) { call in
       Counting(ServerStream<[UInt8]>(call), limit: call.payload.first ?? 0).run()
     }
+    router.register(Self.bulk) { [queue] call in
+      let counting = Counting(
+        ServerStream<[UInt8]>(call), limit: call.payload.first ?? 0, messageBytes: 200_000)
+      // What does not fit at first is sent on from the reactor.
+      queue.async { counting.run() }
+    }
     router.register(Self.batch) { [queue] call in
       let token = call.handle.token
       let bytes = Array(call.payload)
@@ -111,11 +120,13 @@ final class TinyService: Sendable {
 final class Counting: Sendable {
   private let stream: ServerStream<[UInt8]>
   private let limit: UInt8
+  private let messageBytes: Int
   private let next = Mutex<UInt8>(0)
 
-  init(_ stream: ServerStream<[UInt8]>, limit: UInt8) {
+  init(_ stream: ServerStream<[UInt8]>, limit: UInt8, messageBytes: Int = 1) {
     self.stream = stream
     self.limit = limit
+    self.messageBytes = messageBytes
   }
 
   func run() {
@@ -126,7 +137,8 @@ final class Counting: Sendable {
   private func send() {
     let isDone = next.withLock { next in
       while next < limit {
-        guard stream.send(bytes: [next]) == .sent else { return false }
+        let message = [UInt8](repeating: next, count: messageBytes)
+        guard stream.send(bytes: message) == .sent else { return false }
         next += 1
       }
       return true
