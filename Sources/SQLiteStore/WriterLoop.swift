@@ -86,8 +86,17 @@ final class WriterLoop: @unchecked Sendable {
   /// Forgets all digests, because a reader has met a damaged one.
   func mendDigests() async {
     let isMended = await betweenBatches { [self] writer in
-      guard let writer, (try? writer.dropDigests()) != nil else { return false }
-      return (try? makeErrandDurable(writer)) != nil
+      guard let writer else { return false }
+      do {
+        try writer.dropDigests()
+        try makeErrandDurable(writer)
+        return true
+      } catch let error as SQLiteError where error.isFull {
+        return false
+      } catch {
+        fail(error)
+        return false
+      }
     }
     if isMended { teller.mended("a digest of logs") }
   }
@@ -126,12 +135,14 @@ final class WriterLoop: @unchecked Sendable {
   private func commit(_ commit: Commit, _ writer: Writer) throws {
     let wantsLogEvents = teller.wantsLogEvents
     do {
-      try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
-    } catch let error as SQLiteError where error.isOfDigest {
-      try writer.reload()
-      try writer.dropDigests()
-      teller.mended(error.message)
-      try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
+      do {
+        try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
+      } catch let error as SQLiteError where error.isOfDigest {
+        try writer.reload()
+        try writer.dropDigests()
+        teller.mended(error.message)
+        try writer.perform(commit, mode: .together, wantsLogEvents: wantsLogEvents)
+      }
     } catch let error as SQLiteError where !error.endsStore && !error.isFull {
       // One command hit a rule of the database; the others shall not suffer from it.
       try writer.reload()

@@ -11,17 +11,22 @@ struct LimitTests {
     Task { try await harness.operators.listLogs(ListLogsRequest()).logs.count }
   }
 
+  /// Keeps a desk's only place until what it returns is resumed.
+  private func takeOnlyPlace(of desk: ReadDesk) async throws -> CheckedContinuation<Void, Never> {
+    let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
+    desk.run(.init(connectionBits: 1, callBits: 1), of: "operator:local") {
+      await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
+    }
+    return try await eventually("the only place is taken") { gate.withLock { $0 } }
+  }
+
   @Test("As many reads of one principal are at work as the limit says, the next one waits")
   func reads() async throws {
     var limits = ServiceLimits()
     limits.maximumReads = 1
     let harness = try await Harness(limits: limits)
     let desk = harness.service.reads
-    let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
-    desk.run(.init(connectionBits: 1, callBits: 1), of: "operator:local") {
-      await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
-    }
-    let held = try await eventually("the only place is taken") { gate.withLock { $0 } }
+    let held = try await takeOnlyPlace(of: desk)
     let listing = list(harness)
     try await eventually("the list waits") { desk.waitingCount == 1 ? true : nil }
     held.resume()
@@ -36,11 +41,7 @@ struct LimitTests {
     limits.maximumWaitingReadBytes = 2_000
     let harness = try await Harness(limits: limits)
     let desk = harness.service.reads
-    let gate = Mutex<CheckedContinuation<Void, Never>?>(nil)
-    desk.run(.init(connectionBits: 1, callBits: 1), of: "operator:local") {
-      await withCheckedContinuation { continuation in gate.withLock { $0 = continuation } }
-    }
-    let held = try await eventually("the only place is taken") { gate.withLock { $0 } }
+    let held = try await takeOnlyPlace(of: desk)
     let first = list(harness)
     try await eventually("the first list waits") { desk.waitingCount == 1 ? true : nil }
     var long = ListLogsRequest()
