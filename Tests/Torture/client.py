@@ -223,6 +223,17 @@ class Connection:
                 return
 
 
+def pages(operator, method, field, **fields):
+    """All things of a list, page by page."""
+    token = ""
+    while True:
+        page = operator.call(method, page_size=1000, page_token=token, **fields)
+        yield from getattr(page, field)
+        token = page.next_page_token
+        if not token:
+            return
+
+
 def uuid7(random=None, at=None):
     """A UUIDv7 of now, or of another time in seconds."""
     tail = random.getrandbits(80) if random else int.from_bytes(os.urandom(10), "big")

@@ -1,6 +1,5 @@
 """The schema as Python modules, made by protoc, and every method by name with its id."""
 import os, shutil, subprocess, sys
-from pathlib import Path
 
 from harness import BUILD, ROOT
 

@@ -1,10 +1,10 @@
 """The power goes at a seeded moment; what was acknowledged is there when it comes back."""
 import random, shutil, sqlite3, uuid
 
-from client import Gone, Refused
+from client import Gone, pages
 from disk import DiskServer, Workers, in_memory
 from harness import Violation, harness, quantile
-from promises import Broken, Client, Promises, checked, found_on, pages, stream
+from promises import Broken, Client, Promises, checked, found_on, stream
 from schema import STATUS
 from server import NotStarted
 from story import Story

@@ -1,6 +1,6 @@
 """What a server has promised, kept outside of it: for each thing the values that it may have, from
 the last acknowledged one on; and a look at everything that a server has, to hold against it."""
-from client import Connection, Gone, Refused
+from client import Connection, Gone, Refused, pages
 from schema import METHODS, STATUS
 
 ABSENT = "absent"
@@ -133,16 +133,6 @@ def credit(call, messages):
     from client import CREDIT, frame
     return frame(CREDIT, call=call, time_ms=messages)
 
-
-def pages(operator, method, field, **fields):
-    """All things of a list."""
-    token = ""
-    while True:
-        page = operator.call(method, page_size=1000, page_token=token, **fields)
-        yield from getattr(page, field)
-        token = page.next_page_token
-        if not token:
-            return
 
 
 def at_ms(time):

@@ -3,10 +3,11 @@ keep the write-ahead log from beginning anew."""
 import os, shutil, subprocess, threading, time
 
 from client import (
-    DEADLINE_EXCEEDED, OK, RESOURCE_EXHAUSTED, CREDIT, Connection, Gone, Refused, frame, uuid7)
+    DEADLINE_EXCEEDED, OK, RESOURCE_EXHAUSTED, CREDIT, Connection, Gone, Refused, frame, pages,
+    uuid7)
 from disk import DiskServer
 from harness import Skipped, need_program, quantile
-from promises import checked, pages, stream
+from promises import checked, stream
 from schema import STATUS
 from server import Server
 

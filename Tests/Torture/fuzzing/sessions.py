@@ -2,8 +2,8 @@
 import array, fcntl, termios, time
 
 from client import (
-    CALL, CANCEL, CREDIT, GOAWAY, HEADER, HELLO, INVALID_ARGUMENT, PING, PONG, REPLY, Gone,
-    connected, frame, hello)
+    CALL, CANCEL, CREDIT, GOAWAY, HEADER, INVALID_ARGUMENT, PING, PONG, REPLY, Gone, connected,
+    frame, hello)
 from harness import Violation
 from schema import METHODS, STATUS, envelope_pb2 as envelope
 

@@ -1,7 +1,7 @@
 """Requests under kills: an operator asks, agents take, work and end; with a book of all of it."""
 import contextlib, threading
 
-from client import ABORTED, UNAVAILABLE, Connection, Gone, Refused
+from client import ABORTED, UNAVAILABLE, Connection, Gone, Refused, pages
 from harness import Violation
 from schema import STATUS, types_pb2
 
@@ -216,16 +216,6 @@ def until_gone(connection, faults):
     finally:
         connection.close()
 
-
-def pages(operator, method, field, **fields):
-    """All pages of a list."""
-    token = ""
-    while True:
-        page = operator.call(method, page_size=1000, page_token=token, **fields)
-        yield from getattr(page, field)
-        token = page.next_page_token
-        if not token:
-            return
 
 
 def all_logs(operator, integration=INTEGRATION, **filters):

@@ -1,7 +1,7 @@
 """Operators' changes under kills: for each thing that operators set, what it may be by the book."""
-from client import UNAUTHENTICATED, Connection, Refused
+from client import UNAUTHENTICATED, Connection, Refused, pages
 from harness import Violation
-from kill_asked import INTEGRATION, pages, until_gone
+from kill_asked import INTEGRATION, until_gone
 from schema import access_pb2, types_pb2
 
 SIDE = "side"  # An integration that nobody reports for: pauses disturb no load.

@@ -1,6 +1,6 @@
 """Packets lost, networks parted, connections half open: a server and its agents in two network
 namespaces with nftables between them."""
-import itertools, os, signal, sqlite3, subprocess, threading, time
+import itertools, os, signal, sqlite3, subprocess, time
 
 from client import ABORTED, Connection, Gone, Refused
 from harness import Violation, harness, quantile

@@ -343,7 +343,7 @@ def idle(target):
     lost = 0
     for each in ends:
         try:
-            while data := each.recv(65536):
+            while each.recv(65536):
                 pass
             lost += 1
         except BlockingIOError:

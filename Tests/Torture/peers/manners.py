@@ -1,11 +1,11 @@
 """What refused peers are told: the documented code and reason of each, and nothing else happens."""
-import itertools, select, socket, time
+import itertools, socket, time
 
 from google.protobuf.descriptor import FieldDescriptor
 
 from client import (
-    CALL, CANCEL, CREDIT, GOAWAY, HEADER, INVALID_ARGUMENT, PREFACE, REPLY, RESOURCE_EXHAUSTED,
-    UNAUTHENTICATED, UNIMPLEMENTED, Connection, Gone, connected, frame, hello)
+    CALL, CANCEL, CREDIT, GOAWAY, HEADER, INVALID_ARGUMENT, PREFACE, RESOURCE_EXHAUSTED,
+    UNIMPLEMENTED, Connection, Gone, connected, frame, hello)
 from harness import need_program
 from schema import METHODS, envelope_pb2 as envelope
 from server import Server

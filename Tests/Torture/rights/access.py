@@ -6,7 +6,7 @@ import access_logins, access_secrets, access_walk
 from access_calls import CALLS, leased
 from access_table import CALLERS, CODES, STRANGERS, rows
 from access_world import OTHER_USER, World, adopted, as_user, report
-from client import CALL, Gone, REPLY, Refused, connected, frame, uuid7
+from client import CALL, Gone, REPLY, Refused, connected, frame
 import client
 from harness import harness
 from schema import METHODS, STATUS, envelope_pb2

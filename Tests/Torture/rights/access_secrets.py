@@ -39,7 +39,6 @@ def cycle(world, strangers):
 def piecewise(world, secret):
     """A HELLO whose key comes in two pieces, and one of which the second never comes."""
     import time
-    from access_world import adopted
     from client import connected, hello
     whole = hello(secret)
     for rest in (whole[50:], b""):

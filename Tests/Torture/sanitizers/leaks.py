@@ -2,7 +2,7 @@
 import os, re, subprocess
 
 from harness import ROOT, harness
-from sanitized import Sanitizer, run_load, run_suite
+from sanitized import Sanitizer, look_everywhere
 
 # The words beside an object that has weak references (its side table) are no leak: the object
 # points to them with shifted bits, which the sanitizer does not take for a pointer. They are left
@@ -79,10 +79,4 @@ def leaks(run):
     """The test suite and a server under load with the address sanitizer: no fault, no leak."""
     sanitizer = sanitizer_of_addresses()
     prove_sight(run, sanitizer)
-    if run.short:
-        sanitizer.build(run, "--product", "integrationd")
-    else:
-        sanitizer.build(run, "--build-tests")
-    run_load(run, sanitizer, 20 if run.short else 120)
-    if not run.short:
-        run_suite(run, sanitizer)
+    look_everywhere(run, sanitizer)

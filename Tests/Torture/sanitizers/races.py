@@ -1,8 +1,8 @@
 """The thread sanitizer over the whole test suite and over a server under a mixed load."""
 import os, re, shutil, subprocess
 
-from harness import BUILD, Skipped, compiled, harness
-from sanitized import Sanitizer, run_load, run_suite
+from harness import Skipped, compiled, harness
+from sanitized import Sanitizer, look_everywhere
 
 # A continuation that is resumed before its task waits for it: the runtime, which is built without
 # the sanitizer, then lets the task go on without the hand-over of which the sanitizer hears. What
@@ -120,10 +120,4 @@ def races(run):
     """The test suite and a server under load with the thread sanitizer: no data race."""
     sanitizer = sanitizer_of_threads(run)
     prove_sight(run, sanitizer)
-    if run.short:
-        sanitizer.build(run, "--product", "integrationd")
-    else:
-        sanitizer.build(run, "--build-tests")
-    run_load(run, sanitizer, 20 if run.short else 120)
-    if not run.short:
-        run_suite(run, sanitizer)
+    look_everywhere(run, sanitizer)

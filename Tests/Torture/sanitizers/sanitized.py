@@ -145,3 +145,14 @@ def run_load(run, sanitizer, seconds):
     run.figure("load calls", sum(world.calls.values()))
     run.require(world.counted["worked"] and world.counted["tailed"], "a part of the load is idle")
     sanitizer.judge(run, folder, "server")
+
+
+def look_everywhere(run, sanitizer):
+    """The server under load, and in the long form the whole suite too, with the sanitizer."""
+    if run.short:
+        sanitizer.build(run, "--product", "integrationd")
+    else:
+        sanitizer.build(run, "--build-tests")
+    run_load(run, sanitizer, 20 if run.short else 120)
+    if not run.short:
+        run_suite(run, sanitizer)

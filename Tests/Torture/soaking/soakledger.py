@@ -4,7 +4,7 @@ import time
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from harness import Violation
-from soakload import REPORTED, REQUESTED, id_time
+from soakload import REPORTED, REQUESTED
 from schema import STATUS
 
 
