@@ -136,7 +136,7 @@ let package = Package(
     library("IntegrationStore", ["IntegrationModel"]),
     library(
       "IntegrationAPI",
-      ["RPCServer", "RPCClient", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
+      ["RPCServer", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),
 
     // storage
     library(

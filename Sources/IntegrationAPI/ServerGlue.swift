@@ -1,5 +1,6 @@
 import ProtobufRuntime
 import RPCServer
+import RPCTransport
 import RPCWire
 
 // What every generated method needs on the server. It stands in the module of the generated code,
@@ -65,9 +66,9 @@ private struct Decoded<Request: ProtobufView>: @unchecked Sendable {
   // Made on one thread, handed to the reactor, and used there once.
   private let result: Result<Request, DecodingError>
 
-  init(_ payload: [UInt8], _ arena: Arena) {
-    result = unsafe payload.withUnsafeBytes { bytes in
-      Result { () throws(DecodingError) in try unsafe Request(decoding: bytes, in: arena) }
+  init(_ payload: ReceivedBytes, _ arena: Arena) {
+    result = Result { () throws(DecodingError) in
+      try unsafe Request(decoding: payload.bytes, in: arena)
     }
   }
 

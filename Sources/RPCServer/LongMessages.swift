@@ -28,13 +28,13 @@ final class LongMessages {
 
   /// Decodes a payload elsewhere, then runs `handle` on the reactor; called while not `isBusy`.
   func decode(
-    _ payload: UnsafeRawBufferPointer, by decode: @escaping ServiceRouter.LongDecoder,
+    _ payload: ReceivedBytes, by decode: @escaping ServiceRouter.LongDecoder,
     on reactor: Reactor,
     then handle: @escaping @Sendable (ServiceRouter.Handler, isolated Reactor) -> Void
   ) {
     precondition(!isBusy, "one long message at a time")
     isBusy = true
-    let work = LongMessage(payload: unsafe Array(payload), arena: arena, decoder: decode)
+    let work = LongMessage(payload: payload, arena: arena, decoder: decode)
     queue.async {
       let handler = work.decode()
       reactor.post { reactor in handle(handler, reactor) }
@@ -58,11 +58,11 @@ final class LongMessages {
 /// A long message on its way to being decoded.
 private final class LongMessage: @unchecked Sendable {
   // Used by the queue alone; the arena is the reactor's again when the handler runs there.
-  private let payload: [UInt8]
+  private let payload: ReceivedBytes
   private let arena: Arena
   private let decoder: ServiceRouter.LongDecoder
 
-  init(payload: [UInt8], arena: Arena, decoder: @escaping ServiceRouter.LongDecoder) {
+  init(payload: ReceivedBytes, arena: Arena, decoder: @escaping ServiceRouter.LongDecoder) {
     self.payload = payload
     self.arena = arena
     self.decoder = decoder

@@ -17,7 +17,7 @@ extension ServerConnection {
   ) {
     let (token, bytes) = (token(id), payload.count)
     hold()
-    unsafe loop.longMessages.decode(payload, by: decode, on: reactor) { handler, reactor in
+    unsafe loop.longMessages.decode(keep(payload), by: decode, on: reactor) { handler, reactor in
       let connection = ServerConnection.find(token, on: reactor)
       connection?.handle(id, bytes, by: handler, on: reactor)
       // Nil where the reactor has stopped.

@@ -1,4 +1,5 @@
 import ProtobufRuntime
+import RPCTransport
 import RPCWire
 
 /// The methods that a server answers, found by the number in a CALL frame.
@@ -12,7 +13,7 @@ public struct ServiceRouter: Sendable {
 
   /// Decodes a long payload into an arena, on another thread than the reactor's, and returns the
   /// handler that then runs on the reactor; its call has no payload.
-  public typealias LongDecoder = @Sendable ([UInt8], Arena) -> Handler
+  public typealias LongDecoder = @Sendable (ReceivedBytes, Arena) -> Handler
 
   /// An object, so that each call shares it without copying the descriptor's text.
   final class Entry: Sendable {

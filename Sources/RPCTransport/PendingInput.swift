@@ -10,6 +10,8 @@ struct PendingInput {
   /// Bytes in front of those that are kept: they are done with.
   private var start = 0
   private(set) var count = 0
+  /// Bytes that were given away and that the protocol still counts as done with.
+  private var given = 0
   /// Whether a credential may be in the bytes: their memory is wiped before it is given back.
   private(set) var isSecret = false
   /// Whether the credential was read: once what was read is done with, nothing here is secret.
@@ -30,7 +32,9 @@ struct PendingInput {
   }
 
   /// The first `used` bytes are done with.
-  mutating func removeFirst(_ used: Int) {
+  mutating func removeFirst(_ done: Int) {
+    let used = done - given
+    given = 0
     if used == count { return removeAll() }
     start += used
     count -= used
@@ -38,11 +42,26 @@ struct PendingInput {
     if capacity > Self.keptCapacity && count < capacity / 4 { reallocate(capacity: count) }
   }
 
+  /// Gives away the memory with the bytes up to `end`; those behind them stay.
+  ///
+  /// Whoever gets it frees it. The protocol goes on to count from the first byte given away when it
+  /// says what it is done with. Never while a credential may be in the bytes.
+  mutating func giveAway(through end: Int) -> UnsafeMutableRawPointer? {
+    precondition(!isSecret, "what may be secret stays where it is wiped")
+    let memory = unsafe pointer
+    let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[end...])
+    unsafe pointer = nil
+    removeAll()
+    unsafe append(rest)
+    given = end
+    return unsafe memory
+  }
+
   /// Keeps `rest` alone, which may be a part of these bytes or lie elsewhere.
   mutating func replace(with rest: UnsafeRawBufferPointer) {
     guard rest.count > 0, let source = rest.baseAddress else { return removeAll() }
     if rest.count > capacity || capacity > max(Self.keptCapacity, rest.count * 4) {
-      let fresh = UnsafeMutableRawPointer.allocate(byteCount: rest.count, alignment: 16)
+      let fresh = unsafe Self.memory(rest.count)
       unsafe fresh.copyMemory(from: source, byteCount: rest.count)
       removeAll()
       unsafe pointer = fresh
@@ -82,11 +101,12 @@ struct PendingInput {
 
   mutating func removeAll() {
     if isSecret { unsafe wipe(pointer, bytes: capacity) }
-    unsafe pointer?.deallocate()
+    unsafe free(pointer)
     unsafe pointer = nil
     capacity = 0
     start = 0
     count = 0
+    given = 0
     endSecretIfRead()
   }
 
@@ -101,14 +121,29 @@ struct PendingInput {
   }
 
   private mutating func reallocate(capacity wanted: Int) {
-    let fresh = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
-    if let old = unsafe pointer {
-      unsafe fresh.copyMemory(from: old + start, byteCount: count)
-      if isSecret { unsafe wipe(old, bytes: capacity) }
-      unsafe old.deallocate()
+    if isSecret || start > 0 {
+      let fresh = unsafe Self.memory(wanted)
+      if let old = unsafe pointer {
+        unsafe fresh.copyMemory(from: old + start, byteCount: count)
+        if isSecret { unsafe wipe(old, bytes: capacity) }
+        unsafe free(old)
+      }
+      unsafe pointer = fresh
+    } else {
+      // Of a long piece the system moves the pages (mremap(2)): a frame at the limit is not copied
+      // over and over while it grows.
+      unsafe pointer = Self.checked(unsafe realloc(pointer, wanted))
     }
-    unsafe pointer = fresh
     capacity = wanted
     start = 0
+  }
+
+  private static func memory(_ bytes: Int) -> UnsafeMutableRawPointer {
+    unsafe checked(malloc(bytes))
+  }
+
+  private static func checked(_ memory: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
+    guard let memory = unsafe memory else { fatalError("no memory for the input of a connection") }
+    return unsafe memory
   }
 }

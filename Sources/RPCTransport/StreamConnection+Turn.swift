@@ -10,6 +10,8 @@ extension StreamConnection {
   static let maximumPrefixBytes = 64 << 10
   /// Most bytes that a greedy connection reads: what it has no time for is kept for its next turn.
   static let greedyReadBytes = 64 << 10
+  /// Input of so many bytes is given to another thread as it is; copying less is no work.
+  static let minimumGivenBytes = 128 << 10
 
   /// Begins to watch the socket; the keepalive clock starts.
   public final func open(on reactor: isolated Reactor) throws(SystemError) {
@@ -35,7 +37,7 @@ extension StreamConnection {
     guard stage == .open else { return readOnce(on: reactor) }
     // The event may have been on its way when the input was held.
     if isHeld { return }
-    if isGreedy { queueUp(on: reactor) } else { readOnce(on: reactor) }
+    if isGreedy || isInLongFrame { queueUp(on: reactor) } else { readOnce(on: reactor) }
   }
 
   /// The turn of a connection that waited among the greedy.
@@ -101,11 +103,29 @@ extension StreamConnection {
 
   // MARK: Input
 
+  /// Whether much of a frame has come that is not whole yet: its rest takes turns with the greedy.
+  private var isInLongFrame: Bool { pending.count > Self.maximumPrefixBytes }
+
+  /// Keeps a part of the input that `consume` has just now; the protocol then looks at no more of
+  /// it in this turn.
+  ///
+  /// A long part in memory of its own is not copied.
+  public final func keep(_ part: UnsafeRawBufferPointer) -> ReceivedBytes {
+    let all = unsafe pending.bytes
+    guard part.count >= Self.minimumGivenBytes, !pending.isSecret,
+      let first = all.baseAddress, let begin = part.baseAddress,
+      unsafe begin >= first && begin + part.count <= first + all.count
+    else { return unsafe ReceivedBytes(copying: part) }
+    let end = unsafe begin + part.count - first
+    return unsafe ReceivedBytes(adopting: pending.giveAway(through: end), part)
+  }
+
   private func readOnce(on reactor: isolated Reactor) {
     let buffer = unsafe reactor.readBuffer
     let prefix = pending.count <= Self.maximumPrefixBytes ? pending.count : 0
     if prefix > 0 { unsafe buffer.copyMemory(from: pending.bytes) }
-    let room = isGreedy ? Self.greedyReadBytes : buffer.count - prefix
+    let isOneOfMany = isGreedy || isInLongFrame
+    let room = isOneOfMany ? Self.greedyReadBytes : buffer.count - prefix
     let isSecret = pending.isSecret
     let got = unsafe Glibc.read(handle, buffer.baseAddress! + prefix, room)
     defer { if isSecret { unsafe wipe(buffer.baseAddress, bytes: prefix + max(got, 0)) } }

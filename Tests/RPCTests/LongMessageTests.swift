@@ -49,6 +49,26 @@ struct LongMessageTests {
     #expect(try second.nextFrame(.reply)?.call == 2)
   }
 
+  @Test(
+    "What stands behind a message of any length is whole", arguments: [100_000, 400_000, 1 << 20])
+  func behind(bytes: Int) async throws {
+    let running = try RunningServer(.tcp)
+    let socket = try running.rawSocket()
+    let payload = (0..<(bytes - 12)).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+    let message = RawFrame(.call, number: TinyService.long.id, call: 1, time: 0, payload).bytes
+    // The beginning alone, then the rest with what comes behind it in the same read.
+    try socket.send(Array(message.prefix(70_000)))
+    try socket.send(Array(message.dropFirst(70_000)) + echo(2) + long(3) + echo(4))
+    for call: UInt32 in [1, 3] {
+      try await expectDecoding(running, call == 1 ? 1 : 2)
+      running.service.decodeOne()
+      let reply = try #require(try socket.nextFrame(.reply))
+      #expect(reply.call == call)
+      if call == 1 { #expect(reply.payload == payload) }
+      #expect(try socket.nextFrame(.reply)?.call == call + 1)
+    }
+  }
+
   @Test("A connection that ends meanwhile leaves its place, decoded or waiting")
   func ended() async throws {
     let running = try RunningServer(.tcp)

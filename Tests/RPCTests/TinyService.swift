@@ -21,7 +21,7 @@ final class TinyService: Sendable {
   /// Answered from another thread through the call itself.
   static let elsewhere = method(6, "Elsewhere")
 
-  /// Its long payloads are decoded elsewhere, as long as the test wants; answers with the length.
+  /// Its long payloads are decoded elsewhere, as long as the test wants; answers with the payload.
   static let long = method(8, "Long")
 
   /// Sends as many messages of 200,000 bytes as the payload says, each with its number.
@@ -63,11 +63,11 @@ final class TinyService: Sendable {
   /// Lets one long payload be decoded to its end.
   func decodeOne() { decoding.signal() }
 
-  private func decodeLong(_ payload: [UInt8]) -> ServiceRouter.Handler {
+  private func decodeLong(_ payload: ReceivedBytes) -> ServiceRouter.Handler {
     state.withLock { $0.longCount += 1 }
     decoding.wait()
-    let count = UInt8(truncatingIfNeeded: payload.count)
-    return { call in call.handle.reply(bytes: [count]) }
+    let bytes = Array(payload.bytes)
+    return { call in call.handle.reply(bytes: bytes) }
   }
 
   func makeRouter() -> ServiceRouter {

@@ -1,3 +1,4 @@
+import Glibc
 import RPCWire
 import TestSupport
 import Testing
@@ -113,6 +114,44 @@ import Testing
       expected.removeFirst(used)
       #expect(Array(pending.bytes) == expected)
     }
+  }
+
+  @Test(
+    "Pending input gives away its memory, and counts on from its first byte", arguments: [0, 3])
+  func pendingGivenAway(before: Int) {
+    var pending = PendingInput()
+    defer { pending.removeAll() }
+    let all = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    all.withUnsafeBytes { pending.append($0) }
+    pending.removeFirst(before)
+    let first = pending.bytes.baseAddress!
+    let memory = pending.giveAway(through: 299_990 - before)
+    defer { free(memory) }
+    #expect(
+      UnsafeRawBufferPointer(start: first, count: 299_990 - before).elementsEqual(
+        all[before..<299_990]))
+    #expect(Array(pending.bytes) == Array(all[299_990...]))
+    #expect(pending.capacity <= PendingInput.keptCapacity)
+    // What the protocol is done with includes what was given away, here and two bytes behind it.
+    pending.removeFirst(299_992 - before)
+    #expect(Array(pending.bytes) == Array(all[299_992...]))
+    pending.removeFirst(1)
+    #expect(Array(pending.bytes) == Array(all[299_993...]))
+  }
+
+  @Test("Memory of pending input that was given away stays when the input ends")
+  func pendingGivenAwayAndEnded() {
+    var pending = PendingInput()
+    [UInt8](repeating: 9, count: 200_000).withUnsafeBytes { pending.append($0) }
+    let memory = pending.giveAway(through: 200_000)
+    defer { free(memory) }
+    pending.removeAll()
+    #expect(pending.capacity == 0)
+    #expect(UnsafeRawBufferPointer(start: memory, count: 200_000).allSatisfy { $0 == 9 })
+    // Nothing of it counts for what comes then.
+    [1].withUnsafeBytes { pending.append($0) }
+    pending.removeFirst(8)
+    #expect(pending.count == 0)
   }
 
   @Test("Memory of a long frame is given back while a few bytes behind it stay")

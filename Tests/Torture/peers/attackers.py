@@ -3,7 +3,7 @@
 Every attack runs until its time is over, counts what it did, and prints the counts as JSON. It is
 no attack's business to judge: what must hold beside it, and after it, `hostile.py` looks at.
 """
-import json, os, resource, socket, struct, sys, time
+import json, os, resource, socket, struct, sys, tempfile, time
 
 from attacking import ATTACKS, LIMIT, UNLISTED, WIDEST, Flood, Target, attack, call, calls, request
 from attacking import same, unlisted
@@ -171,6 +171,7 @@ def slow_tails(target):
             entity=dict(type="order", id=f"tail-{number % 60}"),
             status=STATUS.LOG_STATUS_COMPLETED, result='"%s"' % ("t" * 250_000)))
         target.count("reports")
+        target.count("synced bytes", 250_000)
     time.sleep(target.left())
     for made in ends:
         try:
@@ -355,14 +356,21 @@ def idle(target):
 
 @unlisted
 def neighbour(target):
-    """Uses a share of a processor, and leaves the server alone: what an attack's own program takes
-    from everybody on this machine."""
-    while target.left() > 0:
-        end = time.process_time() + 0.01 * min(1.0, target.share)
-        began = time.monotonic()
-        while time.process_time() < end:
-            pass
-        time.sleep(max(0.0, 0.01 - (time.monotonic() - began)))
+    """Uses a share of a processor and of the disk, and leaves the server alone: what an attack
+    takes from everybody on this machine."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile(dir=target.folder) as file:
+        while target.left() > 0:
+            end = time.process_time() + 0.01 * min(1.0, target.share)
+            slice_began = time.monotonic()
+            while time.process_time() < end:
+                pass
+            if target.counts.get("synced bytes", 0) < target.synced * (slice_began - began):
+                file.write(bytes(250_000))
+                file.flush()
+                os.fdatasync(file)
+                target.count("synced bytes", 250_000)
+            time.sleep(max(0.0, 0.01 - (time.monotonic() - slice_began)))
 
 
 def main():
@@ -374,7 +382,9 @@ def main():
     target = Target(told)
     began = time.monotonic()
     {**ATTACKS, **UNLISTED}[sys.argv[1]](target)
-    target.counts["share"] = time.process_time() / (time.monotonic() - began)
+    took = time.monotonic() - began
+    target.counts["share"] = time.process_time() / took
+    target.counts["synced"] = target.counts.get("synced bytes", 0) / took
     print(json.dumps(target.counts), flush=True)
 
 

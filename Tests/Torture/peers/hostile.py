@@ -105,8 +105,9 @@ class Stage:
             result='"%s"' % ("r" * 250_000)))
         connection.close()
 
-    def attack(self, name, seconds, share=0.0):
-        """Starts an attack; its process ends by itself."""
+    def attack(self, name, seconds, share=0.0, synced=0.0):
+        """Starts an attack; its process ends by itself. For a neighbour: the share of a processor
+        that it uses, and the bytes a second that it writes and syncs."""
         process = subprocess.Popen(
             [sys.executable, "-B", Path(__file__).with_name("attackers.py"), name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -114,7 +115,7 @@ class Stage:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         json.dump(dict(
             tcp=self.server.tcp, key=self.key, token=self.token, long_log=self.long_log,
-            seconds=seconds, share=share,
+            seconds=seconds, share=share, synced=synced, folder=str(self.run.scratch),
             scale=0.2 if self.run.short else min(1, (most - 1000) / 15_000),
             seed=self.run.random.getrandbits(32)), process.stdin)
         process.stdin.write("\n")
@@ -205,13 +206,14 @@ def one_attack(stage, name, seconds):
     lost = counts.get("idle lost", 0) + counts.get("busy closed", 0)
     run.require(not lost, f"{name}: {lost} connections that did no harm were ended")
     run.require(not counts.get("not refused"), f"{name}: a wrong key was taken")
-    return [before, quiet(stage, seconds)], during, counts["share"]
+    return [before, quiet(stage, seconds)], during, (counts["share"], counts["synced"])
 
 
-def beside_neighbour(stage, share, seconds):
+def beside_neighbour(stage, used, seconds):
     """The healthy client's p99s beside a program that uses as much of a processor as the attack's
-    did, and nothing of the server: the rest is what the server lets the attack do."""
-    process = stage.attack("neighbour", seconds + 1, share)
+    did and of the disk as its reports must, and nothing of the server: the rest is what the server
+    lets the attack do."""
+    process = stage.attack("neighbour", seconds + 1, *used)
     time.sleep(0.7)
     began = time.monotonic()
     process.communicate(timeout=seconds + 60)
@@ -237,10 +239,10 @@ def harmless(stage, name, seconds):
         return
     ratios = []
     for _ in range(3):
-        calms, during, share = one_attack(stage, name, seconds)
+        calms, during, used = one_attack(stage, name, seconds)
         ratio = worst_ratio(stage, name, calms, during)
         if ratio > 2:
-            calms.append(beside_neighbour(stage, share, seconds))
+            calms.append(beside_neighbour(stage, used, seconds))
             stage.run.count("beside a neighbour")
             ratio = worst_ratio(stage, name, calms, during)
         ratios.append(ratio)
