@@ -117,7 +117,16 @@ struct BackupFile {
     let count = unsafe read(file, &bytes, bytes.count)
     close(file)
     let path = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    if path.hasPrefix("/"), path.hasSuffix(suffix), !remove(path) { return }
+    if path.hasPrefix("/"), path.hasSuffix(suffix) {
+      guard remove(path) else { return }
+      // Behind a power failure it would be there again, and nothing would say where.
+      do throws(FileFault) {
+        try FileSync.sync(FileSync.folder(of: path))
+      } catch {
+        // A folder that is gone has taken it along.
+        guard error.number == ENOENT else { return }
+      }
+    }
     _ = unsafe unlink(markerPath)
   }
 }
