@@ -1,3 +1,5 @@
+import Glibc
+
 /// Output buffers that one connection after another uses: a connection holds one only while it has
 /// bytes to send, so that an idle one costs nothing.
 @safe
@@ -7,27 +9,27 @@ struct BufferPool {
   /// Most buffers that wait for use.
   static let maximumCount = 64
 
-  private var free: [UnsafeMutableRawPointer] = unsafe []
+  private var unused: [UnsafeMutableRawPointer] = unsafe []
 
   mutating func take() -> OutputBuffer {
-    if let pointer = unsafe free.popLast() {
+    if let pointer = unsafe unused.popLast() {
       return unsafe OutputBuffer(pointer: pointer, capacity: Self.bufferBytes)
     }
     return unsafe OutputBuffer(
-      pointer: .allocate(byteCount: Self.bufferBytes, alignment: 16), capacity: Self.bufferBytes)
+      pointer: HeapMemory.take(Self.bufferBytes), capacity: Self.bufferBytes)
   }
 
   mutating func give(_ buffer: OutputBuffer) {
     if buffer.isSecret { unsafe wipe(buffer.pointer, bytes: buffer.capacity) }
-    if buffer.capacity == Self.bufferBytes, unsafe free.count < Self.maximumCount {
-      unsafe free.append(buffer.pointer)
+    if buffer.capacity == Self.bufferBytes, unsafe unused.count < Self.maximumCount {
+      unsafe unused.append(buffer.pointer)
     } else {
-      unsafe buffer.pointer.deallocate()
+      unsafe free(buffer.pointer)
     }
   }
 
   mutating func removeAll() {
-    while let pointer = unsafe free.popLast() { unsafe pointer.deallocate() }
+    while let pointer = unsafe unused.popLast() { unsafe free(pointer) }
   }
 }
 
@@ -73,14 +75,19 @@ struct OutputBuffer {
     let used = self.count
     if capacity - used >= count && start >= capacity / 2 {
       unsafe pointer.copyMemory(from: pointer + start, byteCount: used)
-    } else {
+    } else if isSecret {
       let larger = max(capacity * 2, used + count)
-      let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+      let fresh = unsafe HeapMemory.take(larger)
       unsafe fresh.copyMemory(from: pointer + start, byteCount: used)
-      if isSecret { unsafe wipe(pointer, bytes: capacity) }
-      unsafe pointer.deallocate()
+      unsafe wipe(pointer, bytes: capacity)
+      unsafe free(pointer)
       unsafe pointer = fresh
       capacity = larger
+    } else {
+      if start > 0 { unsafe pointer.copyMemory(from: pointer + start, byteCount: used) }
+      // Of a long piece the system moves the pages (mremap(2)), and nothing is copied.
+      capacity = max(capacity * 2, used + count)
+      unsafe pointer = HeapMemory.resized(pointer, capacity)
     }
     start = 0
     end = used

@@ -61,7 +61,7 @@ struct PendingInput {
   mutating func replace(with rest: UnsafeRawBufferPointer) {
     guard rest.count > 0, let source = rest.baseAddress else { return removeAll() }
     if rest.count > capacity || capacity > max(Self.keptCapacity, rest.count * 4) {
-      let fresh = unsafe Self.memory(rest.count)
+      let fresh = unsafe HeapMemory.take(rest.count)
       unsafe fresh.copyMemory(from: source, byteCount: rest.count)
       removeAll()
       unsafe pointer = fresh
@@ -122,7 +122,7 @@ struct PendingInput {
 
   private mutating func reallocate(capacity wanted: Int) {
     if isSecret || start > 0 {
-      let fresh = unsafe Self.memory(wanted)
+      let fresh = unsafe HeapMemory.take(wanted)
       if let old = unsafe pointer {
         unsafe fresh.copyMemory(from: old + start, byteCount: count)
         if isSecret { unsafe wipe(old, bytes: capacity) }
@@ -132,18 +132,9 @@ struct PendingInput {
     } else {
       // Of a long piece the system moves the pages (mremap(2)): a frame at the limit is not copied
       // over and over while it grows.
-      unsafe pointer = Self.checked(unsafe realloc(pointer, wanted))
+      unsafe pointer = HeapMemory.resized(pointer, wanted)
     }
     capacity = wanted
     start = 0
-  }
-
-  private static func memory(_ bytes: Int) -> UnsafeMutableRawPointer {
-    unsafe checked(malloc(bytes))
-  }
-
-  private static func checked(_ memory: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
-    guard let memory = unsafe memory else { fatalError("no memory for the input of a connection") }
-    return unsafe memory
   }
 }

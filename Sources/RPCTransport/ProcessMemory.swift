@@ -3,11 +3,9 @@ import Glibc
 
 /// How the process keeps memory that it has given back; see decision 10.
 public enum ProcessMemory {
-  /// Few arenas: each thread of Dispatch and of tasks would come to have one of its own, and what
-  /// is free in one helps no other.
-  ///
-  /// With two, threads wait for each other's locks.
-  private static let arenas = 4
+  /// As many arenas as there are threads of a busy server: what is free in one helps no other, but
+  /// threads that share one wait for its lock, also while the one that holds it is set aside.
+  private static let arenas = 16
   /// Longer pieces are mapped one by one and go back to the system when they are given back.
   ///
   /// Set, so that it stays: by itself it grows, up to 32 MiB, with each longer piece that is given

@@ -16,7 +16,8 @@ public final class ReceivedBytes: @unchecked Sendable {
 
   /// Copies the bytes.
   init(copying bytes: UnsafeRawBufferPointer) {
-    let copy = unsafe UnsafeMutableRawBufferPointer(start: malloc(bytes.count), count: bytes.count)
+    let copy = unsafe UnsafeMutableRawBufferPointer(
+      start: HeapMemory.take(bytes.count), count: bytes.count)
     unsafe copy.copyMemory(from: bytes)
     unsafe memory = copy.baseAddress
     unsafe self.bytes = UnsafeRawBufferPointer(copy)

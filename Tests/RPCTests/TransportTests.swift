@@ -44,8 +44,8 @@ import Testing
 @Suite struct BufferTests {
   @Test("Output grows and keeps its bytes in order, also after a part was sent")
   func output() {
-    var buffer = OutputBuffer(pointer: .allocate(byteCount: 8, alignment: 16), capacity: 8)
-    defer { buffer.pointer.deallocate() }
+    var buffer = OutputBuffer(pointer: HeapMemory.take(8), capacity: 8)
+    defer { free(buffer.pointer) }
     var expected: [UInt8] = []
     var random = SeededGenerator(7)
     for byte in 0..<200 {
