@@ -1,3 +1,4 @@
+import Dispatch
 import RPCServer
 import RPCWire
 import Synchronization
@@ -64,6 +65,9 @@ final class ReadDesk: Sendable {
   private let maximumWaiting: Int
   private let maximumWaitingBytes: Int
   private let state = Mutex(State())
+  /// Where reads end: a task of low priority that the system set aside while it had the lock would
+  /// make reactors wait, some ten milliseconds beside callers who cancel thousands of lists.
+  private let queue = DispatchQueue(label: "integration.service.reads", qos: .userInitiated)
 
   /// A desk where each principal may have so many reads at work, and so many waiting.
   init(maximum: Int, maximumWaiting: Int = .max, maximumWaitingBytes: Int = .max) {
@@ -93,7 +97,7 @@ final class ReadDesk: Sendable {
     let start: Start = {
       Task(priority: Self.priority) { [self] in
         await work()
-        ended(name)
+        queue.async { self.ended(name) }
       }
     }
     let turn = state.withLock { state -> Turn in

@@ -1,6 +1,6 @@
 """One server through one jump of its wall clock: everything that lasts a span is measured on the
 monotonic clock, everything that has its time is held against the clock that jumped."""
-import os, re, threading, time
+import re, threading, time
 
 from client import uuid7
 from faked import PREFIX, FakedClock
@@ -99,12 +99,6 @@ class Stage:
         self.require(took >= span - EARLY, f"{what} ended after {took:.3f} s, not {span:g} s")
         self.require(took <= span + LATE, f"{what} ended after {took:.3f} s, not {span:g} s")
 
-    def cpu(self):
-        """Seconds of processor time that the server has taken."""
-        with open(f"/proc/{self.server.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def check_times(self, logs):
         """No log may begin before it was made or end before it began."""
         operator = self.server.operator()
@@ -136,7 +130,7 @@ class Scene(Stage):
         """Plays all parts at once and sets the clock by some seconds in the middle."""
         self.by, self.jumped, self.at = by, threading.Event(), None
         self.watcher = Watcher(self.server)
-        errands, busy, began = Errands(), self.cpu(), time.monotonic()
+        errands, busy, began = Errands(), self.server.cpu_seconds(), time.monotonic()
         for part in (
                 self.kept, self.silent, self.offered, self.nobody, self.own, self.own_kept,
                 self.named, self.retried, self.rated, self.empty, self.hurry, self.healthy):
@@ -146,7 +140,7 @@ class Scene(Stage):
         self.at = time.monotonic()
         self.jumped.set()
         errands.join()
-        share = (self.cpu() - busy) / (time.monotonic() - began)
+        share = (self.server.cpu_seconds() - busy) / (time.monotonic() - began)
         self.require(share < BUSY, f"the server took {share:.0%} of a core with next to no load")
         self.check_times({log.id for _, log in self.watcher.logs})
         self.watcher.close()

@@ -163,11 +163,11 @@ def full(run):
     """A small tmpfs that fills and is freed, again and again, without a restart."""
     try:
         if os.geteuid() != 0:
-            raise Skipped("a disk of 24 MiB needs root, to mount a tmpfs")
+            raise Skipped("a disk of 48 MiB needs root, to mount a tmpfs")
         mount, unmount = need_program("mount", "mount"), need_program("umount", "mount")
         place = run.scratch / "small"
         place.mkdir()
-        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=24m", "tmpfs", place],
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=48m", "tmpfs", place],
                           stderr=subprocess.DEVNULL).returncode:
             raise Skipped("a tmpfs cannot be mounted here")
     except Skipped as skipped:
@@ -209,10 +209,12 @@ def full(run):
 
 
 def fill(place, mebibytes):
-    """Leaves so much free."""
-    free = shutil.disk_usage(place).free
+    """Leaves so much free, and more than that to be freed."""
+    rest = shutil.disk_usage(place).free - mebibytes * MIB
+    if rest < mebibytes * MIB:
+        raise RuntimeError(f"only {rest // MIB} MiB of the small disk are left to be freed")
     with open(place / "ballast", "wb") as ballast:
-        ballast.write(bytes(max(0, free - mebibytes * MIB)))
+        ballast.write(bytes(rest))
 
 
 def until_refused(run, server, key, size):
@@ -230,7 +232,7 @@ def until_refused(run, server, key, size):
                 f"a full disk answers {refused}")
             agent.close()
             return stored
-        run.require(len(stored) < 100_000, "a disk of 24 MiB is never full")
+        run.require(len(stored) < 100_000, "a disk of 48 MiB is never full")
 
 
 def look_while_full(run, server, operator, place):

@@ -3,7 +3,7 @@
 Every attack runs until its time is over, counts what it did, and prints the counts as JSON. It is
 no attack's business to judge: what must hold beside it, and after it, `hostile.py` looks at.
 """
-import json, os, resource, socket, struct, sys, tempfile, time
+import json, os, resource, socket, struct, sys, time
 
 from attacking import ATTACKS, LIMIT, UNLISTED, WIDEST, Flood, Target, attack, call, calls, request
 from attacking import same, unlisted
@@ -150,7 +150,7 @@ def slow_readers(target):
 @attack
 def slow_tails(target):
     """Tails of one record each that never give credit, and long reports on all these records in
-    turn."""
+    turn: at first more than may wait, then some at a pace that leaves others the disk."""
     ends = []
     for number in range(60):
         made = target.open(target.token)
@@ -163,16 +163,15 @@ def slow_tails(target):
         ends.append(made)
     connection = Connection(target.tcp, target.key, timeout=10)
     number = 0
-    # So many that what waits would pass every bound, and the disk stays small.
-    while target.left() > 0 and number < 1000:
+    while target.left() > 0:
         number += 1
         connection.call("ReportLog", agent_id="agent-1", report=dict(
             log_id=uuid7(), sequence=1, action_type="export_order",
             entity=dict(type="order", id=f"tail-{number % 60}"),
             status=STATUS.LOG_STATUS_COMPLETED, result='"%s"' % ("t" * 250_000)))
+        # 120 are 30 MB.
+        time.sleep(0.05 if number > 120 else 0)
         target.count("reports")
-        target.count("synced bytes", 250_000)
-    time.sleep(target.left())
     for made in ends:
         try:
             while made.recv(1 << 16):
@@ -356,21 +355,14 @@ def idle(target):
 
 @unlisted
 def neighbour(target):
-    """Uses a share of a processor and of the disk, and leaves the server alone: what an attack
-    takes from everybody on this machine."""
-    began = time.monotonic()
-    with tempfile.TemporaryFile(dir=target.folder) as file:
-        while target.left() > 0:
-            end = time.process_time() + 0.01 * min(1.0, target.share)
-            slice_began = time.monotonic()
-            while time.process_time() < end:
-                pass
-            if target.counts.get("synced bytes", 0) < target.synced * (slice_began - began):
-                file.write(bytes(250_000))
-                file.flush()
-                os.fdatasync(file)
-                target.count("synced bytes", 250_000)
-            time.sleep(max(0.0, 0.01 - (time.monotonic() - slice_began)))
+    """Uses a share of a processor, and leaves the server alone: what an attack's own program, or
+    the server's work of low priority, takes from everybody on this machine."""
+    while target.left() > 0:
+        end = time.process_time() + 0.01 * min(1.0, target.share)
+        began = time.monotonic()
+        while time.process_time() < end:
+            pass
+        time.sleep(max(0.0, 0.01 - (time.monotonic() - began)))
 
 
 def main():
@@ -378,13 +370,11 @@ def main():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.nice(10)
-    regroup(os.getpid(), 10)
+    regroup(os.getpid(), told["group"])
     target = Target(told)
     began = time.monotonic()
     {**ATTACKS, **UNLISTED}[sys.argv[1]](target)
-    took = time.monotonic() - began
-    target.counts["share"] = time.process_time() / took
-    target.counts["synced"] = target.counts.get("synced bytes", 0) / took
+    target.counts["share"] = time.process_time() / (time.monotonic() - began)
     print(json.dumps(target.counts), flush=True)
 
 

@@ -33,9 +33,7 @@ class Target:
         self.scale = told["scale"]
         self.random = random.Random(told["seed"])
         self.seconds = told["seconds"]
-        # What a neighbour uses: of a processor, and bytes a second that it writes and syncs.
-        self.share, self.synced = told["share"], told["synced"]
-        self.folder = told["folder"]
+        self.share = told.get("share", 0.0)
         self.ends = time.monotonic() + self.seconds
         self.counts = {}
 

@@ -13,6 +13,8 @@ from harness import quantile
 RATES = {"Heartbeat": 200, "ReportLog": 50}
 
 
+# The niceness of the sessions of the server and of the healthy client.
+GROUP = -10
 # What starts a program before the attackers, which stand for other machines and would not take this
 # one's processors. They step back besides: without root only they do.
 PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
@@ -21,7 +23,7 @@ PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
 def prefer(process):
     """Does the same for a process that leads a session of its own: where the system shares the
     processors between sessions first (autogroups, sched(7)), niceness counts only within one."""
-    regroup(process.pid, -10)
+    regroup(process.pid, GROUP)
 
 
 def regroup(pid, niceness):

@@ -1,14 +1,14 @@
 """Hostile peers beside a healthy one: memory, the healthy client's times, answers, recovery.
 
 TORTURE_ATTACKS names some of the attacks, with commas between, to look at one closely."""
-import json, os, re, resource, subprocess, sys, time
+import json, math, os, re, resource, subprocess, sys, time
 from pathlib import Path
 
 from attackers import ATTACKS
 from attacking import WIDEST
 from client import CALL, Connection, Gone, frame, uuid7
 from harness import harness
-from healthy import PREFERRED, RATES, Healthy, prefer
+from healthy import GROUP, PREFERRED, RATES, Healthy, prefer
 from manners import answers, exhausted
 from schema import METHODS, STATUS
 from server import Server
@@ -105,9 +105,9 @@ class Stage:
             result='"%s"' % ("r" * 250_000)))
         connection.close()
 
-    def attack(self, name, seconds, share=0.0, synced=0.0):
-        """Starts an attack; its process ends by itself. For a neighbour: the share of a processor
-        that it uses, and the bytes a second that it writes and syncs."""
+    def attack(self, name, seconds, share=0.0, group=10):
+        """Starts an attack; its process ends by itself. A neighbour uses a share of a processor, in
+        a group of processes that gets as much of them as its niceness says."""
         process = subprocess.Popen(
             [sys.executable, "-B", Path(__file__).with_name("attackers.py"), name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -115,7 +115,7 @@ class Stage:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         json.dump(dict(
             tcp=self.server.tcp, key=self.key, token=self.token, long_log=self.long_log,
-            seconds=seconds, share=share, synced=synced, folder=str(self.run.scratch),
+            seconds=seconds, share=share, group=group,
             scale=0.2 if self.run.short else min(1, (most - 1000) / 15_000),
             seed=self.run.random.getrandbits(32)), process.stdin)
         process.stdin.write("\n")
@@ -183,20 +183,22 @@ def one_attack(stage, name, seconds):
     process = stage.attack(name, seconds + 1)
     # Its interpreter and its connections take a moment.
     time.sleep(0.7)
-    began = time.monotonic()
+    began, busy = time.monotonic(), server.cpu_seconds()
     standing = json.loads(process.stdout.readline()) if name == "idle" else {}
     if standing:
-        began = time.monotonic()
+        began, busy = time.monotonic(), server.cpu_seconds()
         each = (stage.watch.resident() - base) / max(1, standing["standing"])
         run.figure("idle connections", standing["standing"])
         run.figure("bytes a connection", int(each))
         run.require(each < CONNECTION, f"an idle connection holds {each:.0f} bytes")
     text, _ = process.communicate(timeout=seconds + 120)
     during = stage.healthy.p99s(began, time.monotonic() - 0.1)
+    took = time.monotonic() - began
     run.require(server.process.poll() is None,
                 f"{name}: the server ended with {server.process.poll()}: {server.error_text()}")
     if process.returncode:
         raise RuntimeError(f"the attack {name} ended with {process.returncode}")
+    served = (server.cpu_seconds() - busy) / took
     counts = json.loads(text.splitlines()[-1])
     check_memory(stage, name, base, counts)
     fault = recovered(stage, descriptors)
@@ -206,17 +208,22 @@ def one_attack(stage, name, seconds):
     lost = counts.get("idle lost", 0) + counts.get("busy closed", 0)
     run.require(not lost, f"{name}: {lost} connections that did no harm were ended")
     run.require(not counts.get("not refused"), f"{name}: a wrong key was taken")
-    return [before, quiet(stage, seconds)], during, (counts["share"], counts["synced"])
+    return [before, quiet(stage, seconds)], during, (counts["share"], served)
 
 
-def beside_neighbour(stage, used, seconds):
-    """The healthy client's p99s beside a program that uses as much of a processor as the attack's
-    did and of the disk as its reports must, and nothing of the server: the rest is what the server
-    lets the attack do."""
-    process = stage.attack("neighbour", seconds + 1, *used)
+def beside_neighbours(stage, used, seconds):
+    """The healthy client's p99s beside programs that use as much of the processors as the attack
+    and the server's work for it did, and nothing of the server: what the system takes to let
+    somebody run where all its processors are in use, several ticks of its clock. The rest is what
+    others wait for in the server."""
+    attack, served = used
+    count = math.ceil(served)
+    processes = [stage.attack("neighbour", seconds + 1, attack)] + [
+        stage.attack("neighbour", seconds + 1, served / count, GROUP) for _ in range(count)]
     time.sleep(0.7)
     began = time.monotonic()
-    process.communicate(timeout=seconds + 60)
+    for process in processes:
+        process.communicate(timeout=seconds + 60)
     return stage.healthy.p99s(began, time.monotonic() - 0.1)
 
 
@@ -242,8 +249,8 @@ def harmless(stage, name, seconds):
         calms, during, used = one_attack(stage, name, seconds)
         ratio = worst_ratio(stage, name, calms, during)
         if ratio > 2:
-            calms.append(beside_neighbour(stage, used, seconds))
-            stage.run.count("beside a neighbour")
+            calms.append(beside_neighbours(stage, used, seconds))
+            stage.run.count("beside neighbours")
             ratio = worst_ratio(stage, name, calms, during)
         ratios.append(ratio)
         if ratio <= 2:

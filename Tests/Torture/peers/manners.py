@@ -172,7 +172,7 @@ def exhausted(run):
     served = sum(_kind(each) == 1 for each in ends)
     run.require(told + served == len(ends) and told > 100,
                 f"of {len(ends)} peers {served} were served and {told} told why not")
-    began, used = time.monotonic(), _processor_seconds(server)
+    began, used = time.monotonic(), server.cpu_seconds()
     early.call("Heartbeat", agent_id="agent-1", instance_id="early")
     for _ in range(3):
         try:
@@ -182,7 +182,7 @@ def exhausted(run):
         except (Gone, OSError) as error:
             run.require(False, f"the operator is not served without descriptors left: {error}")
     time.sleep(max(0, began + 1 - time.monotonic()))
-    busy = (_processor_seconds(server) - used) / (time.monotonic() - began)
+    busy = (server.cpu_seconds() - used) / (time.monotonic() - began)
     run.require(busy < 0.3, f"a server without descriptors spends {busy:.0%} of a processor")
     for each in ends:
         each.close()
@@ -200,13 +200,6 @@ def _kind(end):
         return HEADER.unpack(head)[1] if len(head) == 16 else None
     except OSError:
         return None
-
-
-def _processor_seconds(server):
-    import os
-    with open(f"/proc/{server.pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _served_again(run, server, key):

@@ -60,7 +60,7 @@ class Sampler:
         theirs.close()
         self.operator = self.server.operator()
         self.began = time.monotonic()
-        self.last, self.probed = (self.began, self.processor_seconds(), 0), 0
+        self.last, self.probed = (self.began, self.server.cpu_seconds(), 0), 0
 
     def end(self):
         """Ends the healthy client."""
@@ -70,11 +70,6 @@ class Sampler:
             pass  # It has ended already.
         self.child.join(10)
         self.operator.close()
-
-    def processor_seconds(self):
-        with open(f"/proc/{self.server.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def file_bytes(self, suffix):
         path = self.server.data / f"integrations.db{suffix}"
@@ -86,7 +81,7 @@ class Sampler:
         if not self.pipe.poll(60):
             raise AssertionError("a healthy client got no reply within a minute")
         times = self.pipe.recv()
-        now, processor = time.monotonic(), self.processor_seconds()
+        now, processor = time.monotonic(), self.server.cpu_seconds()
         with self.world.lock:
             calls = sum(self.world.calls.values())
             acknowledged = self.world.counted["acknowledged"]
