@@ -128,6 +128,12 @@ import Testing
     stuck.remove()
     #expect(exists(marker))
     rmdir(stuck.partial)
+    // The next backup, whatever its name, removes it first.
+    try Program.write([1], to: stuck.partial)
+    let other = try BackupFile(harness.scratch.file("other.db"), directory: data)
+    #expect(!exists(stuck.partial) && exists(other.partial) && exists(marker))
+    other.remove()
+    #expect(!exists(marker))
   }
 
   @Test("A restore takes nothing from a log that another database left")

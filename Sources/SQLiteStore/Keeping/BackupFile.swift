@@ -21,6 +21,8 @@ struct BackupFile {
     self.path = path
     partial = path + Self.suffix
     markerPath = "\(directory)/\(Self.marker)"
+    // The mark names one file: an older one, which no start could remove, would be forgotten.
+    Self.removeLeftover(in: directory)
     var information = stat()
     if unsafe lstat(path, &information) == 0 { throw Self.exists(path) }
     if unsafe lstat(partial, &information) == 0 { throw Self.leftBehind(partial) }
@@ -123,8 +125,9 @@ struct BackupFile {
       do throws(FileFault) {
         try FileSync.sync(FileSync.folder(of: path))
       } catch {
-        // A folder that is gone has taken it along.
-        guard error.number == ENOENT else { return }
+        // A folder that is gone has taken it along; of one whose names cannot be synced, no more
+        // can be had.
+        guard [ENOENT, EACCES, EPERM, EROFS, EINVAL].contains(error.number) else { return }
       }
     }
     _ = unsafe unlink(markerPath)
