@@ -75,19 +75,11 @@ struct OutputBuffer {
     let used = self.count
     if capacity - used >= count && start >= capacity / 2 {
       unsafe pointer.copyMemory(from: pointer + start, byteCount: used)
-    } else if isSecret {
-      let larger = max(capacity * 2, used + count)
-      let fresh = unsafe HeapMemory.take(larger)
-      unsafe fresh.copyMemory(from: pointer + start, byteCount: used)
-      unsafe wipe(pointer, bytes: capacity)
-      unsafe free(pointer)
-      unsafe pointer = fresh
-      capacity = larger
     } else {
-      if start > 0 { unsafe pointer.copyMemory(from: pointer + start, byteCount: used) }
-      // Of a long piece the system moves the pages (mremap(2)), and nothing is copied.
-      capacity = max(capacity * 2, used + count)
-      unsafe pointer = HeapMemory.resized(pointer, capacity)
+      let larger = max(capacity * 2, used + count)
+      unsafe pointer = HeapMemory.moved(
+        start..<end, of: pointer, capacity: capacity, to: larger, isSecret: isSecret)
+      capacity = larger
     }
     start = 0
     end = used

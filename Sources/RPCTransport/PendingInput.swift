@@ -31,7 +31,7 @@ struct PendingInput {
     count += bytes.count
   }
 
-  /// The first `used` bytes are done with.
+  /// The first `done` bytes are done with, with those that were given away.
   mutating func removeFirst(_ done: Int) {
     let used = done - given
     given = 0
@@ -121,19 +121,8 @@ struct PendingInput {
   }
 
   private mutating func reallocate(capacity wanted: Int) {
-    if isSecret || start > 0 {
-      let fresh = unsafe HeapMemory.take(wanted)
-      if let old = unsafe pointer {
-        unsafe fresh.copyMemory(from: old + start, byteCount: count)
-        if isSecret { unsafe wipe(old, bytes: capacity) }
-        unsafe free(old)
-      }
-      unsafe pointer = fresh
-    } else {
-      // Of a long piece the system moves the pages (mremap(2)): a frame at the limit is not copied
-      // over and over while it grows.
-      unsafe pointer = HeapMemory.resized(pointer, wanted)
-    }
+    unsafe pointer = HeapMemory.moved(
+      start..<(start + count), of: pointer, capacity: capacity, to: wanted, isSecret: isSecret)
     capacity = wanted
     start = 0
   }

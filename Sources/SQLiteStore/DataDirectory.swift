@@ -66,7 +66,7 @@ final class DataDirectory: Sendable {
     do throws(FileFault) {
       try FileSync.syncName(of: path)
     } catch {
-      guard [EACCES, EPERM, EROFS, EINVAL].contains(error.number) else {
+      guard error.isOfPlace else {
         throw systemError(error.deed, error.path, error.number)
       }
     }

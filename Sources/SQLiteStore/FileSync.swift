@@ -7,6 +7,10 @@ struct FileFault: Error {
   let path: String
   /// The system's number for the reason.
   let number: Int32
+
+  /// Whether names can be neither read nor synced there, as in a directory of root's or on a
+  /// read-only file system: no try will bring more.
+  var isOfPlace: Bool { [EACCES, EPERM, EROFS, EINVAL].contains(number) }
 }
 
 /// Files, and names in directories, that are to outlive a power failure.

@@ -125,9 +125,8 @@ struct BackupFile {
       do throws(FileFault) {
         try FileSync.sync(FileSync.folder(of: path))
       } catch {
-        // A folder that is gone has taken it along; of one whose names cannot be synced, no more
-        // can be had.
-        guard [ENOENT, EACCES, EPERM, EROFS, EINVAL].contains(error.number) else { return }
+        // A folder that is gone has taken it along.
+        guard error.number == ENOENT || error.isOfPlace else { return }
       }
     }
     _ = unsafe unlink(markerPath)
