@@ -29,7 +29,7 @@ struct RawConnection: ~Copyable {
         sent += count
       } else if count < 0, errno == EAGAIN {
         try receive(withinMs: 10_000)
-      } else {
+      } else if count >= 0 || errno != EINTR {
         isClosed = true
       }
     }
@@ -72,13 +72,26 @@ struct RawConnection: ~Copyable {
     }
   }
 
+  /// Whether bytes or the end come in time.
+  ///
+  /// libFuzzer's alarm clock interrupts a wait, which then goes on.
+  private func isReadable(withinMs limit: Int32) -> Bool {
+    let end = ContinuousClock.now + .milliseconds(limit)
+    var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+      let left = (end - ContinuousClock.now) / .milliseconds(1)
+      let count = poll(&wait, 1, Int32(max(0, left.rounded(.up))))
+      if count >= 0 || errno != EINTR { return count > 0 }
+    }
+  }
+
   @discardableResult
   private mutating func receive(withinMs limit: Int32) throws -> Bool {
     guard !isClosed else { return false }
-    var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    guard poll(&wait, 1, limit) > 0 else { return false }
+    guard isReadable(withinMs: limit) else { return false }
     var chunk = [UInt8](repeating: 0, count: 65_536)
     let count = recv(descriptor, &chunk, chunk.count, 0)
+    if count < 0, errno == EINTR { return true }
     guard count > 0 else {
       isClosed = true
       return false
