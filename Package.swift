@@ -42,6 +42,7 @@ let plantedBugs = [
   "plain-key-in-log": "IntegrationService",
   "secrets-not-wiped": "RPCTransport",
   "synchronous-normal": "SQLiteStore",
+  "unbounded-abandoned": "RPCServer",
   "unbounded-write-queue": "RPCTransport",
   "unlocked-agent": "IntegrationService",
   "wall-clock-deadlines": "RPCTransport",

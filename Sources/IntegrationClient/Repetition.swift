@@ -24,7 +24,9 @@ enum Repetition: Sendable, Equatable {
 
   /// Whether the connection that carried the call is of no use any more.
   static func lostConnection(_ error: RPCError) -> Bool {
-    error.wasNotStarted || lossReasons.contains(error.reason)
+    // A connection on which too much is under way goes on.
+    (error.wasNotStarted && error.reason != WireReason.tooManyCalls)
+      || lossReasons.contains(error.reason)
   }
 
   /// Whether a later try to connect may do better; a refused token stays refused.

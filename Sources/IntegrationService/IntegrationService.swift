@@ -34,6 +34,8 @@ public final class IntegrationService: Sendable {
   private let startedAtMs = ServiceTimer<Deadline>.nowMs
   /// What calls of many reports, which wait for a commit, have in them that was refused before.
   let refusals = Mutex<[CallToken: RefusedReports]>([:])
+  /// What polls were woken for that the store was too busy to lease.
+  let owedWakes = Mutex<[(integration: Int64, action: String)]>([])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])
   let server = Mutex<RPCServer?>(nil)
   let retention = RetentionBoard()

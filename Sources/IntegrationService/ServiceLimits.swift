@@ -91,6 +91,11 @@ extension ServiceLimits {
   static let maximumWaitMs: UInt32 = 60_000
   /// The lease of a poll that names none.
   static let defaultLeaseMs: UInt32 = 60_000
+  /// How many lease commands of one integration may be under way for polls that were cancelled
+  /// before its next polls wait for these.
+  ///
+  /// A lease that finds nothing takes the writer some ten microseconds, and others wait for it.
+  static let maximumGoneLeases = 16
   /// What a poll may ask for as its lease.
   static let leaseMs: ClosedRange<UInt32> = 1_000...3_600_000
   /// The most requests that one poll takes.

@@ -21,6 +21,18 @@ public struct CallHandle: Sendable {
   let context: CallContext
   var reactor: Reactor { context.reactor }
 
+  /// Why the call must not begin what would go on behind its end; nil: it may.
+  ///
+  /// For the handler of a method that is marked so (`ServiceRouter.markGoesOn`), on the reactor.
+  public var refusalOfWork: RPCError? {
+    var refusal: RPCError?
+    reactor.withCurrent { reactor in
+      let connection = ServerConnection.find(token, on: reactor)
+      refusal = connection?.refusalOfAbandoned(context)
+    }
+    return refusal
+  }
+
   /// Answers with at most `capacity` bytes that `pack` writes in place and counts.
   ///
   /// `pack` runs before this returns, or not at all when the call is over.
@@ -113,12 +125,16 @@ public struct CallHandle: Sendable {
     let token = token
     if reactor.isCurrent && !behindPosted {
       reactor.withCurrent { reactor in
-        guard let connection = ServerConnection.find(token, on: reactor) else { return }
+        guard let connection = ServerConnection.find(token, on: reactor) else {
+          return ServerConnection.answeredLate(token, on: reactor)
+        }
         work(connection, token.callID, reactor)
       }
     } else {
       reactor.post { reactor in
-        guard let connection = ServerConnection.find(token, on: reactor) else { return }
+        guard let connection = ServerConnection.find(token, on: reactor) else {
+          return ServerConnection.answeredLate(token, on: reactor)
+        }
         work(connection, token.callID, reactor)
       }
     }

@@ -140,7 +140,10 @@ final class ReplyParcel: @unchecked Sendable {
 
   func deliver(on reactor: isolated Reactor) {
     for entry in entries {
-      guard let connection = ServerConnection.find(entry.token, on: reactor) else { continue }
+      guard let connection = ServerConnection.find(entry.token, on: reactor) else {
+        ServerConnection.answeredLate(entry.token, on: reactor)
+        continue
+      }
       let frame = unsafe UnsafeRawBufferPointer(start: memory + entry.start, count: entry.count)
       unsafe connection.replyFramed(entry.token.callID, frame, on: reactor)
     }

@@ -10,6 +10,9 @@ extension ServerConnection {
     guard let entry = loop.entry(Int(header.number)), let context else {
       return refuseUnknown(header, on: reactor)
     }
+    if entry.waitsForEnded, let error = refusalOfAbandoned(context) {
+      return writeFailure(header.call, error.markedNotStarted(), on: reactor)
+    }
     loop.counters.callStarted()
     let deadline =
       header.time == 0
@@ -18,7 +21,7 @@ extension ServerConnection {
     currentCall = header.call
     if payload.count >= LongMessages.minimumBytes, let decode = entry.decodeLong {
       keep(OpenCall(deadline: deadline, stream: stream), on: reactor)
-      return unsafe decodeElsewhere(header.call, payload, decode, on: reactor)
+      return unsafe decodeElsewhere(header.call, payload, decode, entry.goesOn, on: reactor)
     }
     let handle = CallHandle(
       token: token(header.call), deadlineNanoseconds: deadline, requestBytes: payload.count,
@@ -26,7 +29,9 @@ extension ServerConnection {
     entry.handler(
       unsafe IncomingCall(
         payload: payload, handle: handle, now: reactor.now, stream: stream))
-    if currentCall != 0 { keep(OpenCall(deadline: deadline, stream: stream), on: reactor) }
+    if currentCall != 0 {
+      keep(OpenCall(deadline: deadline, stream: stream, goesOn: entry.goesOn), on: reactor)
+    }
   }
 
   /// The handler returned without an answer: it comes later.
@@ -57,7 +62,10 @@ extension ServerConnection {
       currentCall = 0
       return true
     }
-    guard let call = calls.remove(id) else { return false }
+    guard let call = calls.remove(id) else {
+      answeredLate(id)
+      return false
+    }
     call.stream?.end()
     return true
   }
@@ -76,7 +84,10 @@ extension ServerConnection {
     let id = token.callID
     guard let connection = find(token, on: reactor),
       id == connection.currentCall || connection.calls[id] != nil
-    else { return nil }
+    else {
+      answeredLate(token, on: reactor)
+      return nil
+    }
     let frame = unsafe connection.reserveOutput(FrameHeader.byteCount + capacity, on: reactor)
     return unsafe frame + FrameHeader.byteCount
   }
@@ -104,7 +115,9 @@ extension ServerConnection {
   static func reply(
     with message: MessageReference, to token: CallToken, on reactor: isolated Reactor
   ) {
-    guard let connection = find(token, on: reactor) else { return }
+    guard let connection = find(token, on: reactor) else {
+      return answeredLate(token, on: reactor)
+    }
     connection.reply(token.callID, message, on: reactor)
   }
 
@@ -134,7 +147,10 @@ extension ServerConnection {
 
   /// Answers with a payload that another thread has built.
   func reply(_ id: UInt32, bytes: [UInt8], on reactor: isolated Reactor) {
-    guard id == currentCall || calls[id] != nil else { return }
+    guard id == currentCall || calls[id] != nil else {
+      answeredLate(id)
+      return
+    }
     let payload =
       unsafe reserveOutput(FrameHeader.byteCount + bytes.count, on: reactor)
       + FrameHeader.byteCount
@@ -185,7 +201,8 @@ extension ServerConnection {
 
   /// Ends a call without its service, which is told.
   private func end(_ id: UInt32, _ error: RPCError, on reactor: isolated Reactor) {
-    guard calls[id] != nil else { return }
+    guard let call = calls[id] else { return }
+    if call.goesOn { abandoned.insert(id) }
     fail(id, error, on: reactor)
     loop.observer.callEnded(token(id))
   }

@@ -13,13 +13,13 @@ extension ServerConnection {
   /// Has the payload of an open call decoded on another thread, then handles it here.
   func decodeElsewhere(
     _ id: UInt32, _ payload: UnsafeRawBufferPointer,
-    _ decode: @escaping ServiceRouter.LongDecoder, on reactor: isolated Reactor
+    _ decode: @escaping ServiceRouter.LongDecoder, _ goesOn: Bool, on reactor: isolated Reactor
   ) {
     let (token, bytes) = (token(id), payload.count)
     hold()
     unsafe loop.longMessages.decode(keep(payload), by: decode, on: reactor) { handler, reactor in
       let connection = ServerConnection.find(token, on: reactor)
-      connection?.handle(id, bytes, by: handler, on: reactor)
+      connection?.handle(id, bytes, by: handler, goesOn, on: reactor)
       // Nil where the reactor has stopped.
       (reactor.attachment as? ServerLoop)?.longMessages.end(on: reactor)
       connection?.release(on: reactor)
@@ -28,9 +28,12 @@ extension ServerConnection {
 
   /// Runs the handler of a call whose payload was decoded elsewhere, unless the call has ended.
   private func handle(
-    _ id: UInt32, _ bytes: Int, by handler: ServiceRouter.Handler, on reactor: isolated Reactor
+    _ id: UInt32, _ bytes: Int, by handler: ServiceRouter.Handler, _ goesOn: Bool,
+    on reactor: isolated Reactor
   ) {
     guard let call = calls[id], let context else { return }
+    // Only now: what ended before is not begun.
+    if goesOn { calls.update(id) { $0.goesOn = true } }
     let handle = CallHandle(
       token: token(id), deadlineNanoseconds: call.deadline, requestBytes: bytes,
       context: context)

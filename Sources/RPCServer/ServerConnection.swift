@@ -9,6 +9,8 @@ final class ServerConnection: StreamConnection {
   struct OpenCall {
     var deadline: Int64
     var stream: StreamState?
+    /// Whether the service answers it although it has ended.
+    var goesOn = false
   }
 
   /// How a connection comes to its principal.
@@ -29,6 +31,10 @@ final class ServerConnection: StreamConnection {
   var principal: Principal? { context?.principal }
   var refusal: RPCError?
   var calls = CallTable<OpenCall>()
+  /// Calls that ended early, and that the service goes on with.
+  var abandoned: Set<UInt32> = []
+  /// Whether those that go on are counted by the loop now.
+  var hasDeparted = false
   /// The call whose handler runs now; 0 once it is answered.
   var currentCall: UInt32 = 0
   /// The earliest deadline of the open calls, or an earlier time.
@@ -197,6 +203,10 @@ final class ServerConnection: StreamConnection {
     let open = calls
     calls = CallTable()
     currentCall = 0
+    open.forEach { id, call in
+      if call.goesOn { abandoned.insert(id) }
+    }
+    depart()
     open.forEach { id, call in
       call.stream?.end()
       loop.observer.callEnded(token(id))

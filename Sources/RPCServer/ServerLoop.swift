@@ -18,6 +18,7 @@ final class ServerLoop {
   let greetings = Arena(initialBytes: 1024)
   let counters = LoopCounters()
   let longMessages = LongMessages()
+  let departed: DepartedCalls
   var isDraining = false
 
   init(
@@ -30,6 +31,7 @@ final class ServerLoop {
     self.limits = configuration.limits
     self.serverVersion = configuration.serverVersion
     self.shared = shared
+    departed = DepartedCalls(shared.departed)
     shared.add(counters)
   }
 
@@ -64,6 +66,8 @@ final class ServerShared: Sendable {
   }
 
   private let state = Mutex(State())
+  /// Calls of connections that are gone, which the service goes on with.
+  let departed = DepartedCounts()
 
   func add(_ counters: LoopCounters) {
     state.withLock { $0.counters.append(counters) }

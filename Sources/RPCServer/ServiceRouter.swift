@@ -21,11 +21,20 @@ public struct ServiceRouter: Sendable {
     let handler: Handler
     let decodeLong: LongDecoder?
     let isStreaming: Bool
+    /// Whether what a call begins is done although the call has ended.
+    let goesOn: Bool
+    /// Whether a call is not begun while too many of those go on that have ended.
+    let waitsForEnded: Bool
 
-    init(_ method: MethodDescriptor, _ handler: @escaping Handler, _ decodeLong: LongDecoder?) {
+    init(
+      _ method: MethodDescriptor, _ handler: @escaping Handler, _ decodeLong: LongDecoder?,
+      goesOn: Bool = false, waitsForEnded: Bool = false
+    ) {
       self.method = method
       self.handler = handler
       self.decodeLong = decodeLong
+      self.goesOn = goesOn
+      self.waitsForEnded = waitsForEnded
       isStreaming = method.isServerStreaming
     }
   }
@@ -49,6 +58,20 @@ public struct ServiceRouter: Sendable {
         "method id \(method.id) belongs to \(other.method.fullName) and \(method.fullName)")
     }
     entries[Int(method.id)] = Entry(method, handler, decodingLong)
+  }
+
+  /// Says of a method that what its calls begin is done, and answered once, also where the caller
+  /// has cancelled, its time was over or its connection is gone.
+  ///
+  /// Of such calls a connection and a caller may have a bounded number; further ones are refused,
+  /// or asked for by a handler that begins something only now and then (`refusalOfWork`). Traps
+  /// where the method is not there.
+  public mutating func markGoesOn(_ method: MethodDescriptor, handlerAsks: Bool = false) {
+    guard Int(method.id) < entries.count, let entry = entries[Int(method.id)] else {
+      preconditionFailure("\(method.fullName) is not registered")
+    }
+    entries[Int(method.id)] = Entry(
+      entry.method, entry.handler, entry.decodeLong, goesOn: true, waitsForEnded: !handlerAsks)
   }
 
   /// Decides before each call of a method: the error for its caller, or nil: the handler runs.

@@ -125,6 +125,15 @@ private struct Numbers: RandomNumberGenerator {
   func decide(name: String, error: RPCError, expected: Repetition) {
     #expect(Repetition.decide(method(name), after: error) == expected)
   }
+
+  @Test("A connection that asks to come later is kept, one that is going away is not")
+  func lostConnection() {
+    let busy = error(.resourceExhausted, "TOO_MANY_CALLS").markedNotStarted()
+    #expect(Repetition.decide(method("ReportLog"), after: busy) == .later)
+    #expect(!Repetition.lostConnection(busy))
+    let going = error(.unavailable, "SHUTTING_DOWN").markedNotStarted()
+    #expect(Repetition.lostConnection(going))
+  }
 }
 
 private func error(_ code: StatusCode, _ reason: String) -> RPCError {

@@ -76,9 +76,10 @@ import Testing
     }
     for _ in 0..<5 {
       let reply = try await healthy.call(
-        TinyService.echo, payload: [1], options: CallOptions(deadline: .milliseconds(500)))
+        TinyService.echo, payload: [1], options: CallOptions(deadline: .seconds(30)))
       #expect(reply == [1])
     }
+    // Not how long that takes on this machine: that it does not wait for all of them.
     #expect(running.server.statistics.callsStarted < 2000)
     // Each of its calls is answered all the same, in order.
     for id: UInt32 in 1...2000 { #expect(try greedy.nextFrame(.reply)?.call == id) }

@@ -27,6 +27,9 @@ final class TinyService: Sendable {
   /// Sends as many messages of 200,000 bytes as the payload says, each with its number.
   static let bulk = method(9, "Bulk", streaming: true)
 
+  /// As `Hold`, and goes on when its call has ended.
+  static let job = method(10, "Job")
+
   static func method(_ id: UInt16, _ name: String, streaming: Bool = false) -> MethodDescriptor {
     MethodDescriptor(
       id: id, service: "tiny.v1.TinyService", name: name, isServerStreaming: streaming,
@@ -112,6 +115,12 @@ final class TinyService: Sendable {
     router.register(
       Self.long, decodingLong: { [self] payload, _ in decodeLong(payload) },
       { call in call.handle.reply(bytes: []) })
+    router.register(Self.job) { [self] call in
+      let handle = call.handle
+      state.withLock { $0.held.append(handle) }
+    }
+    router.markGoesOn(Self.job)
+    router.markGoesOn(Self.long)
     return router
   }
 }

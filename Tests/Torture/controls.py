@@ -29,13 +29,19 @@ CAUGHT_BY = {
     "secrets-not-wiped": {"access": "secrets in the server's memory"},
     "synchronous-normal": {"power": LOST},
     "unbounded-write-queue": {"hostile": "MiB are resident"},
+    "unbounded-abandoned": {"hostile": "p99 is|no ReportLog was answered"},
     "unlocked-agent": {"races": "AgentRecord"},
     "wall-clock-deadlines": {
         "clock": "ended after|not within|never|did not (end|come back)|agent that phones home"},
 }
 
 # A bug that a short form is too short for: the bound on time, and the attack that shows it.
-LONGER = {("unbounded-write-queue", "hostile"): (80, "slow_beaters")}
+LONGER = {
+    ("unbounded-write-queue", "hostile"): (80, "slow_beaters"),
+    ("unbounded-abandoned", "hostile"): (80, "cancelled_reports"),
+    # One wake-up in some hundreds is lost, fewer on a busy machine: the long form makes a thousand.
+    ("lost-wake-up", "model"): (60, None),
+}
 
 # These build the server themselves, with a sanitizer and the bug of the environment.
 BUILD_THEMSELVES = {"races", "leaks"}

@@ -131,10 +131,10 @@ class Server:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) * 1024
 
     def cpu_seconds(self):
-        """Seconds of processor time that it has taken."""
-        with open(f"/proc/{self.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of processor time that it has taken, all its threads, to the nanosecond: /proc
+        counts in ticks of ten milliseconds."""
+        # What clock_getcpuclockid(3) makes of a process on Linux; Python has it for threads only.
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

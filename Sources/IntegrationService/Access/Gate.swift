@@ -8,6 +8,12 @@ extension IntegrationService {
   /// Adds every method of both services to a router; those of operators behind the gate.
   public func register(in router: inout ServiceRouter) {
     registerAgentService(in: &router)
+    // What these begin stands in a batch of the store, which is done whoever waits for it.
+    router.markGoesOn(AgentServiceMethods.reportLog)
+    router.markGoesOn(AgentServiceMethods.reportLogBatch)
+    router.markGoesOn(AgentServiceMethods.registerAction)
+    // Without leases it begins nothing, and says that the agent lives.
+    router.markGoesOn(AgentServiceMethods.heartbeat, handlerAsks: true)
     var operators = ServiceRouter()
     registerOperatorService(in: &operators)
     router.register(operators) { method in

@@ -25,12 +25,18 @@ extension IntegrationService {
       checks.heartbeat(request)
       guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     }
-    if condition == .stopped, isTwinGoodbye(request, record, call.now) {
-      return renew(request, condition, caller, call)
+    if condition == .stopped {
+      // Before it is noted: repeated, it would be taken for the goodbye of the last process.
+      if let refusal = call.handle.refusalOfWork { return call.fail(refusal) }
+      if isTwinGoodbye(request, record, call.now) {
+        return renew(request, condition, caller, call)
+      }
     }
     note(request, condition, record, call.now)
     if !isSame { noteDetails(AgentDetails(request), record, call.now) }
     if request.leases.count > 0 || condition == .stopped {
+      // That the agent lives is noted all the same.
+      if let refusal = call.handle.refusalOfWork { return call.fail(refusal) }
       return renew(request, condition, caller, call)
     }
     let reply = HeartbeatResponseView(besides: request.reference)

@@ -19,7 +19,11 @@ extension IntegrationService: CommitObserver {
   public func committed(
     _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome], _ events: [StoreEvent]
   ) {
-    var available: [(integration: Int64, action: String)] = []
+    var turns: [PollDesk.Poll] = []
+    var available = owedWakes.withLock { owed in
+      defer { owed = [] }
+      return owed
+    }
     for event in events { follow(event, &available) }
     var replies = ReplyWriter()
     var position = 0
@@ -33,6 +37,10 @@ extension IntegrationService: CommitObserver {
       if token.isNumbered {
         position = answerBatch(at: position, batch, outcomes, &replies)
       } else {
+        if entry.kind == .lease {
+          let integration = batch.leases[Int(entry.index)].integration
+          turns += polls.leaseEnded(token, of: integration)
+        }
         answer(token, entry, batch, outcomes[position], &replies, &available)
         position += 1
       }
@@ -41,7 +49,8 @@ extension IntegrationService: CommitObserver {
     // Want of space refuses a batch as a whole.
     if outcomes.first?.isStorageFull == true { noteFullDisk() }
     Self.dropDelivered(&available, outcomes)
-    if !available.isEmpty { lease(polls.wake(available)) }
+    if !available.isEmpty { turns += polls.wake(available) }
+    lease(turns)
     tails.publish(events, catalogue)
   }
 

@@ -27,13 +27,15 @@ extension IntegrationService {
       actions: actions.isEmpty ? nil : actions, maximumRequests: max(1, request.maximumRequests),
       leaseMs: request.leaseMs == 0 ? ServiceLimits.defaultLeaseMs : request.leaseMs,
       due: now.monotonicMs + waitMs)
-    guard polls.add(poll, maximum: configuration.limits.maximumWaitingPolls) else {
-      return call.fail(.tooManyPolls(maximum: configuration.limits.maximumWaitingPolls))
+    switch polls.add(poll, maximum: configuration.limits.maximumWaitingPolls) {
+    case .now: lease([poll])
+    case .later: break
+    case .never: call.fail(.tooManyPolls(maximum: configuration.limits.maximumWaitingPolls))
     }
-    lease([poll])
   }
 
-  /// Adds a lease command for each poll; polls that the store does not take are failed.
+  /// Adds a lease command for each poll; those that the store does not take are failed,
+  /// but for polls that were woken.
   ///
   /// A lease sees what can be delivered at its time. It takes the time where the order of commands
   /// is made, so that no request that was submitted before is later: the call's own clock may be a
@@ -46,9 +48,17 @@ extension IntegrationService {
     }
     guard !taken else { return }
     var replies = ReplyWriter()
-    for poll in waiting {
-      polls.remove(poll.token)
-      replies.fail(poll.token, RPCError(.busy))
+    var refused = waiting
+    while let poll = refused.popLast() {
+      refused += polls.leaseEnded(poll.token, of: poll.integration, wasRefused: true)
+      if let action = poll.wokenFor {
+        // It waits on. What it was woken for wakes it, or another, with the next commit.
+        owedWakes.withLock { $0.append((poll.integration, action)) }
+        leasedNothing(poll.token, &replies)
+      } else {
+        polls.remove(poll.token)
+        replies.fail(poll.token, RPCError(.busy))
+      }
     }
     replies.flush()
   }
@@ -56,18 +66,12 @@ extension IntegrationService {
   /// The poll whose lease joins the batch of a new request, so that both are one commit; nil: none
   /// waits for it, or it is not to be delivered at once.
   ///
+  /// Where the store takes neither, the poll leases by itself: what came meanwhile did not wake it.
   /// Still a hint: the store decides in the order of the batch, and a request that is refused
   /// leaves the lease with nothing, after which the poll waits on at its place.
   func takePoll(for command: StoreCommand) -> PollDesk.Poll? {
     guard case .createRequest(let request) = command, request.notBefore == nil else { return nil }
     return polls.wake([(request.integration, request.actionType)]).first
-  }
-
-  /// A poll that was woken in vain waits on.
-  func waitOn(_ poll: PollDesk.Poll) {
-    var replies = ReplyWriter()
-    leasedNothing(poll.token, &replies)
-    replies.flush()
   }
 
   static func append(

@@ -6,8 +6,19 @@ final class PollDesk: Sendable {
   typealias Polls = WaitingPolls<CallToken, String>
   typealias Poll = Polls.Poll
 
+  /// What becomes of a new poll.
+  enum Turn {
+    /// Its lease command goes to the store.
+    case now
+    /// It waits for those of polls of its integration whose callers have gone.
+    case later
+    /// There are too many.
+    case never
+  }
+
   private struct State {
     var polls = Polls()
+    var turns = LeaseTurns<Int64, CallToken>(maximum: ServiceLimits.maximumGoneLeases)
     var isDraining = false
   }
 
@@ -19,22 +30,44 @@ final class PollDesk: Sendable {
   /// How many of them wait, rather than have a lease command under way.
   var waitingCount: Int { state.withLock { $0.polls.waitingCount } }
 
-  /// Takes in a poll whose first lease command goes to the store next.
-  ///
-  /// False: there are too many.
-  func add(_ poll: Poll, maximum: Int) -> Bool {
+  /// How many polls wait for their turn to lease, those that are gone included.
+  var queuedCount: Int { state.withLock { $0.turns.waiting } }
+
+  /// Takes in a poll; its first lease command goes to the store in its turn.
+  func add(_ poll: Poll, maximum: Int) -> Turn {
     state.withLock { state in
-      guard state.polls.count < maximum else { return false }
-      state.polls.add(poll)
+      guard state.polls.count < maximum else { return .never }
       poll.agent.waitingPolls.add(1, ordering: .relaxed)
-      return true
+      let polls = state.polls
+      let isNow = state.turns.begin(poll.token, of: poll.integration) { polls.contains($0) }
+      state.polls.add(poll, lease: isNow ? .free : .none)
+      return isNow ? .now : .later
+    }
+  }
+
+  /// A lease command has its outcome, which is looked at after this, or was refused: the polls
+  /// whose turn it is now.
+  func leaseEnded(
+    _ token: CallToken, of integration: Int64, wasRefused: Bool = false
+  ) -> [Poll] {
+    state.withLock { state in
+      // Of a poll that has gone it is counted since.
+      guard state.polls.endLease(token) != .free else { return [] }
+      let polls = state.polls
+      let next = state.turns.end(of: integration, leavesTurn: wasRefused) { polls.contains($0) }
+      for token in next { state.polls.beginLease(token, .counted) }
+      return next.compactMap { state.polls[$0] }
     }
   }
 
   /// Takes a poll out, for its answer or because its caller is gone; nil: it is not there.
   @discardableResult
   func remove(_ token: CallToken) -> Poll? {
-    state.withLock { Self.left($0.polls.remove(token)) }
+    state.withLock { state in
+      let poll = Self.left(state.polls.remove(token))
+      if let poll, poll.lease == .free { state.turns.left(of: poll.integration) }
+      return poll
+    }
   }
 
   /// What follows when a poll's lease brought nothing.

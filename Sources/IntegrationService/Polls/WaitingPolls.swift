@@ -1,7 +1,7 @@
 /// The polls that wait for requests, in the order in which they came.
 ///
 /// Only hints: who gets a request is decided by the store's lease command. A poll is `waiting`, or
-/// `leasing` while a lease command for it is under way:
+/// `leasing` while a lease command for it is under way, or waits for its turn (``LeaseTurns``):
 ///
 ///     add -> leasing -> answered (removed)
 ///               |  ^
@@ -32,6 +32,7 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
     /// For which action it was woken last; nil: it was not yet.
     fileprivate(set) var wokenFor: Action?
     fileprivate var generation: UInt32 = 0
+    fileprivate(set) var lease = LeaseUnderWay.none
 
     init(
       token: Token, session: AgentSession, agent: AgentRecord, actions: [Action]?,
@@ -46,6 +47,16 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
       self.leaseMs = leaseMs
       self.due = due
     }
+  }
+
+  /// What a poll has under way.
+  enum LeaseUnderWay: Sendable {
+    /// Nothing: it waits, or for its turn.
+    case none
+    /// A lease command, counted when the caller goes before it is done.
+    case free
+    /// A lease command that is counted (``LeaseTurns``).
+    case counted
   }
 
   private struct QueueKey: Hashable, Sendable {
@@ -84,9 +95,23 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   /// The poll of a token, while it is there.
   subscript(token: Token) -> Poll? { polls[token] }
 
-  /// Takes in a poll whose first lease command is under way.
-  mutating func add(_ poll: Poll) {
+  /// Whether a poll has not ended.
+  func contains(_ token: Token) -> Bool { polls.index(forKey: token) != nil }
+
+  /// A lease command of a poll is under way.
+  mutating func beginLease(_ token: Token, _ lease: LeaseUnderWay) { polls[token]?.lease = lease }
+
+  /// A lease command of a poll is done; returns what it was, nil: the poll has ended.
+  mutating func endLease(_ token: Token) -> LeaseUnderWay? {
+    guard let place = polls.index(forKey: token) else { return nil }
+    defer { polls.values[place].lease = .none }
+    return polls.values[place].lease
+  }
+
+  /// Takes in a poll whose first lease command is under way, or waits for its turn.
+  mutating func add(_ poll: Poll, lease: LeaseUnderWay = .free) {
     var poll = poll
+    poll.lease = lease
     nextOrder += 1
     poll.order = nextOrder
     polls[poll.token] = poll
@@ -118,6 +143,7 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
       var poll = polls[chosen.token]
     else { return nil }
     poll.isLeasing = true
+    poll.lease = .free
     poll.wokenFor = action
     polls[chosen.token] = poll
     left(poll)

@@ -58,7 +58,7 @@ extension IntegrationService {
     }
     guard !taken else { return }
     call.fail(RPCError(.busy))
-    if let poll { waitOn(poll) }
+    if let poll { lease([poll]) }
   }
 }
 

@@ -88,7 +88,8 @@ def slow(run):
         took = [seconds for each in steady for seconds in each.took]
         run.require(len(took) > 0, f"with {milliseconds} ms a sync nothing was answered")
         run.require(set(steady[0].codes) == {OK}, f"a slow disk refused {steady[0].codes}")
-        run.require(set(hurried.codes) <= {OK, DEADLINE_EXCEEDED},
+        # Of those whose time is over a few go on; then further ones are told to wait.
+        run.require(set(hurried.codes) <= {OK, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED},
                     f"calls in a hurry got {hurried.codes}")
         late = quantile(hurried.took, 0.99)
         run.require(late < 1.0, f"a call with {milliseconds // 2} ms was answered after {late} s")

@@ -60,6 +60,42 @@ def cancelled_lists(target):
 
 
 @attack
+def cancelled_reports(target):
+    """Reports whose calls are cancelled at once, repeats of a log that is done: what was begun is
+    done all the same, and must have a bound."""
+    report = dict(
+        log_id=uuid7(), sequence=1, action_type="export_order", entity=dict(type="order", id="1"),
+        status=STATUS.LOG_STATUS_COMPLETED)
+    Flood(target, 4, calls(
+        "ReportLog", agent_id="flood", report=report,
+        extra=lambda number: frame(CANCEL, call=number))).run()
+
+
+@attack
+def departed_reports(target):
+    """As many reports as a connection may have in flight, then its end, again and again."""
+    report = dict(
+        log_id=uuid7(), sequence=1, action_type="export_order", entity=dict(type="order", id="1"),
+        status=STATUS.LOG_STATUS_COMPLETED)
+    text, _, _ = calls("ReportLog", each=1000, agent_id="flood", report=report)(0)
+    while target.left() > 0:
+        made = target.open()
+        if made is None:
+            continue
+        made.setblocking(True)
+        made.settimeout(5)
+        try:
+            made.sendall(text)
+            made.shutdown(socket.SHUT_WR)
+            target.count("frames", 1000)
+            while made.recv(1 << 16):
+                pass
+        except OSError:
+            target.count("closed by the server")
+        made.close()
+
+
+@attack
 def credits(target):
     """Tails and exports with all the credit there is, again and again, and credit for nothing."""
     most = (1 << 32) - 1

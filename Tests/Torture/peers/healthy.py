@@ -11,28 +11,34 @@ from harness import quantile
 
 # Calls a second of each kind.
 RATES = {"Heartbeat": 200, "ReportLog": 50}
-
-
-# The niceness of the sessions of the server and of the healthy client.
-GROUP = -10
 # What starts a program before the attackers, which stand for other machines and would not take this
 # one's processors. They step back besides: without root only they do.
 PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
-
-
-def prefer(process):
-    """Does the same for a process that leads a session of its own: where the system shares the
-    processors between sessions first (autogroups, sched(7)), niceness counts only within one."""
-    regroup(process.pid, GROUP)
+# From which time on a synced append of the reference is a stall of the disk, in seconds: no server
+# could have had its own done meanwhile. The kernel's own threads for it wait behind programs where
+# all processors are in use, up to some tenths of a second.
+STALL = 0.015
 
 
 def regroup(pid, niceness):
     """Sets what the session of a process gets of the processors; as far as the system has that and
-    lets it."""
+    lets it. Where they are shared between sessions first (autogroups, sched(7)), niceness counts
+    only within one."""
     try:
         Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
     except OSError:
         pass
+
+
+def stand_apart():
+    """Runs this program as soon as it is woken, where the system lets it: it stands for another
+    machine. Woken with a niceness it would wait behind any program of this one up to a tick of the
+    system's clock, 4 ms, as the scheduler of Linux 6.12 and later does not set it aside sooner."""
+    try:
+        os.sched_setscheduler(
+            0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except OSError:
+        pass  # Without the right to it its niceness has to do.
 
 
 def _paced(kind, step):
@@ -48,6 +54,7 @@ def _paced(kind, step):
         # Calls that were due meanwhile would have waited too: they are counted as if they had.
         while took > 0:
             lines.append(f"{began} {took}\n")
+            began += interval
             took -= interval
             due += interval
         if len(lines) >= RATES[kind] // 10:
@@ -104,7 +111,6 @@ class Series:
         self.process = subprocess.Popen(
             [*PREFERRED, sys.executable, "-B", __file__, *arguments], stdout=subprocess.PIPE,
             text=True, start_new_session=True)
-        prefer(self.process)
         threading.Thread(target=self._collect, daemon=True).start()
 
     def _collect(self):
@@ -112,10 +118,23 @@ class Series:
             began, took = line.split()
             self.samples.append((float(began), float(took)))
 
-    def p99_ms(self, begin, end):
-        """The median of the p99s of up to five windows between two moments, in milliseconds; None
-        when too few calls began there."""
-        inside = [took for at, took in list(self.samples) if begin <= at < end]
+    def longer_than(self, seconds, begin, end):
+        """From when to when calls that began between two moments took longer than that, apart
+        from each other."""
+        spans = []
+        for at, took in list(self.samples):
+            if begin <= at < end and took > seconds:
+                since = max(at, spans[-1][1]) if spans else at
+                if since < at + took:
+                    spans.append((since, at + took))
+        return spans
+
+    def p99_ms(self, begin, end, but=()):
+        """The median of the p99s of up to five windows between two moments, in milliseconds, of
+        what calls took outside of the spans `but`; None when too few began there."""
+        inside = [
+            took - sum(max(0.0, min(at + took, until) - max(at, since)) for since, until in but)
+            for at, took in list(self.samples) if begin <= at < end]
         if len(inside) < 10:
             return None
         windows = min(5, len(inside) // 10)
@@ -152,8 +171,11 @@ class Healthy:
         return False
 
     def p99s(self, begin, end):
-        """The p99 of each kind and of its reference between two moments."""
-        return {kind: series.p99_ms(begin, end) for kind, series in self.series.items()}
+        """The p99 of each kind and of its reference between two moments, without the time in which
+        the disk stood still for the reference too."""
+        stalls = self.series["ReportLog", "echo"].longer_than(STALL, begin - 1, end)
+        return {kind: series.p99_ms(begin, end, stalls if "ReportLog" in kind else ())
+                for kind, series in self.series.items()}
 
     def end(self):
         """Stops calling."""
@@ -168,6 +190,7 @@ class Healthy:
 def main():
     kind, address, key = sys.argv[1:]
     step = _echo_step(kind, key) if address == "echo" else _server_step(kind, address, key)
+    stand_apart()
     _paced(kind, step)
 
 
