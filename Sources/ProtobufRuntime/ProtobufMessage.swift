@@ -122,6 +122,9 @@ extension ProtobufView {
   @inlinable
   public func serializedBytes() -> [UInt8] {
     let count = encodedByteCount
+    // Of an empty one the library would set the count of the array that all empty ones share, which
+    // is a data race with another thread that does so.
+    guard count > 0 else { return [] }
     return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       initialized = unsafe reference.encode(into: UnsafeMutableRawBufferPointer(buffer))
     }

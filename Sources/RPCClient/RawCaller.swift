@@ -47,8 +47,12 @@ public final class RawCaller: CallReceiver {
     let call = OutgoingCall(methodID, deadlineMs: deadlineMs, receiver: self, tag: tag)
     guard let scratch = space.scratch else {
       let count = request.encodedByteCount
-      let payload = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        initialized = unsafe request.encode(into: UnsafeMutableRawBufferPointer(buffer))
+      var payload: [UInt8] = []
+      // Not where it is empty: see `serializedBytes`.
+      if count > 0 {
+        payload = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+          initialized = unsafe request.encode(into: UnsafeMutableRawBufferPointer(buffer))
+        }
       }
       withExtendedLifetime(space) {}
       return connection.start(call, payload)
