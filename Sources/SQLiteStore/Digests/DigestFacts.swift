@@ -120,14 +120,16 @@ struct DigestFacts {
   static func find(
     _ token: UInt32, in bytes: UnsafeRawBufferPointer
   ) -> (mask: UInt32, overflow: UInt32) {
-    var (low, high) = (0, bytes.count / 8)
-    guard high > 0 else { return (0, 0) }
+    // What is left behind the last whole entry is damage.
+    let count = bytes.count / 8
+    var (low, high) = (0, count)
+    guard count > 0 else { return (0, 0) }
     let overflow = unsafe number(bytes, 0) == 0 ? unsafe number(bytes, 4) : 0
     while low < high {
       let middle = (low + high) / 2
       if unsafe number(bytes, 8 * middle) < token { low = middle + 1 } else { high = middle }
     }
-    guard 8 * low < bytes.count, unsafe number(bytes, 8 * low) == token else {
+    guard low < count, unsafe number(bytes, 8 * low) == token else {
       return (0, overflow)
     }
     return (unsafe number(bytes, 8 * low + 4), overflow)
