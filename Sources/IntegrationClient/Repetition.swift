@@ -17,6 +17,8 @@ enum Repetition: Sendable, Equatable {
   /// Decides about a call of `method` that failed with `error`.
   static func decide(_ method: MethodDescriptor, after error: RPCError) -> Repetition {
     if error.reason == WireReason.tooManyCalls { return .later }
+    // It is as long on the next connection.
+    if error.reason == WireReason.frameTooLong { return .no }
     if error.wasNotStarted { return .onNewConnection }
     guard lostConnection(error), isIdempotent(method) else { return .no }
     return .onNewConnection
@@ -24,8 +26,7 @@ enum Repetition: Sendable, Equatable {
 
   /// Whether the connection that carried the call is of no use any more.
   static func lostConnection(_ error: RPCError) -> Bool {
-    // A connection on which too much is under way goes on.
-    (error.wasNotStarted && error.reason != WireReason.tooManyCalls)
+    (error.wasNotStarted && !keptReasons.contains(error.reason))
       || lossReasons.contains(error.reason)
   }
 
@@ -44,6 +45,10 @@ enum Repetition: Sendable, Equatable {
     method.name.hasPrefix("Get") || method.name.hasPrefix("List")
       || idempotentNames.contains(method.name)
   }
+
+  /// Of calls that were not started on a connection that goes on: too much is under way there, or
+  /// the call is longer than a frame may be.
+  private static let keptReasons: Set<String> = [WireReason.tooManyCalls, WireReason.frameTooLong]
 
   private static let lossReasons: Set<String> = [
     WireReason.connectionLost, WireReason.keepaliveTimeout, WireReason.shuttingDown,

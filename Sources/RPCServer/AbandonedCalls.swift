@@ -7,17 +7,12 @@ import Synchronization
 // is counted too, until its late answer comes.
 
 extension ServerConnection {
-  /// How many calls of a connection that have ended may go on; further ones are refused.
-  ///
-  /// Little work, because others wait for it, and enough for a few that ran out of time.
-  static let maximumAbandonedCalls = 16
-
   /// Why a call that would go on is refused; nil: it is not.
   func refusalOfAbandoned(_ context: CallContext) -> RPCError? {
     #if PLANTED_UNBOUNDED_ABANDONED
       return nil
     #else
-      if abandoned.count >= Self.maximumAbandonedCalls {
+      if abandoned.count >= limits.maximumAbandonedCalls {
         return .tooManyAbandoned(
           "\(abandoned.count) calls of this connection that were cancelled, or whose time was over,"
         )

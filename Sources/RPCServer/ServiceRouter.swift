@@ -91,6 +91,7 @@ public struct ServiceRouter: Sendable {
       }
       register(
         entry.method, decodingLong: decodeLong, Self.guarded(entry.handler, by: gate))
+      if entry.goesOn { markGoesOn(entry.method, handlerAsks: !entry.waitsForEnded) }
     }
   }
 

@@ -11,6 +11,11 @@ public struct TransportLimits: Sendable, Hashable {
   public var maximumHelloBytes = 16 << 10
   /// Most calls open on one connection; more are answered RESOURCE_EXHAUSTED.
   public var maximumCallsInFlight = 1024
+  /// Most calls of one connection that have ended early and whose work goes on; while there are as
+  /// many, further ones that would go on are answered RESOURCE_EXHAUSTED.
+  ///
+  /// 16: little work, because others wait for it, and enough for a few that ran out of time.
+  public var maximumAbandonedCalls = 16
   /// Most connections that a server serves; more get GOAWAY.
   ///
   /// Below it stands the limit of open descriptors, which the server raises to what the system

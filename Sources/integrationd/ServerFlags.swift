@@ -213,6 +213,12 @@ enum WireFlags {
     FlagName("maximum-calls", environment: "INTEGRATIOND_MAXIMUM_CALLS"),
     .integer(1...65_536), default: defaults.maximumCallsInFlight,
     help: "the calls in flight on one connection; more get RESOURCE_EXHAUSTED, TOO_MANY_CALLS")
+  static let maximumAbandonedCalls = Flag.value(
+    FlagName(
+      "maximum-abandoned-calls", environment: "INTEGRATIOND_MAXIMUM_ABANDONED_CALLS"),
+    .integer(1...65_536), default: defaults.maximumAbandonedCalls,
+    help: "reports of one connection that go on although their calls were cancelled or their time "
+      + "was over; while there are as many, further ones get TOO_MANY_CALLS")
   static let maximumConnections = Flag.value(
     FlagName("maximum-connections", environment: "INTEGRATIOND_MAXIMUM_CONNECTIONS"),
     .integer(1...1_000_000), default: defaults.maximumConnections,
@@ -252,8 +258,8 @@ enum WireFlags {
     help: "how long calls in flight may take after SIGTERM before their connections are closed")
 
   static let all: [any DeclaredFlag] = [
-    maximumFrameBytes, maximumCalls, maximumConnections, reservedConnections, keepaliveInterval,
-    helloTimeout,
+    maximumFrameBytes, maximumCalls, maximumAbandonedCalls, maximumConnections,
+    reservedConnections, keepaliveInterval, helloTimeout,
     highWaterBytes, maximumBufferedBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
   ]
 
@@ -261,6 +267,7 @@ enum WireFlags {
     var limits = TransportLimits()
     limits.maximumFrameBytes = arguments[maximumFrameBytes]
     limits.maximumCallsInFlight = arguments[maximumCalls]
+    limits.maximumAbandonedCalls = arguments[maximumAbandonedCalls]
     limits.maximumConnections = arguments[maximumConnections]
     limits.reservedConnections = arguments[reservedConnections]
     limits.keepaliveInterval = arguments[keepaliveInterval]

@@ -126,11 +126,14 @@ private struct Numbers: RandomNumberGenerator {
     #expect(Repetition.decide(method(name), after: error) == expected)
   }
 
-  @Test("A connection that asks to come later is kept, one that is going away is not")
+  @Test("A connection that asks to come later, or for less, is kept, one that is going away is not")
   func lostConnection() {
     let busy = error(.resourceExhausted, "TOO_MANY_CALLS").markedNotStarted()
     #expect(Repetition.decide(method("ReportLog"), after: busy) == .later)
     #expect(!Repetition.lostConnection(busy))
+    let long = error(.resourceExhausted, "FRAME_TOO_LONG").markedNotStarted()
+    #expect(Repetition.decide(method("ReportLog"), after: long) == .no)
+    #expect(!Repetition.lostConnection(long))
     let going = error(.unavailable, "SHUTTING_DOWN").markedNotStarted()
     #expect(Repetition.lostConnection(going))
   }

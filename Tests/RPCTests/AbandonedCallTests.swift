@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Calls that go on behind their end are counted", .limit(minutes: 1))
 struct AbandonedCallTests {
-  private static let maximum = UInt32(ServerConnection.maximumAbandonedCalls)
+  private static let maximum = UInt32(TransportLimits().maximumAbandonedCalls)
 
   private func job(_ call: UInt32, time: UInt32 = 0) -> [UInt8] {
     RawFrame(.call, number: TinyService.job.id, call: call, time: time).bytes
@@ -56,6 +56,19 @@ struct AbandonedCallTests {
     #expect(try other.nextFrame(.reply)?.number == 0)
     // Late answers were before it on the same reactor.
     try await expectJob(running, socket, Self.maximum + 3)
+  }
+
+  @Test("The limit is the one that was set", arguments: [1, 3])
+  func limit(maximum: Int) async throws {
+    var limits = TransportLimits()
+    limits.maximumAbandonedCalls = maximum
+    let running = try RunningServer(.tcp, limits: limits)
+    let socket = try running.rawSocket()
+    let count = UInt32(maximum)
+    try socket.send((1...count).flatMap { job($0) + cancel($0) })
+    for call in 1...count { #expect(try socket.nextFrame(.reply)?.call == call) }
+    try socket.send(job(count + 1))
+    try expectRefused(socket, count + 1)
   }
 
   @Test("Those whose time is over count like those that were cancelled")

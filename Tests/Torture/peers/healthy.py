@@ -170,10 +170,14 @@ class Healthy:
             time.sleep(0.01)
         return False
 
+    def stalls(self, begin, end):
+        """When the disk stood still between two moments, also where that began before."""
+        return self.series["ReportLog", "echo"].longer_than(STALL, begin - 1, end)
+
     def p99s(self, begin, end):
         """The p99 of each kind and of its reference between two moments, without the time in which
         the disk stood still for the reference too."""
-        stalls = self.series["ReportLog", "echo"].longer_than(STALL, begin - 1, end)
+        stalls = self.stalls(begin, end)
         return {kind: series.p99_ms(begin, end, stalls if "ReportLog" in kind else ())
                 for kind, series in self.series.items()}
 
