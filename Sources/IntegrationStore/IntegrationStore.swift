@@ -37,12 +37,13 @@ public protocol IntegrationStore: StoreKeeping, Sendable {
   /// Sets who hears of commits. Called once, before the first `submit`.
   func start(observer: any CommitObserver)
 
-  /// Adds commands to the batch that is committed next.
+  /// Adds commands to a batch that is committed soon.
   ///
-  /// `fill` runs at once, on the calling thread, with the batch locked: it only appends. False: the
-  /// batch is full (`StoreLimits`), or the store is closed or has failed, and `fill` did not run;
-  /// answer RESOURCE_EXHAUSTED with reason STORE_BUSY. From any thread.
-  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool
+  /// `fill` runs at once, on the calling thread, with what waits locked: it only appends, and
+  /// commands of no other integration than `order` names. False: too much waits (`StoreLimits`), or
+  /// the store is closed or has failed, and `fill` did not run; answer RESOURCE_EXHAUSTED with
+  /// reason STORE_BUSY. From any thread.
+  func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool
 
   /// What a server needs in memory to begin.
   func loadCatalog() async throws(StoreError) -> StoreCatalog
@@ -88,6 +89,9 @@ public protocol IntegrationStore: StoreKeeping, Sendable {
 }
 
 extension IntegrationStore {
+  /// Adds commands to the batch that is committed next, behind all others that are `common`.
+  public func submit(_ fill: (inout CommandBatch) -> Void) -> Bool { submit(.common, fill) }
+
   /// Does one command and waits for its commit; for everything that is not hot.
   public func perform(_ command: StoreCommand, now: Instant) async throws(StoreFailure)
     -> CommandOutcome

@@ -46,6 +46,7 @@ extension RPCServer {
       return state.reactors
     }
     guard let reactors else { return }
+    shared.endDraining()
     if reactors.isEmpty { reactorEnded() }
     for reactor in reactors {
       reactor.post { reactor in

@@ -120,7 +120,8 @@ final class ServerShared: Sendable {
     becameEmpty?()
   }
 
-  /// From now on `becameEmpty` is called when the last connection is gone, also when none is there.
+  /// From now on, until `endDraining`, `becameEmpty` is called when the last connection is gone,
+  /// also when none is there.
   func beginDraining(becameEmpty: @escaping @Sendable () -> Void) {
     let isEmpty = state.withLock { state in
       state.isDraining = true
@@ -128,6 +129,16 @@ final class ServerShared: Sendable {
       return state.statistics.connections == 0
     }
     if isEmpty { becameEmpty() }
+  }
+
+  /// Lets go of what `beginDraining` was given, which holds the server.
+  func endDraining() {
+    let becameEmpty = state.withLock { state in
+      defer { state.becameEmpty = nil }
+      return state.becameEmpty
+    }
+    // It may be the last to hold the server, which must not end with the state locked.
+    _ = becameEmpty
   }
 
   var statistics: RPCServerStatistics {

@@ -7,19 +7,19 @@ import Synchronization
 /// The embedded store: one directory, one writer, a few readers.
 ///
 /// Commands join a batch that is filled while the writer commits the one before; so a batch is
-/// whatever has arrived in the meantime, from one command to the limit. One connection writes and
+/// whatever has arrived in the meantime, from one command to the limit, but for what integrations
+/// send beyond their share (`PendingCommands`). One connection writes and
 /// checkpoints, on a queue of its own. Readers have connections and queues of their own and never
 /// wait for the writer.
 public final class SQLiteStore: IntegrationStore {
   private struct Pending {
-    var batch = CommandBatch()
+    var commands: PendingCommands
     /// Whether the writer's queue has been asked to come, or is at work.
     var isScheduled = false
     var isClosed = false
   }
 
-  private let limits: StoreLimits
-  private let pending = Mutex(Pending())
+  private let pending: Mutex<Pending>
   let loop: WriterLoop
   let readers: ReaderPool
   let keeping: KeepingDesk
@@ -29,7 +29,7 @@ public final class SQLiteStore: IntegrationStore {
   /// Throws a `StoreError` when another server uses it (`inUse`), a newer program wrote it
   /// (`newerSchema`), access is refused (`permission`), or the files are damaged.
   public init(directory: String, limits: StoreLimits = StoreLimits()) throws(StoreError) {
-    self.limits = limits
+    pending = Mutex(Pending(commands: PendingCommands(limits)))
     let directory = try DataDirectory(path: directory)
     keeping = KeepingDesk(directory, limits)
     do {
@@ -44,15 +44,12 @@ public final class SQLiteStore: IntegrationStore {
   /// Sets who hears of commits.
   public func start(observer: any CommitObserver) { loop.start(observer: observer) }
 
-  /// Adds commands to the batch that is committed next.
-  public func submit(_ fill: (inout CommandBatch) -> Void) -> Bool {
+  /// Adds commands to a batch that is committed soon.
+  public func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool {
     enum Answer { case refused, joined, first }
     let answer = pending.withLock { pending -> Answer in
-      guard !pending.isClosed, pending.batch.count < limits.maximumPendingCommands,
-        pending.batch.bytes.count < limits.maximumPendingBytes
-      else { return .refused }
-      fill(&pending.batch)
-      if pending.isScheduled || pending.batch.isEmpty { return .joined }
+      guard !pending.isClosed, pending.commands.add(order, fill) else { return .refused }
+      if pending.isScheduled || pending.commands.isEmpty { return .joined }
       pending.isScheduled = true
       return .first
     }
@@ -65,16 +62,13 @@ public final class SQLiteStore: IntegrationStore {
     }
   }
 
-  /// Takes what has arrived and leaves an empty batch in its place; false: nothing has.
+  /// Takes the batch whose turn it is and leaves an empty one in its place; false: nothing waits.
   private func nextBatch(replacing spare: inout CommandBatch) -> Bool {
     pending.withLock { pending in
       if loop.hasFailed { pending.isClosed = true }
-      guard !pending.batch.isEmpty else {
-        pending.isScheduled = false
-        return false
-      }
-      swap(&pending.batch, &spare)
-      return true
+      let hasNext = pending.commands.takeNext(replacing: &spare)
+      if !hasNext { pending.isScheduled = false }
+      return hasNext
     }
   }
 

@@ -1,14 +1,15 @@
 import IntegrationModel
 
-/// What bounds a store; each is a flag of `integrationd`.
+/// What bounds a store.
 public struct StoreLimits: Hashable, Sendable {
   /// What holds for logs and leases.
   public var model = ModelLimits()
-  /// Commands that may wait for the next commit.
+  /// Commands that may wait for the next commits.
   ///
-  /// Default 65,536.
+  /// Default 65,536, a second's work. Of what one integration sends beyond its share
+  /// (`PendingCommands`) no more waits than there are places left: half of them, where it is alone.
   public var maximumPendingCommands = 65_536
-  /// Bytes of text that may wait for the next commit.
+  /// Bytes of text that may wait for the next commits; shared out in the same way.
   ///
   /// Default 64 MiB. Up to five batches are under way at once, so a flood of the longest texts on a
   /// slow disk takes five times that.

@@ -83,6 +83,8 @@ struct RunningServer {
   private static func storeLimits(_ arguments: Arguments) -> StoreLimits {
     var limits = StoreLimits()
     limits.model = ModelFlags.limits(arguments)
+    limits.maximumPendingCommands = arguments[ServiceFlags.maximumPendingCommands]
+    limits.maximumPendingBytes = arguments[ServiceFlags.maximumPendingBytes]
     limits.maximumAgents = arguments[ServiceFlags.maximumAgents]
     limits.maximumImportBytes = Int64(arguments[ServerFlags.maximumImportBytes])
     limits.maximumSchedules = arguments[ServiceFlags.maximumSchedules]

@@ -128,6 +128,15 @@ enum ServiceFlags {
     .integer(1...1_000), default: defaults.maximumLongAnswers,
     help: "how many pages of logs, requests and audit are on their way to connections at once, "
       + "some 10 MiB each at most; more wait in the order of their coming")
+  static let maximumPendingCommands = Flag.value(
+    FlagName("maximum-pending-commands", environment: "INTEGRATIOND_MAXIMUM_PENDING_COMMANDS"),
+    .integer(1_000...10_000_000), default: StoreLimits().maximumPendingCommands,
+    help: "how many reports, leases and changes wait for the disk; more get STORE_BUSY, and of one "
+      + "integration about half as many")
+  static let maximumPendingBytes = Flag.value(
+    FlagName("maximum-pending-bytes", environment: "INTEGRATIOND_MAXIMUM_PENDING_BYTES"),
+    .byteCount((1 << 20)...(1 << 32)), default: StoreLimits().maximumPendingBytes,
+    help: "how many bytes of text these have together; more get STORE_BUSY")
   static let maximumSchedules = Flag.value(
     FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),
     .integer(1...1_000_000), default: defaults.maximumSchedules,
@@ -174,6 +183,7 @@ enum ServiceFlags {
     maximumFailedLogins, failedLoginInterval, maximumLoginAddresses, tailJournal,
     tailJournalChanges, maximumCounts, maximumGroups, pruneInterval, maximumTailBytes,
     maximumReads, maximumWaitingReads, maximumWaitingReadBytes, maximumLongAnswers,
+    maximumPendingCommands, maximumPendingBytes,
   ]
 
   static func limits(_ arguments: Arguments) -> ServiceLimits {

@@ -81,9 +81,9 @@ final class CountingStore: IntegrationStore {
   }
 
   func start(observer: any CommitObserver) { store.start(observer: Observer(self, observer)) }
-  func submit(_ fill: (inout CommandBatch) -> Void) -> Bool {
+  func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool {
     passDoor()
-    return store.submit(fill)
+    return store.submit(order, fill)
   }
   func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }

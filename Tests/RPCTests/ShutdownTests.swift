@@ -67,6 +67,20 @@ import Testing
     await running.server.waitUntilStopped()
   }
 
+  @Test("A server that was stopped, gracefully or at once, is freed", arguments: [true, false])
+  func isFreed(isGraceful: Bool) async throws {
+    weak var server: RPCServer?
+    do {
+      let running = try RunningServer(.unix)
+      server = running.server
+      let idle = try running.rawSocket()
+      #expect(try idle.nextFrame(.hello) != nil)
+      if isGraceful { running.server.beginGracefulShutdown() } else { running.server.stopNow() }
+      await running.server.waitUntilStopped()
+    }
+    try await eventually("nobody holds the server") { server == nil ? true : nil }
+  }
+
   @Test("Stopping at once ends open calls")
   func stopNow() async throws {
     let running = try RunningServer(.unix)

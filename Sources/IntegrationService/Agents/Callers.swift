@@ -105,7 +105,7 @@ extension IntegrationService {
   private func agentConnected(_ record: AgentRecord) {
     guard record.isLost.exchange(false, ordering: .sequentiallyConsistent) else { return }
     let now = ServerClock.now
-    _ = store.submit { batch in
+    _ = store.submit(.integration(record.integration)) { batch in
       batch.append(
         .connectionRestored(record.integration, agentID: record.id), now: now, origin: .none)
     }
@@ -139,7 +139,7 @@ extension IntegrationService {
   private func tellLoss(of record: AgentRecord) {
     record.isLost.store(true, ordering: .sequentiallyConsistent)
     let now = ServerClock.now
-    let taken = store.submit { batch in
+    let taken = store.submit(.integration(record.integration)) { batch in
       batch.append(
         .connectionLost(record.integration, agentID: record.id), now: now,
         origin: .completion { [weak self] outcome in

@@ -140,7 +140,8 @@ extension IntegrationService {
     _ call: ServerCall<HeartbeatResponse>
   ) {
     let token = call.token
-    let taken = store.submit { batch in
+    let integration = caller.session.integration
+    let taken = store.submit(.integration(integration)) { batch in
       let first = UInt32(batch.heldLeases.count)
       for lease in request.leases {
         guard let logID = unsafe LogID(text: lease.logID.bytes) else { continue }
@@ -150,7 +151,7 @@ extension IntegrationService {
       let agentID = unsafe batch.text(request.agentID.bytes)
       batch.append(
         renewal: RenewCommand(
-          integration: caller.session.integration, agentID: agentID, condition: condition,
+          integration: integration, agentID: agentID, condition: condition,
           firstLease: first, leaseCount: UInt32(batch.heldLeases.count) - first),
         now: call.now.instant, origin: .token(token.connectionBits, token.callBits))
     }

@@ -43,7 +43,8 @@ extension IntegrationService {
     }
     guard isDue else { return }
     let now = ServerClock.now
-    let taken = store.submit { batch in
+    // Behind the renewals that have come in time, however many wait.
+    let taken = store.submit(.last) { batch in
       batch.append(
         .expire(maximum: Self.maximumExpired), now: now,
         origin: .completion { [weak self] outcome in self?.deadlinesHandled(outcome) })

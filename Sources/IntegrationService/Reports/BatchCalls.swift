@@ -31,12 +31,13 @@ extension IntegrationService {
     }
     // Known before the commit can ask for it.
     if refused.count > 0 { refusals.withLock { $0[call.token] = refused } }
-    let taken = store.submit { batch in
+    let integration = caller.session.integration
+    let taken = store.submit(.integration(integration)) { batch in
       for (index, report) in request.reports.enumerated() where !refused[index] {
         let token = call.token.numbered(index)
         batch.append(
-          report, on: logIDs[index], request.agentID, integration: caller.session.integration,
-          now: now, origin: .token(token.connectionBits, token.callBits))
+          report, on: logIDs[index], request.agentID, integration: integration, now: now,
+          origin: .token(token.connectionBits, token.callBits))
       }
     }
     guard !taken else { return }

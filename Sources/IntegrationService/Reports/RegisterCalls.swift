@@ -18,11 +18,12 @@ extension IntegrationService {
     checks.list(actions.count, "actions", maximum: FieldRules.maximumActions)
     if checks.isEmpty { checks.declarations(actions) }
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
+    let integration = caller.session.integration
     let command = StoreCommand.registerActions(
       RegisterActions(
-        integration: caller.session.integration, actions: actions.map(ActionDeclaration.init),
+        integration: integration, actions: actions.map(ActionDeclaration.init),
         retiresUndeclared: request.retireUndeclared))
-    perform(command, call) { outcome in
+    perform(command, order: .integration(integration), call) { outcome in
       guard case .registered(let stored, let unservable) = outcome else { return nil }
       var response = RegisterActionResponse()
       response.actions = stored.map { ActionDefinition($0) }
@@ -37,11 +38,11 @@ extension IntegrationService {
   /// `makeResponse` runs on a queue of the store; nil stands for an outcome that is not of the
   /// command, which is a fault of the store.
   func perform<Response: ProtobufMessage>(
-    _ command: StoreCommand, _ call: ServerCall<Response>,
+    _ command: StoreCommand, order: CommandOrder = .common, _ call: ServerCall<Response>,
     _ makeResponse: @escaping @Sendable (CommandOutcome) -> Response?
   ) {
     let poll = takePoll(for: command)
-    let taken = store.submit { batch in
+    let taken = store.submit(order) { batch in
       // Read anew: a log that the command makes has an id of now, and the call's own clock may be a
       // moment older. The log would begin before the time of its id then, by which lists find it.
       let now = ServerClock.now

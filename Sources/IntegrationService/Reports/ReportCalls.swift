@@ -22,9 +22,10 @@ extension IntegrationService {
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     if !report.leaseToken.isEmpty { caller.record.lastProgressMs.update(now.milliseconds) }
     let token = call.token
-    let taken = store.submit { batch in
+    let integration = caller.session.integration
+    let taken = store.submit(.integration(integration)) { batch in
       batch.append(
-        report, on: logID, request.agentID, integration: caller.session.integration, now: now,
+        report, on: logID, request.agentID, integration: integration, now: now,
         origin: .token(token.connectionBits, token.callBits))
     }
     if !taken { call.fail(RPCError(.busy)) }

@@ -240,15 +240,16 @@ final class LogDigest {
     return key
   }
 
-  /// The key before and the cells' last keys, from part 0; throws where they do not rise to the
-  /// last key of all.
+  /// The key before, which may be -1, and the cells' last keys, from part 0; throws where they do
+  /// not rise to the last key of all.
   static func keys(_ head: UnsafeRawBufferPointer, last: Int64) throws(SQLiteError) -> [Int64] {
     guard isWhole(part: 0, bytes: head.count) else { throw damaged(part: 0) }
     let keys = (0..<cells).map { index in
       unsafe Int64(littleEndian: head.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self))
     }
-    var highest: Int64 = -1
-    for key in keys + [try checked(last: last)] {
+    guard keys[0] >= -1 else { throw damaged(part: 0) }
+    var highest = max(0, keys[0])
+    for key in keys.dropFirst() + [try checked(last: last)] {
       guard key >= highest else { throw damaged(part: 0) }
       highest = key
     }

@@ -1,0 +1,12 @@
+/// Behind which commands others are done that are submitted together.
+///
+/// None overtakes one that is `common` and was submitted before it. What a few integrations have
+/// waiting beyond their share is done in turns with all else, so that others do not wait for it.
+public enum CommandOrder: Hashable, Sendable {
+  /// Behind all of this kind.
+  case common
+  /// Behind all of the same integration, and all that are `common`.
+  case integration(IntegrationID)
+  /// Behind all that was submitted before: for what looks at what the others may have changed.
+  case last
+}
