@@ -53,7 +53,7 @@ public struct CommandBatch: Sendable {
     /// Its index there.
     public let index: Int32
     /// The time at which it counts as done.
-    public let now: Instant
+    public fileprivate(set) var now: Instant
     /// Where its outcome goes.
     public let origin: CommandOrigin
   }
@@ -180,6 +180,9 @@ public struct CommandBatch: Sendable {
     texts.removeAll(keepingCapacity: true)
     bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptBytes)
   }
+
+  /// Gives the entry at a place another time.
+  public mutating func setTime(at place: Int, _ now: Instant) { entries[place].now = now }
 
   /// A text of the batch as a string.
   public func string(_ range: TextRange) -> String {

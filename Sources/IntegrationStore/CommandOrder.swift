@@ -1,7 +1,7 @@
-/// Behind which commands others are done that are submitted together.
+/// Behind which commands those are done that are submitted together.
 ///
-/// None overtakes one that is `common` and was submitted before it. What a few integrations have
-/// waiting beyond their share is done in turns with all else, so that others do not wait for it.
+/// None overtakes one that is `common` and was submitted before it. What an integration has waiting
+/// beyond its share is done in turns with all else, so that others do not wait for it.
 public enum CommandOrder: Hashable, Sendable {
   /// Behind all of this kind.
   case common

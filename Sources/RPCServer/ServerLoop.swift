@@ -62,6 +62,7 @@ final class ServerShared: Sendable {
     var counters: [LoopCounters] = []
     var lingeringRefused = 0
     var isDraining = false
+    var hasEnded = false
     var becameEmpty: (@Sendable () -> Void)?
   }
 
@@ -124,6 +125,7 @@ final class ServerShared: Sendable {
   /// also when none is there.
   func beginDraining(becameEmpty: @escaping @Sendable () -> Void) {
     let isEmpty = state.withLock { state in
+      guard !state.hasEnded else { return false }
       state.isDraining = true
       state.becameEmpty = becameEmpty
       return state.statistics.connections == 0
@@ -131,9 +133,10 @@ final class ServerShared: Sendable {
     if isEmpty { becameEmpty() }
   }
 
-  /// Lets go of what `beginDraining` was given, which holds the server.
+  /// Lets go of what `beginDraining` was given, which holds the server; a later one is not kept.
   func endDraining() {
     let becameEmpty = state.withLock { state in
+      state.hasEnded = true
       defer { state.becameEmpty = nil }
       return state.becameEmpty
     }

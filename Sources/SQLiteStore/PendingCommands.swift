@@ -1,3 +1,4 @@
+import IntegrationModel
 import IntegrationStore
 
 /// The commands that wait for the writer, and which of them are done next.
@@ -6,8 +7,11 @@ import IntegrationStore
 /// lane of the integration's own, in groups of about a share. The common batch and the lanes take
 /// turns. So a report of others waits for one group, however many an integration has in flight.
 ///
-/// A command in a lane never overtakes one of the common batch that was submitted before it; such
-/// as a step of the clock, whose successors have times by the new one. A value without a lock.
+/// A command in a lane never overtakes one of the common batch that was submitted before it. Times
+/// are those of the order in which commands are done: what waits when the clock is set gets its
+/// time by the new one and is done behind the step, and a lease in a lane, which leaves out what is
+/// later than itself, is no earlier than what came to the common batch before it is taken. A value
+/// without a lock.
 struct PendingCommands {
   /// Work that an integration may have in the common batch before its commands go to a lane; a
   /// command is 1, and each record error and lease that it brings.
@@ -20,9 +24,9 @@ struct PendingCommands {
   /// Commands that are committed together.
   private struct Group {
     var batch: CommandBatch
-    /// Which group it is, and which common batch was being filled when it was begun.
+    /// Which group it is, and which common batch was being filled when its last command came.
     let number: UInt64
-    let round: UInt64
+    var round: UInt64
   }
 
   /// What waits of an integration beyond its share, oldest first; one without groups is free.
@@ -56,6 +60,10 @@ struct PendingCommands {
   /// the common batch of that round.
   private var last = CommandBatch()
   private var lastMark: (number: UInt64, round: UInt64) = (0, 0)
+  /// The clock was set a moment ago; nil: it was not.
+  private var clockStep: ClockStep?
+  /// The latest time in the common batches since the clock was set.
+  private var latestTime = Instant.epoch
 
   init(_ limits: StoreLimits) {
     maximumCount = limits.maximumPendingCommands
@@ -76,16 +84,43 @@ struct PendingCommands {
       if lane != nil || shares.isUsedUp(integration, round) {
         return addToLane(lane, of: integration, fill)
       }
-      let added = Self.fill(&common, fill)
-      shares.use(integration, round, added)
-      note(added)
+      shares.use(integration, round, addToCommon(fill))
     case .last where !turns.isEmpty || !last.isEmpty:
-      note(Self.fill(&last, fill))
+      note(Self.fill(&last, clockStep, fill))
       lastMark = (groupsMade, round)
     case .common, .last:
-      note(Self.fill(&common, fill))
+      _ = addToCommon(fill)
     }
     return true
+  }
+
+  private mutating func addToCommon(_ fill: (inout CommandBatch) -> Void) -> Work {
+    if clockStep?.isOver == true { clockStep = nil }
+    let added = Self.fill(&common, clockStep, fill)
+    note(added)
+    if let newest = common.entries.last {
+      if let step = common.clockStep(of: newest) {
+        clockMoved(ClockStep(milliseconds: step.ms, now: newest.now, seen: step.read))
+      }
+      latestTime = max(latestTime, newest.now)
+    }
+    return added
+  }
+
+  /// What waits was submitted by the old clock; it is done behind the step.
+  ///
+  /// A step of nothing is a start: whatever comes has its clock.
+  private mutating func clockMoved(_ step: ClockStep) {
+    clockStep = step.milliseconds == 0 ? nil : step
+    latestTime = step.now
+    for lane in turns {
+      for group in lanes[lane].groups.indices {
+        lanes[lane].groups[group].batch.moveTimes(byMs: step.milliseconds)
+        lanes[lane].groups[group].round = round
+      }
+    }
+    last.moveTimes(byMs: step.milliseconds)
+    lastMark.round = round
   }
 
   /// What some commands make others wait for.
@@ -97,10 +132,11 @@ struct PendingCommands {
 
   @inline(__always)
   private static func fill(
-    _ batch: inout CommandBatch, _ fill: (inout CommandBatch) -> Void
+    _ batch: inout CommandBatch, _ clockStep: ClockStep?, _ fill: (inout CommandBatch) -> Void
   ) -> Work {
     let (commands, bytes, lists) = (batch.count, batch.bytes.count, listed(batch))
     fill(&batch)
+    if let clockStep { batch.settleTimes(from: commands, clockStep) }
     let added = batch.count - commands
     return Work(
       commands: added, work: added + listed(batch) - lists, bytes: batch.bytes.count - bytes)
@@ -123,17 +159,27 @@ struct PendingCommands {
     let (roomLeft, bytesLeft) = (maximumCount - count, maximumBytes - bytes)
     if let known, lanes[known].count >= roomLeft || lanes[known].bytes >= bytesLeft { return false }
     let lane = known ?? openLane(of: integration)
-    let isBegun = lanes[lane].groups.last.map { $0.round == round && !Self.isFull($0.batch) }
-    if isBegun != true {
+    if !isOpen(lane) {
       groupsMade += 1
       lanes[lane].groups.append(
         Group(batch: spares.popLast() ?? CommandBatch(), number: groupsMade, round: round))
     }
-    let added = Self.fill(&lanes[lane].groups[lanes[lane].groups.count - 1].batch, fill)
+    let group = lanes[lane].groups.count - 1
+    let added = Self.fill(&lanes[lane].groups[group].batch, clockStep, fill)
+    lanes[lane].groups[group].round = round
     lanes[lane].count += added.commands
     lanes[lane].bytes += added.bytes
     note(added)
     return true
+  }
+
+  /// Whether a lane's last group takes more.
+  ///
+  /// Not the one whose turn is next, unless its last command came just now: it would have to wait
+  /// for another common batch, and for ever.
+  private func isOpen(_ lane: Int) -> Bool {
+    guard let group = lanes[lane].groups.last, !Self.isFull(group.batch) else { return false }
+    return group.round == round || lanes[lane].groups.count > 1 || turns.first != lane
   }
 
   private mutating func openLane(of integration: IntegrationID) -> Int {
@@ -184,6 +230,7 @@ struct PendingCommands {
   private mutating func takeGroup(replacing spare: inout CommandBatch) {
     let lane = turns.removeFirst()
     swap(&lanes[lane].groups[0].batch, &spare)
+    spare.setLeases(notBefore: latestTime)
     let group = lanes[lane].groups.removeFirst()
     if spares.count < Self.spareBatches { spares.append(group.batch) }
     lanes[lane].count -= spare.count
@@ -220,5 +267,26 @@ private struct Shares {
     if places[place].round != round { places[place] = Share(round: round) }
     places[place].work += added.work
     places[place].bytes += added.bytes
+  }
+}
+
+extension CommandBatch {
+  fileprivate mutating func moveTimes(byMs step: Int64) {
+    for place in 0..<count { setTime(at: place, entries[place].now.adding(milliseconds: step)) }
+  }
+
+  /// Gives commands from a place on their times by the new clock; a step brings it, however close
+  /// it is behind another.
+  fileprivate mutating func settleTimes(from start: Int, _ step: ClockStep) {
+    for place in start..<count where clockStep(of: entries[place]) == nil {
+      setTime(at: place, step.settled(entries[place].now))
+    }
+  }
+
+  fileprivate mutating func setLeases(notBefore time: Instant) {
+    guard !leases.isEmpty else { return }
+    for place in 0..<count where entries[place].kind == .lease {
+      setTime(at: place, max(entries[place].now, time))
+    }
   }
 }

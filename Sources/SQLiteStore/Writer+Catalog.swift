@@ -50,7 +50,7 @@ extension Writer {
     case .returnLease(let integration, let id, let token):
       try returnLease(integration, id, token, now: now)
     case .schedule(let command): try perform(command, now: now)
-    case .moveClock(let step, let read): try moveClock(byMs: step, now: now, read: read)
+    case .moveClock(let step, _): try moveClock(byMs: step, now: now)
     case .expire(let maximum): try expire(maximum: maximum, now: now)
     case .setRetention(let rules): try setRetention(rules)
     case .prune(let budget): try prune(budget, now: now)

@@ -4,29 +4,6 @@ import SQLiteDatabase
 
 // The wall clock was set: what lasts a span goes on as if nothing had happened.
 
-/// A step of the clock that commands may not have seen yet.
-struct ClockStep {
-  /// How long such commands may be under way.
-  static let lifetime = Duration.seconds(10)
-
-  var milliseconds: Int64
-  /// The first time by the new clock, and when it was read.
-  var now: Instant
-  var seen: ContinuousClock.Instant
-
-  var isOver: Bool { ContinuousClock.now - seen > Self.lifetime }
-
-  /// A command's time by the new clock: one that fits the old one better was read before the step.
-  func settled(_ time: Instant) -> Instant {
-    let span = (ContinuousClock.now - seen) / .milliseconds(1)
-    let expected = now.adding(milliseconds: Int64(span))
-    let moved = time.adding(milliseconds: milliseconds)
-    let isOld =
-      moved.milliseconds(since: expected).magnitude < time.milliseconds(since: expected).magnitude
-    return isOld ? moved : time
-  }
-}
-
 /// The time that commands last had, about, and what happened to the clock before: what a start
 /// knows of an earlier run's clock.
 struct ShownClock {
@@ -84,13 +61,10 @@ extension Writer {
   /// Moves the ends of all spans by a step of the clock, and finds the next deadline.
   ///
   /// Without a step a server has started: the step is how far the clock is behind an earlier run's.
-  func moveClock(
-    byMs told: Int64, now: Instant, read: ContinuousClock.Instant
-  ) throws -> CommandOutcome {
+  func moveClock(byMs told: Int64, now: Instant) throws -> CommandOutcome {
     let step = stepMs(told: told, now: now)
     if step != 0 {
       try moveSpans(byMs: step, now: now)
-      clockStep = ClockStep(milliseconds: step, now: now, seen: read)
     } else {
       try shownClock.start(now, database)
     }
@@ -106,12 +80,11 @@ extension Writer {
   /// time by the new clock either, so that the next start finds how far that is behind by itself.
   func keepClockSteps(of batch: borrowing CommandBatch) {
     for entry in batch.entries {
-      guard let (told, read) = batch.clockStep(of: entry) else { continue }
+      guard let told = batch.clockStep(of: entry)?.ms else { continue }
       let step = stepMs(told: told, now: entry.now)
       if told == 0 { owesStart = true }
       guard step != 0 else { continue }
       owedStepMs = owedStepMs.addingReportingOverflow(step).partialValue
-      clockStep = ClockStep(milliseconds: step, now: entry.now, seen: read)
     }
   }
 
@@ -122,9 +95,7 @@ extension Writer {
   func moveOwedSpans(before batch: borrowing CommandBatch) throws {
     guard owedStepMs != 0 || owesStart, let first = batch.entries.first else { return }
     // Before the batch's first command; a step among them comes on top of what is owed.
-    let now =
-      batch.clockStep(of: first).map { first.now.adding(milliseconds: -$0.ms) }
-      ?? settled(first.now)
+    let now = first.now.adding(milliseconds: -(batch.clockStep(of: first)?.ms ?? 0))
     if owesStart { try shownClock.start(now, database) }
     guard owedStepMs != 0 else { return }
     try moveSpans(byMs: owedStepMs, now: now)
@@ -132,9 +103,6 @@ extension Writer {
     announced(next: nil)
     noteDue(try nextEnd())
   }
-
-  /// A command's time by the clock of now.
-  func settled(_ time: Instant) -> Instant { clockStep?.settled(time) ?? time }
 
   private func stepMs(told: Int64, now: Instant) -> Int64 {
     told == 0 ? min(0, now.milliseconds(since: shownClock.at)) : told
@@ -152,12 +120,13 @@ extension Writer {
     try journal.move(byMs: step, database)
     try pruner.clockMoved(now: now, database)
     try shownClock.step(byMs: step, to: now, database)
+    latestTime = now
   }
 
   /// What of the clock is kept for a start, written with the batch.
   func noteClock(of batch: borrowing CommandBatch) throws {
     guard let now = batch.entries.last?.now else { return }
-    try shownClock.note(settled(now), database)
+    try shownClock.note(now, database)
   }
 
   /// Whether a request waits for a time that a person named, by the old clock or by the new one, in
@@ -261,14 +230,5 @@ extension Writer {
 
   private func progressSpan(_ action: Int64) -> Instant {
     Deadlines.progress(heard: .epoch, policy: policy(action), limits: limits.model)
-  }
-}
-
-extension CommandBatch {
-  /// By how much a command says that the clock was set; nil: it is another one.
-  borrowing func clockStep(of entry: Entry) -> (ms: Int64, read: ContinuousClock.Instant)? {
-    guard entry.kind == .other, case .moveClock(let step, let read) = others[Int(entry.index)]
-    else { return nil }
-    return (step, read)
   }
 }

@@ -47,8 +47,9 @@ extension Writer {
   private func expire(_ change: LogChange, now: Instant) throws {
     guard !change.row.status.isFinal else { return try setDue(nil, of: change.row) }
     guard let request = change.request else {
-      // A report from before the clock was set back is in what moved with it.
-      let reported = change.row.updated > now ? .epoch : change.row.updated
+      // A report from before the clock was set back is in what moved with it. One that came while
+      // this command waited behind others is later than it, and counts.
+      let reported = change.row.updated > max(now, latestTime) ? .epoch : change.row.updated
       let heard = max(reported, heardByHeartbeat(change.row))
       let end = Deadlines.progress(
         heard: heard, policy: policy(change.row.action), limits: limits.model)

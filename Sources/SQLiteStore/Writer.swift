@@ -28,8 +28,8 @@ import SQLiteDatabase
   private var announcedDue = Instant.distantFuture
   private var earliestDue = Instant.distantFuture
   private var leases: UInt64 = 0
-  /// The clock was set a moment ago; nil: it was not.
-  var clockStep: ClockStep?
+  /// The latest time of a command that was done since the clock was set.
+  var latestTime = Instant.epoch
   /// By how much the clock was set while there was no space to store it.
   var owedStepMs: Int64 = 0
   /// Whether there was no space to note the start.
@@ -68,7 +68,7 @@ import SQLiteDatabase
   func perform(_ commit: Commit, mode: BatchMode, wantsLogEvents: Bool) throws {
     begin(wantsLogEvents: wantsLogEvents)
     commit.outcomes.removeAll(keepingCapacity: true)
-    let (clockStep, awaited) = (clockStep, rates.awaited)
+    let (latestTime, awaited) = (latestTime, rates.awaited)
     do {
       try database.statement("BEGIN IMMEDIATE").run()
       try moveOwedSpans(before: commit.batch)
@@ -84,8 +84,7 @@ import SQLiteDatabase
       try database.statement("COMMIT").run()
     } catch {
       database.rollBack()
-      // Commands that are done once more do not move their times once more.
-      self.clockStep = clockStep
+      self.latestTime = latestTime
       rates.awaited = awaited
       throw error
     }
@@ -110,7 +109,6 @@ import SQLiteDatabase
     journal.begin(wantsLogEvents: wantsLogEvents)
     earliestDue = .distantFuture
     endedRuns.removeAll()
-    if clockStep?.isOver == true { clockStep = nil }
   }
 
   private func performAll(
@@ -138,7 +136,7 @@ import SQLiteDatabase
       return try outcome(entry, batch)
     case .oneByOne:
       let (counts, sizes, events, changes) = (counts, sizes, events.count, journal.mark)
-      let (rates, endedRuns, clockStep, shownClock) = (rates, endedRuns, clockStep, shownClock)
+      let (rates, endedRuns, latestTime, shownClock) = (rates, endedRuns, latestTime, shownClock)
       try database.execute("SAVEPOINT command")
       do {
         let outcome = try outcome(entry, batch)
@@ -152,7 +150,7 @@ import SQLiteDatabase
         self.sizes = sizes
         self.rates = rates
         self.endedRuns = endedRuns
-        (self.clockStep, self.shownClock) = (clockStep, shownClock)
+        (self.latestTime, self.shownClock) = (latestTime, shownClock)
         self.events.removeSubrange(events...)
         journal.rewind(to: changes)
         return .failed(StoreFailure(.internalError, "INTERNAL", error.description))
@@ -164,16 +162,14 @@ import SQLiteDatabase
     _ entry: CommandBatch.Entry, _ batch: borrowing CommandBatch
   ) throws -> CommandOutcome {
     let index = Int(entry.index)
-    let now = settled(entry.now)
+    let now = entry.now
+    latestTime = max(latestTime, now)
     do {
       switch entry.kind {
       case .report: return try report(batch.reports[index], batch, now: now)
       case .renewal: return try renew(batch.renewals[index], batch, now: now)
       case .lease: return try lease(batch.leases[index], batch, now: now)
-      case .other:
-        // A step of the clock brings the new time, however close it is behind another step.
-        let isStep = batch.clockStep(of: entry) != nil
-        return try perform(batch.others[index], now: isStep ? entry.now : now)
+      case .other: return try perform(batch.others[index], now: now)
       }
     } catch let failure as StoreFailure {
       // Commands check before they write, so nothing of a refused one is left.

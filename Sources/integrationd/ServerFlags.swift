@@ -135,7 +135,7 @@ enum ServiceFlags {
       + "integration about half as many")
   static let maximumPendingBytes = Flag.value(
     FlagName("maximum-pending-bytes", environment: "INTEGRATIOND_MAXIMUM_PENDING_BYTES"),
-    .byteCount((1 << 20)...(1 << 32)), default: StoreLimits().maximumPendingBytes,
+    .byteCount((1 << 20)...(1 << 30)), default: StoreLimits().maximumPendingBytes,
     help: "how many bytes of text these have together; more get STORE_BUSY")
   static let maximumSchedules = Flag.value(
     FlagName("maximum-schedules", environment: "INTEGRATIOND_MAXIMUM_SCHEDULES"),

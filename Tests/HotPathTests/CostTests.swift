@@ -19,7 +19,8 @@ struct CostLimit: Sendable, CustomTestStringConvertible {
   static let all = [
     CostLimit(work: "heartbeat-1x16", instructions: 4_250, allocations: 0.005, systemCalls: 0.21),
     CostLimit(work: "heartbeat-1x1", instructions: 6_900, allocations: 0.005, systemCalls: 3.4),
-    CostLimit(work: "report-4x64", instructions: 42_000, allocations: 7.5, systemCalls: 0.66),
+    // How many reports meet in a commit is the machine's to say: 0.63 to 0.69 in one version.
+    CostLimit(work: "report-4x64", instructions: 43_000, allocations: 7.5, systemCalls: 0.75),
     // The request is entered into the audit.
     CostLimit(work: "dispatch", instructions: 790_000, allocations: 241, systemCalls: 94),
   ]

@@ -150,6 +150,27 @@ struct LeaseTests {
     #expect(try await back.report(on: held, .completed, sequence: 2).status == .completed)
   }
 
+  @Test("An agent that comes back while the disk is full keeps its leases all the same")
+  func connectionRestoredOnFullDisk() async throws {
+    let harness = try await Harness(
+      model: Self.limits { $0.connectionGraceMs = 1_000 }, maximumDatabaseBytes: 600_000)
+    let agent = try await harness.agent()
+    try await harness.request()
+    let held = try #require(try await agent.poll().requests.first)
+    _ = try await agent.report(on: held, .inProgress)
+    let record = try #require(harness.service.agents.find(integration: 1, id: "agent-1"))
+    agent.channel.close()
+    try await eventually("the connection is gone") {
+      record.isLost.load(ordering: .relaxed) ? true : nil
+    }
+    record.connections.add(1, ordering: .sequentiallyConsistent)
+    try await harness.withoutSpace { harness.service.agentConnected(record) }
+    harness.service.tellLossesAgain()
+    let other = try await harness.agent("agent-2")
+    #expect(try await other.poll(waitMs: 1_200).requests.isEmpty)
+    #expect(!(try await harness.log(held.logID).timeline.map(\.cause).contains(.connectionLost)))
+  }
+
   @Test("A request that is lost too often fails with the cause")
   func deliveriesSpent() async throws {
     let harness = try await Harness(model: Self.limits { $0.maximumDeliveries = 2 })

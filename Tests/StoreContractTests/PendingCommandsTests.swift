@@ -140,6 +140,88 @@ import Testing
     #expect(before < 1_000 + 2 * PendingCommands.share)
   }
 
+  @Test("Beside several lanes and others in each turn, groups stay large and all get their turn")
+  func lanes() {
+    var pending = PendingCommands(StoreLimits())
+    var (sent, taken) = ([UInt64](repeating: 0, count: 5), [Int](repeating: 0, count: 5))
+    // A thousand of each of four integrations are in flight: whatever is done comes anew.
+    func send(_ integration: Int) {
+      #expect(Self.add(sent[integration], .integration(Int64(integration)), to: &pending))
+      sent[integration] += 1
+    }
+    for integration in 1...4 { for _ in 0..<1_000 { send(integration) } }
+    var groups: [Int] = []
+    for _ in 0..<400 {
+      #expect(Self.add(0, .common, to: &pending))
+      let batch = Self.take(&pending) ?? []
+      let crowd = batch.filter { $0.integration > 0 }
+      if crowd.count > 0, crowd.count == batch.count { groups.append(crowd.count) }
+      for command in crowd {
+        taken[Int(command.integration)] += 1
+        send(Int(command.integration))
+      }
+    }
+    #expect(groups.count > 150)
+    #expect(groups.dropFirst(8).allSatisfy { $0 == PendingCommands.share })
+    #expect(taken.dropFirst().allSatisfy { $0 > 8_000 })
+  }
+
+  @Test("When the clock is set, what waits is done behind the step and by the new clock")
+  func clockSet() {
+    var pending = PendingCommands(StoreLimits())
+    var times: [UInt64: (at: Instant, place: Int)] = [:]
+    func take() {
+      var batch = CommandBatch()
+      guard pending.takeNext(replacing: &batch) else { return }
+      for entry in batch.entries {
+        guard case .token(let number, _) = entry.origin else { continue }
+        times[number] = (entry.now, times.count)
+      }
+    }
+    for number in 0..<1_000 { #expect(Self.add(UInt64(number), .integration(1), to: &pending)) }
+    #expect(Self.add(1_000, .last, to: &pending))
+    // The lane's turn would be next.
+    take()
+    let hour: Int64 = -3_600_000
+    let new = Self.now.adding(milliseconds: hour)
+    #expect(
+      pending.add(.common) { batch in
+        batch.append(.moveClock(byMs: hour), now: new, origin: .token(2_000, 0))
+      })
+    // Both read the old clock, and one comes to the lane.
+    #expect(Self.add(2_001, .integration(1), to: &pending))
+    #expect(Self.add(2_002, .common, to: &pending))
+    while !pending.isEmpty { take() }
+    #expect(times.count == 1_004)
+    for (number, time) in times {
+      let isBefore = number < UInt64(PendingCommands.share)
+      #expect(time.at == (isBefore ? Self.now : new), "\(number) has the time \(time.at)")
+      if !isBefore, number != 2_000 { #expect(time.place > times[2_000]?.place ?? .max) }
+    }
+  }
+
+  @Test("A lease that waits behind its integration's reports sees what was done before it")
+  func leaseTime() {
+    var pending = PendingCommands(StoreLimits())
+    for number in 0..<300 { #expect(Self.add(UInt64(number), .integration(1), to: &pending)) }
+    #expect(
+      pending.add(.integration(1)) { batch in
+        let command = LeaseCommand(
+          integration: 1, agentID: batch.text("agent-1"), firstActionType: 0, actionTypeCount: 0,
+          maximumRequests: 1, leaseMs: 1_000)
+        batch.append(lease: command, now: Self.now, origin: .token(1_000, 0))
+      })
+    let later = Self.now.adding(milliseconds: 7)
+    #expect(pending.add(.common) { $0.append(.keepJournal, now: later, origin: .none) })
+    var leased: Instant?
+    var batch = CommandBatch()
+    while pending.takeNext(replacing: &batch) {
+      if let lease = batch.entries.first(where: { $0.kind == .lease }) { leased = lease.now }
+      batch.removeAll()
+    }
+    #expect(leased == later)
+  }
+
   @Test("One integration has half of the places at most, and others find some")
   func places() {
     var limits = StoreLimits()
@@ -176,19 +258,7 @@ import Testing
   func store() async throws {
     let harness = try await StoreHarness(.sqlite)
     let store = try #require(harness.store as? SQLiteStore)
-    let (isHeld, isFree) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-    let held = Task {
-      await store.loop.betweenBatches { _ in
-        isHeld.signal()
-        isFree.wait()
-      }
-    }
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async {
-        isHeld.wait()
-        continuation.resume()
-      }
-    }
+    let free = await Self.hold(store)
     let before = harness.recorder.batches.count
     let (integration, now) = (harness.integration, harness.now)
     for number in 0..<2_000 {
@@ -201,8 +271,7 @@ import Testing
       #expect(taken)
     }
     #expect(store.submit { $0.append(.keepJournal, now: now, origin: .token(2_000, 0)) })
-    isFree.signal()
-    await held.value
+    await free()
     try await eventually("all are answered") {
       harness.recorder.answers.count == 2_001 ? true : nil
     }
@@ -216,5 +285,59 @@ import Testing
       }
     }
     await store.close()
+  }
+  @Test("Own work that reports while its deadline waits behind a crowd is not timed out")
+  func ownWork() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let store = try #require(harness.store as? SQLiteStore)
+    let own = harness.newID()
+    let report = Report(action: "export_quote", entity: EntityReference(type: "quote", id: "1"))
+    try await harness.report(own, .inProgress, sequence: 1, report)
+    // Of its progress timeout of 30 seconds some are left.
+    harness.advance(milliseconds: 20_000)
+    try await harness.report(own, .inProgress, sequence: 2, Report())
+    harness.advance(milliseconds: 10_000)
+    let free = await Self.hold(store)
+    let (integration, due) = (harness.integration, harness.now)
+    for _ in 0..<600 {
+      #expect(
+        store.submit(.integration(integration)) { batch in
+          batch.append(.saveKeyUses([:]), now: due, origin: .none)
+        })
+    }
+    #expect(store.submit(.last) { $0.append(.expire(maximum: 10), now: due, origin: .none) })
+    harness.advance(milliseconds: 100)
+    let later = harness.now
+    #expect(
+      store.submit { batch in
+        let command = Report().command(
+          own, .inProgress, sequence: 3, integration: integration, in: &batch)
+        batch.append(report: command, now: later, origin: .none)
+      })
+    await free()
+    let ended = try await harness.report(own, .completed, sequence: 4, Report())
+    #expect(ended.status == .completed && ended.sequence == 4)
+    await store.close()
+  }
+
+  /// Keeps the writer from its work until the result is called.
+  private static func hold(_ store: SQLiteStore) async -> () async -> Void {
+    let (isHeld, isFree) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let held = Task {
+      await store.loop.betweenBatches { _ in
+        isHeld.signal()
+        isFree.wait()
+      }
+    }
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        isHeld.wait()
+        continuation.resume()
+      }
+    }
+    return {
+      isFree.signal()
+      await held.value
+    }
   }
 }

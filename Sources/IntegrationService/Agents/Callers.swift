@@ -102,13 +102,17 @@ extension IntegrationService {
   }
 
   /// An agent is back: its leases do not end after the grace time.
-  private func agentConnected(_ record: AgentRecord) {
+  func agentConnected(_ record: AgentRecord) {
     guard record.isLost.exchange(false, ordering: .sequentiallyConsistent) else { return }
     let now = ServerClock.now
-    _ = store.submit(.integration(record.integration)) { batch in
+    let taken = store.submit(.integration(record.integration)) { batch in
       batch.append(
-        .connectionRestored(record.integration, agentID: record.id), now: now, origin: .none)
+        .connectionRestored(record.integration, agentID: record.id), now: now,
+        origin: .completion { [weak self] outcome in
+          if case .failed = outcome { self?.noteUntold(record, isLost: true) }
+        })
     }
+    if !taken { noteUntold(record, isLost: true) }
   }
 
   /// A connection is gone: agents that have no other and may hold leases are given the grace time.
@@ -137,7 +141,6 @@ extension IntegrationService {
   ///
   /// What the store does not take is told again; or the leases would last to their own end.
   private func tellLoss(of record: AgentRecord) {
-    record.isLost.store(true, ordering: .sequentiallyConsistent)
     let now = ServerClock.now
     let taken = store.submit(.integration(record.integration)) { batch in
       batch.append(
@@ -147,22 +150,30 @@ extension IntegrationService {
         })
     }
     if !taken { noteUntold(record) }
+    // Only now: who comes back and sees the mark is behind the loss in the store's order.
+    record.isLost.store(true, ordering: .sequentiallyConsistent)
     // It may have come back between the count and the mark, and not have seen the mark.
     if record.connections.load(ordering: .sequentiallyConsistent) > 0 { agentConnected(record) }
   }
 
-  private func noteUntold(_ record: AgentRecord) {
+  /// The store does not know that an agent is gone, or that it is back: then it counts as lost.
+  private func noteUntold(_ record: AgentRecord, isLost: Bool = false) {
+    if isLost { record.isLost.store(true, ordering: .sequentiallyConsistent) }
     untoldLosses.withLock { $0[ObjectIdentifier(record)] = record }
   }
 
-  /// Tells the store again which agents are gone and not back.
+  /// Tells the store again which agents are gone, and which are back.
   func tellLossesAgain() {
     let untold = untoldLosses.withLock { untold in
       defer { untold = [:] }
       return untold.values
     }
-    for record in untold where record.connections.load(ordering: .sequentiallyConsistent) == 0 {
-      tellLoss(of: record)
+    for record in untold {
+      if record.connections.load(ordering: .sequentiallyConsistent) == 0 {
+        tellLoss(of: record)
+      } else {
+        agentConnected(record)
+      }
     }
   }
 }

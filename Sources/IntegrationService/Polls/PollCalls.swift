@@ -39,16 +39,16 @@ extension IntegrationService {
   ///
   /// A lease sees what can be delivered at its time. It takes the time where the order of commands
   /// is made, so that no request that was submitted before is later: the call's own clock may be a
-  /// moment older, and what that lease left out would wake nobody, its poll being under way.
+  /// moment older, and what that lease left out would wake nobody, its poll being under way. The
+  /// store gives one that waits behind its integration's reports a later time when its turn comes.
   func lease(_ waiting: [PollDesk.Poll]) {
-    guard !waiting.isEmpty else { return }
-    let taken = store.submit { batch in
-      let now = ServerClock.now
-      for poll in waiting { Self.append(poll, to: &batch, now: now) }
+    var refused = waiting.filter { poll in
+      !store.submit(.integration(poll.integration)) { batch in
+        Self.append(poll, to: &batch, now: ServerClock.now)
+      }
     }
-    guard !taken else { return }
+    guard !refused.isEmpty else { return }
     var replies = ReplyWriter()
-    var refused = waiting
     while let poll = refused.popLast() {
       refused += polls.leaseEnded(poll.token, of: poll.integration, wasRefused: true)
       if let action = poll.wokenFor {
