@@ -12,13 +12,15 @@ final class Commit: @unchecked Sendable {
   var events: [StoreEvent] = []
   /// Pages that it put into the write-ahead log; 0: there is nothing to bring to disk.
   var writtenPages = 0
+  /// Bytes of its texts, from when it was handed over.
+  var bytes = 0
 
   /// Empties it and keeps its memory.
   func removeAll() {
     batch.removeAll()
     outcomes.removeAll(keepingCapacity: true)
     events.removeAll(keepingCapacity: true)
-    writtenPages = 0
+    (writtenPages, bytes) = (0, 0)
   }
 
   /// Ends the wait of completions; calls by token get nothing, because nothing is known.

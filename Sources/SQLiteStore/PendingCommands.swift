@@ -72,6 +72,8 @@ struct PendingCommands {
 
   /// Whether nothing waits.
   var isEmpty: Bool { count == 0 }
+  /// Whether something waits in lanes.
+  var hasLanes: Bool { !turns.isEmpty }
 
   // MARK: - Adding
 

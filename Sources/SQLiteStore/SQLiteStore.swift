@@ -57,7 +57,11 @@ public final class SQLiteStore: IntegrationStore {
     case .refused: return false
     case .joined: return true
     case .first:
-      loop.queue.async { [self] in loop.run { self.nextBatch(replacing: &$0) } }
+      loop.queue.async { [self] in
+        loop.run(hasLanes: { pending.withLock { $0.commands.hasLanes } }) {
+          nextBatch(replacing: &$0)
+        }
+      }
       return true
     }
   }

@@ -11,16 +11,25 @@ final class SyncLoop: Sendable {
   /// Four: the writer has something to do while the disk works, and what arrives meanwhile gathers
   /// in few batches.
   static let maximumCommits = 4
+  /// The same where the next one is of a lane (`PendingCommands`), and in bytes of text together.
+  ///
+  /// Groups of a lane gather nothing by waiting, and a slow disk would have its time for each four.
+  static let maximumGroups = 64
+  static let maximumBytes = 16_777_216
 
   private struct State {
     var waiting: [Commit] = []
     var spare: [Commit] = []
+    var underWay = 0
+    var bytesUnderWay = 0
+    /// Whether the writer waits for a place.
+    var isAwaited = false
     /// Whether the queue has been asked to come, or is at work.
     var isRunning = false
   }
 
   private let queue = DispatchQueue(label: "store.sync", qos: .userInitiated)
-  private let places = DispatchSemaphore(value: maximumCommits)
+  private let placeFreed = DispatchSemaphore(value: 0)
   private let state = Mutex(State())
   private let makeDurable: @Sendable () throws(StoreError) -> Void
   private let teller: CommitTeller
@@ -31,23 +40,44 @@ final class SyncLoop: Sendable {
     self.makeDurable = makeDurable
   }
 
-  /// An empty commit to fill; waits while `maximumCommits` are under way.
-  func takePlace() -> Commit {
-    places.wait()
-    return state.withLock { $0.spare.popLast() } ?? Commit()
+  /// An empty commit to fill; waits while as many are under way as may be.
+  func takePlace(forGroup isGroup: Bool) -> Commit {
+    while true {
+      let commit = state.withLock { state -> Commit? in
+        let hasPlace =
+          state.underWay < Self.maximumCommits
+          || isGroup && state.underWay < Self.maximumGroups
+            && state.bytesUnderWay < Self.maximumBytes
+        state.isAwaited = !hasPlace
+        guard hasPlace else { return nil }
+        state.underWay += 1
+        return state.spare.popLast() ?? Commit()
+      }
+      if let commit { return commit }
+      placeFreed.wait()
+    }
   }
 
   /// Gives back a commit that nobody waits for.
   func leavePlace(_ commit: Commit) {
+    let bytes = commit.bytes
     commit.removeAll()
-    state.withLock { $0.spare.append(commit) }
-    places.signal()
+    let isAwaited = state.withLock { state in
+      state.underWay -= 1
+      state.bytesUnderWay -= bytes
+      if state.spare.count < Self.maximumCommits { state.spare.append(commit) }
+      defer { state.isAwaited = false }
+      return state.isAwaited
+    }
+    if isAwaited { placeFreed.signal() }
   }
 
   /// Takes over a commit that the writer has done.
   func hand(_ commit: Commit) {
+    commit.bytes = commit.batch.bytes.count
     let isFirst = state.withLock { state in
       state.waiting.append(commit)
+      state.bytesUnderWay += commit.bytes
       defer { state.isRunning = true }
       return !state.isRunning
     }

@@ -51,12 +51,12 @@ final class WriterLoop: @unchecked Sendable {
 
   func start(observer: any CommitObserver) { teller.start(observer: observer) }
 
-  /// Does batch after batch until `next` has none.
-  func run(_ next: (inout CommandBatch) -> Bool) {
+  /// Does batch after batch until `next` has none; `hasLanes` says whether lanes wait.
+  func run(hasLanes: () -> Bool, _ next: (inout CommandBatch) -> Bool) {
     while true {
-      let commit = syncs.takePlace()
+      let commit = syncs.takePlace(forGroup: hasLanes())
       guard next(&commit.batch) else { return syncs.leavePlace(commit) }
-      perform(commit)
+      perform(commit, isMoreToCome: hasLanes())
       runErrands()
     }
   }
@@ -116,7 +116,7 @@ final class WriterLoop: @unchecked Sendable {
   /// Nothing is acknowledged any more, because an errand met a failure; called on the queue.
   func fail(_ error: any Error) { teller.fail(Opening.storeError(error, path)) }
 
-  private func perform(_ commit: Commit) {
+  private func perform(_ commit: Commit, isMoreToCome: Bool) {
     guard let writer, !hasFailed else { return refuse(commit) }
     do {
       try self.commit(commit, writer)
@@ -128,7 +128,7 @@ final class WriterLoop: @unchecked Sendable {
     guard !hasFailed else { return refuse(commit) }
     commit.writtenPages = writer.takeWrittenPages()
     walPages += commit.writtenPages
-    handOn(commit)
+    handOn(commit, isMoreToCome: isMoreToCome)
     checkpoint(writer)
   }
 
@@ -151,9 +151,10 @@ final class WriterLoop: @unchecked Sendable {
     }
   }
 
-  /// The disk's turn: here, or beside the next batch where that is worth a change of threads.
-  private func handOn(_ commit: Commit) {
-    if commit.batch.count < Self.handedCommands {
+  /// The disk's turn: here, or beside the next batch where that is worth a change of threads, or
+  /// where the next one cannot grow by waiting.
+  private func handOn(_ commit: Commit, isMoreToCome: Bool) {
+    if commit.batch.count < Self.handedCommands, !isMoreToCome {
       syncs.finishHere(commit)
     } else {
       syncs.hand(commit)

@@ -56,7 +56,7 @@ import Testing
       trace.add("synced")
     }
     for number in 1...3 {
-      let commit = syncs.takePlace()
+      let commit = syncs.takePlace(forGroup: false)
       Self.fill(commit, UInt64(number), trace)
       syncs.hand(commit)
       // The first sync has begun before the others come.
@@ -86,7 +86,7 @@ import Testing
       trace.add("synced")
     }
     let commits = (1...3).map { number in
-      let commit = syncs.takePlace()
+      let commit = syncs.takePlace(forGroup: false)
       Self.fill(commit, UInt64(number), trace)
       return commit
     }
@@ -117,7 +117,7 @@ import Testing
       trace.add("synced")
     }
     let commits = (1...3).map { number in
-      let commit = syncs.takePlace()
+      let commit = syncs.takePlace(forGroup: false)
       Self.fill(commit, UInt64(number), trace)
       return commit
     }
@@ -146,12 +146,12 @@ import Testing
       throw StoreError(.inputOutput, "no disk")
     }
     for number in 1...2 {
-      let commit = syncs.takePlace()
+      let commit = syncs.takePlace(forGroup: false)
       Self.fill(commit, UInt64(number), trace)
       syncs.hand(commit)
       syncs.drain()
     }
-    let commit = syncs.takePlace()
+    let commit = syncs.takePlace(forGroup: false)
     Self.fill(commit, 3, trace)
     syncs.finishHere(commit)
     #expect(
