@@ -41,8 +41,9 @@ public protocol IntegrationStore: StoreKeeping, Sendable {
   ///
   /// `fill` runs at once, on the calling thread, with what waits locked: it only appends, and
   /// commands of no other integration than `order` names. False: too much waits (`StoreLimits`), or
-  /// the store is closed or has failed, and `fill` did not run; answer RESOURCE_EXHAUSTED with
-  /// reason STORE_BUSY. From any thread.
+  /// the store is closed, and `fill` did not run; answer RESOURCE_EXHAUSTED with reason STORE_BUSY.
+  /// A store that has failed takes commands and says of none what became of it: completions get
+  /// `unavailable`. From any thread.
   func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool
 
   /// What a server needs in memory to begin.

@@ -69,7 +69,6 @@ public final class SQLiteStore: IntegrationStore {
   /// Takes the batch whose turn it is and leaves an empty one in its place; false: nothing waits.
   private func nextBatch(replacing spare: inout CommandBatch) -> Bool {
     pending.withLock { pending in
-      if loop.hasFailed { pending.isClosed = true }
       let hasNext = pending.commands.takeNext(replacing: &spare)
       if !hasNext { pending.isScheduled = false }
       return hasNext

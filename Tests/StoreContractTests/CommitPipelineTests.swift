@@ -162,6 +162,32 @@ import Testing
     #expect(teller.hasFailed)
   }
 
+  @Test("A store that has failed takes what comes and says of nothing what became of it")
+  func afterFailure() async throws {
+    let harness = try await StoreHarness(.sqlite)
+    let store = try #require(harness.store as? SQLiteStore)
+    store.loop.fail(StoreError(.inputOutput, "no disk"))
+    for number in 0..<3 {
+      // Not busy, which would be as if there were something to wait for.
+      let outcome = await withCheckedContinuation { continuation in
+        let isTaken = store.submit { batch in
+          batch.append(.expire(maximum: 1), now: harness.now, origin: .token(UInt64(number), 0))
+          batch.append(
+            .expire(maximum: 1), now: harness.now,
+            origin: .completion { continuation.resume(returning: $0) })
+        }
+        if !isTaken { continuation.resume(returning: .done) }
+      }
+      guard case .failed(let failure) = outcome else {
+        Issue.record("\(number): \(outcome)")
+        continue
+      }
+      #expect(failure.kind == .unavailable)
+    }
+    #expect(harness.recorder.answers.isEmpty)
+    #expect(harness.recorder.failure?.message == "no disk")
+  }
+
   @Test("A commit of many commands and single ones in between are all answered")
   func manyAndFew() async throws {
     let harness = try await StoreHarness(.sqlite)
