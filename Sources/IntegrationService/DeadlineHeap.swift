@@ -1,7 +1,7 @@
 /// What is due when, the earliest first: a binary heap in one array.
 ///
 /// Entries are not removed early; whoever takes one out asks whether it still holds. So a poll that
-/// ended costs nothing, and its entry leaves at its time.
+/// ended costs nothing, and its entry leaves at its time, or where entries are swept.
 struct DeadlineHeap<Item> {
   private var entries: [(due: Int64, item: Item)] = []
 
@@ -27,12 +27,18 @@ struct DeadlineHeap<Item> {
     guard let first = entries.first, first.due <= now else { return nil }
     entries.swapAt(0, entries.count - 1)
     entries.removeLast()
-    siftDown()
+    siftDown(from: 0)
     return first.item
   }
 
-  private mutating func siftDown() {
-    var parent = 0
+  /// Takes out the items that no longer hold, in time that grows with all that wait.
+  mutating func sweep(_ isOver: (Item) -> Bool) {
+    entries.removeAll { isOver($0.item) }
+    for parent in (0..<entries.count / 2).reversed() { siftDown(from: parent) }
+  }
+
+  private mutating func siftDown(from start: Int) {
+    var parent = start
     while true {
       let left = 2 * parent + 1
       guard left < entries.count else { return }

@@ -113,7 +113,9 @@ public final class IntegrationService: Sendable {
     warnOfSealedKeys()
     schemaVersion.withLock { $0 = stored.schemaVersion }
     loadAgents(stored)
-    let timer = ServiceTimer<Deadline> { [weak self] due in self?.handle(due) }
+    let timer = ServiceTimer<Deadline>(isOver: { [polls] item in
+      if case .poll(let token) = item { !polls.contains(token) } else { false }
+    }) { [weak self] due in self?.handle(due) }
     self.timer.withLock { $0 = timer }
     timer.schedule(.save, after: configuration.limits.agentSaveInterval)
     retention.set(try await store.retention().rules)

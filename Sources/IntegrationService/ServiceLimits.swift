@@ -4,9 +4,11 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 10 s.
   public var heartbeatInterval: Duration = .seconds(10)
-  /// How many polls may wait at once, over all connections.
+  /// How many places there are for polls that wait, over all connections.
   ///
-  /// Default 20,000, some 1 KiB each.
+  /// A poll takes one, and one more for each four action types that it names; those of one
+  /// integration have half of the places at most. Default 20,000, some 1 to 2 KiB each: an
+  /// integration's 10,000 agents can wait, and others beside them.
   public var maximumWaitingPolls = 20_000
   /// How many agents an integration may have.
   ///

@@ -96,7 +96,8 @@ enum ServiceFlags {
   static let maximumWaitingPolls = Flag.value(
     FlagName("maximum-waiting-polls", environment: "INTEGRATIOND_MAXIMUM_WAITING_POLLS"),
     .integer(1...1_000_000), default: defaults.maximumWaitingPolls,
-    help: "how many polls may wait at once; more get RESOURCE_EXHAUSTED, TOO_MANY_POLLS")
+    help: "how many polls may wait at once, of one integration half of them; each four action "
+      + "types that a poll names count as one more; more get RESOURCE_EXHAUSTED, TOO_MANY_POLLS")
   static let maximumAgents = Flag.value(
     FlagName("maximum-agents", environment: "INTEGRATIOND_MAXIMUM_AGENTS"),
     .integer(1...1_000_000), default: defaults.maximumAgents,

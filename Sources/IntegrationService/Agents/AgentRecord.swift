@@ -54,8 +54,8 @@ final class AgentRecord: Sendable {
   /// have been lost with its call.
   let isDrainWanted = Atomic<Bool>(false)
   let details: Mutex<AgentDetails>
-  /// Which actions its last poll asked for; empty: any.
-  let polledActions = Mutex<[String]>([])
+  /// Which declared actions its last poll asked for; nil: any.
+  let polledActions = Mutex<[String]?>(nil)
   let directives = Mutex<AgentDirectives>(AgentDirectives())
   /// The key that its last connection had, where that has ended; nil: it works, or it is not known.
   let endedKey = Mutex<String?>(nil)

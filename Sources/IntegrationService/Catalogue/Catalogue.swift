@@ -145,6 +145,22 @@ final class Catalogue: Sendable {
     state.withLock { $0.actions[integration]?[type] }
   }
 
+  /// Names of actions, in the catalogue's own texts where they are declared, and those alone.
+  func named(
+    _ types: [String], of integration: IntegrationID
+  ) -> (all: [String], declared: [String]) {
+    state.withLock { state in
+      let actions = state.actions[integration] ?? [:]
+      var declared: [String] = []
+      let all = types.map { type in
+        guard let place = actions.index(forKey: type) else { return type }
+        declared.append(actions.keys[place])
+        return actions.keys[place]
+      }
+      return (all, declared)
+    }
+  }
+
   /// An integration's actions by type, retired ones included.
   func actions(of integration: IntegrationID) -> [StoredAction] {
     let actions = state.withLock { state in

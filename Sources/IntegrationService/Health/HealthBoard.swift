@@ -12,7 +12,7 @@ struct HealthBoard {
     let agent: Agent
     let health: AgentHealth
     let hasStopped: Bool
-    /// Which actions it takes now; nil: any; empty: it does not poll.
+    /// Which declared actions it takes; nil: any.
     let takes: [String]?
     let isPolling: Bool
     /// Processes that phone home in turns under the one id; empty: it is one.
@@ -95,10 +95,9 @@ struct HealthBoard {
     agent.heldLeases = heldLeases
     agent.connected = isConnected
     agent.polling = isPolling
-    let actions = record.polledActions.withLock { $0 }
     return AgentView(
       agent: agent, health: health, hasStopped: saved.condition == .stopped,
-      takes: actions.isEmpty ? nil : actions, isPolling: pollsOn,
+      takes: record.polledActions.withLock { $0 }, isPolling: pollsOn,
       twins: record.instances.withLock {
         $0.twins(atMs: now.milliseconds, withinMs: record.downAfterMs)
       })

@@ -17,21 +17,40 @@ extension IntegrationService {
     checks.poll(request)
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     let now = call.now
-    let actions = request.actionTypes.map(\.string)
+    let actions = polledActions(request, caller.record)
     caller.record.lastPollMs.update(now.instant.milliseconds)
-    caller.record.polledActions.withLock { if $0 != actions { $0 = actions } }
     // What the agent is to be told goes out with this reply: it does not wait.
     let waitMs = caller.hasWishes ? 0 : Int64(request.waitMs)
     let poll = PollDesk.Poll(
       token: call.token, session: caller.session, agent: caller.record,
-      actions: actions.isEmpty ? nil : actions, maximumRequests: max(1, request.maximumRequests),
+      actions: actions, maximumRequests: max(1, request.maximumRequests),
       leaseMs: request.leaseMs == 0 ? ServiceLimits.defaultLeaseMs : request.leaseMs,
       due: now.monotonicMs + waitMs)
     switch polls.add(poll, maximum: configuration.limits.maximumWaitingPolls) {
     case .now: lease([poll])
     case .later: break
-    case .never: call.fail(.tooManyPolls(maximum: configuration.limits.maximumWaitingPolls))
+    case .never(let isOfIntegration):
+      call.fail(
+        .tooManyPolls(
+          maximum: configuration.limits.maximumWaitingPolls, isOfIntegration: isOfIntegration))
     }
+  }
+
+  /// Which actions a poll takes, nil: any; its agent's record takes over those of them that are
+  /// declared.
+  ///
+  /// Their texts are the catalogue's: thousands of polls have them once.
+  private func polledActions(
+    _ request: PollRequestsRequestView, _ record: AgentRecord
+  ) -> [String]? {
+    guard !request.actionTypes.isEmpty else {
+      record.polledActions.withLock { if $0 != nil { $0 = nil } }
+      return nil
+    }
+    let (actions, declared) = catalogue.named(
+      request.actionTypes.map(\.string), of: record.integration)
+    record.polledActions.withLock { if $0 != declared { $0 = declared } }
+    return actions
   }
 
   /// Adds a lease command for each poll; those that the store does not take are failed,
@@ -155,8 +174,9 @@ extension IntegrationService {
   /// Polls whose time is up are answered empty.
   func endPolls(_ tokens: [CallToken]) {
     var replies = ReplyWriter()
+    let now = ServiceTimer<Deadline>.nowMs
     for token in tokens {
-      guard let poll = polls.timeIsUp(token) else { continue }
+      guard let poll = polls.timeIsUp(token, nowMs: now) else { continue }
       answer(poll, &replies)
     }
     replies.flush()
@@ -207,10 +227,16 @@ extension DeliveredRequest {
 }
 
 extension RPCError {
-  static func tooManyPolls(maximum: Int) -> RPCError {
-    RPCError(
+  static func tooManyPolls(maximum: Int, isOfIntegration: Bool) -> RPCError {
+    let which =
+      isOfIntegration
+      ? "\(maximum - maximum / 2) of the \(maximum) places for polls, the most that one may have,"
+        + " are taken by polls of this integration"
+      : "all \(maximum) places for polls are taken"
+    return RPCError(
       .resourceExhausted,
-      "\(maximum) polls wait, the most that may (--maximum-waiting-polls): poll again later",
+      "\(which) (--maximum-waiting-polls): poll again later, or with fewer polls at once and "
+        + "fewer action types in each",
       reason: Reason.tooManyPolls
     ).retryAfter(milliseconds: 1_000)
   }

@@ -7,13 +7,13 @@ final class PollDesk: Sendable {
   typealias Poll = Polls.Poll
 
   /// What becomes of a new poll.
-  enum Turn {
+  enum Turn: Equatable {
     /// Its lease command goes to the store.
     case now
     /// It waits for those of polls of its integration whose callers have gone.
     case later
-    /// There are too many.
-    case never
+    /// There are too many of its integration, or of all.
+    case never(ofIntegration: Bool)
   }
 
   private struct State {
@@ -30,13 +30,21 @@ final class PollDesk: Sendable {
   /// How many of them wait, rather than have a lease command under way.
   var waitingCount: Int { state.withLock { $0.polls.waitingCount } }
 
+  /// Whether a poll has not ended.
+  func contains(_ token: CallToken) -> Bool { state.withLock { $0.polls.contains(token) } }
+
   /// How many polls wait for their turn to lease, those that are gone included.
   var queuedCount: Int { state.withLock { $0.turns.waiting } }
 
   /// Takes in a poll; its first lease command goes to the store in its turn.
+  ///
+  /// One integration has half of the places at most, so that none keeps others from work.
   func add(_ poll: Poll, maximum: Int) -> Turn {
     state.withLock { state in
-      guard state.polls.count < maximum else { return .never }
+      guard state.polls.places(of: poll.integration) < maximum - maximum / 2 else {
+        return .never(ofIntegration: true)
+      }
+      guard state.polls.places < maximum else { return .never(ofIntegration: false) }
       poll.agent.waitingPolls.add(1, ordering: .relaxed)
       let polls = state.polls
       let isNow = state.turns.begin(poll.token, of: poll.integration) { polls.contains($0) }
@@ -97,9 +105,10 @@ final class PollDesk: Sendable {
   /// The poll's time is up: taken out when it waits.
   ///
   /// One that is leasing ends with its lease's answer.
-  func timeIsUp(_ token: CallToken) -> Poll? {
+  func timeIsUp(_ token: CallToken, nowMs: Int64) -> Poll? {
     state.withLock { state in
-      guard let poll = state.polls[token], !poll.isLeasing else { return nil }
+      // The time may be that of an earlier call of the same number, which has ended.
+      guard let poll = state.polls[token], !poll.isLeasing, poll.due <= nowMs else { return nil }
       return Self.left(state.polls.remove(token))
     }
   }

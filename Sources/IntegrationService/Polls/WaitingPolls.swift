@@ -34,6 +34,12 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
     fileprivate var generation: UInt32 = 0
     fileprivate(set) var lease = LeaseUnderWay.none
 
+    /// How many places it takes of those that there are: one, and one more for each four actions
+    /// that it names.
+    ///
+    /// A poll takes about 1 KiB, and each name that nobody has declared up to 400 bytes more.
+    var places: Int { 1 + (actions?.count ?? 0) / 4 }
+
     init(
       token: Token, session: AgentSession, agent: AgentRecord, actions: [Action]?,
       maximumRequests: UInt32, leaseMs: UInt32, due: Int64
@@ -59,6 +65,13 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
     case counted
   }
 
+  /// The polls of one agent in their order, `live` of them there; those that are gone leave when
+  /// they outweigh these, so that a connection that ends with thousands costs thousands.
+  fileprivate struct AgentLine: Sendable {
+    var entries: [(token: Token, order: UInt64)] = []
+    var live = 0
+  }
+
   private struct QueueKey: Hashable, Sendable {
     let integration: Int64
     let action: Action?
@@ -78,7 +91,8 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   }
 
   private var polls: [Token: Poll] = [:]
-  private var byAgent: [ObjectIdentifier: [Token]] = [:]
+  private var byAgent: [ObjectIdentifier: AgentLine] = [:]
+  private var placesByIntegration: [Int64: Int] = [:]
   private var queues: [QueueKey: Queue] = [:]
   private var nextOrder: UInt64 = 0
   #if PLANTED_LOST_WAKE_UP
@@ -87,10 +101,18 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
 
   /// How many polls there are, leasing ones included.
   var count: Int { polls.count }
+  /// How many places they take, see ``Poll/places``.
+  private(set) var places = 0
   /// How many polls wait.
   var waitingCount: Int { polls.values.count { !$0.isLeasing } }
   /// How many entries all queues hold, dead ones included.
   var queuedEntries: Int { queues.values.reduce(0) { $0 + $1.entries.count } }
+
+  /// How many entries the lines of all agents hold, dead ones included.
+  var lineEntries: Int { byAgent.values.reduce(0) { $0 + $1.entries.count } }
+
+  /// How many places the polls of an integration take.
+  func places(of integration: Int64) -> Int { placesByIntegration[integration] ?? 0 }
 
   /// The poll of a token, while it is there.
   subscript(token: Token) -> Poll? { polls[token] }
@@ -115,7 +137,9 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
     nextOrder += 1
     poll.order = nextOrder
     polls[poll.token] = poll
-    byAgent[ObjectIdentifier(poll.agent), default: []].append(poll.token)
+    places += poll.places
+    placesByIntegration[poll.integration, default: 0] += poll.places
+    byAgent[ObjectIdentifier(poll.agent), default: AgentLine()].add(poll.token, poll.order)
   }
 
   /// The lease command brought nothing: the poll waits on, ahead of those that came after it.
@@ -155,19 +179,32 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   mutating func remove(_ token: Token) -> Poll? {
     guard let poll = polls.removeValue(forKey: token) else { return nil }
     if !poll.isLeasing { left(poll) }
-    let agent = ObjectIdentifier(poll.agent)
-    byAgent[agent]?.removeAll { $0 == token }
-    if byAgent[agent]?.isEmpty == true { byAgent[agent] = nil }
+    places -= poll.places
+    let rest = places(of: poll.integration) - poll.places
+    placesByIntegration[poll.integration] = rest == 0 ? nil : rest
+    leftLine(of: ObjectIdentifier(poll.agent))
     return poll
+  }
+
+  /// One of an agent's polls is gone.
+  private mutating func leftLine(of agent: ObjectIdentifier) {
+    guard var line = byAgent.removeValue(forKey: agent) else { return }
+    line.live -= 1
+    guard line.live > 0 else { return }
+    if line.entries.count > 2 * line.live + 64 {
+      line.entries.removeAll { polls[$0.token]?.order != $0.order }
+    }
+    byAgent[agent] = line
   }
 
   /// Takes out one poll of an agent that waits, so that its answer carries the news.
   ///
   /// Nil when none waits: one that is leasing brings the news when its lease is answered.
   mutating func removeWaiting(of agent: AgentRecord) -> Poll? {
-    let tokens = byAgent[ObjectIdentifier(agent)] ?? []
-    guard let token = tokens.first(where: { polls[$0]?.isLeasing == false }) else { return nil }
-    return remove(token)
+    let waiting = byAgent[ObjectIdentifier(agent)]?.entries.first { entry in
+      polls[entry.token].map { $0.order == entry.order && !$0.isLeasing } ?? false
+    }
+    return waiting.flatMap { remove($0.token) }
   }
 
   /// Takes out every poll that waits.
@@ -195,7 +232,8 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
   }
 
   private func isWaiting(_ entry: Entry) -> Bool {
-    guard let poll = polls[entry.token] else { return false }
+    // A caller may use the number of a call that has ended again.
+    guard let poll = polls[entry.token], poll.order == entry.order else { return false }
     return !poll.isLeasing && poll.generation == entry.generation
   }
 
@@ -212,6 +250,13 @@ struct WaitingPolls<Token: Hashable & Sendable, Action: Hashable & Sendable>: Se
       }
       queues[key] = queue
     }
+  }
+}
+
+extension WaitingPolls.AgentLine {
+  fileprivate mutating func add(_ token: Token, _ order: UInt64) {
+    live += 1
+    entries.append((token, order))
   }
 }
 
