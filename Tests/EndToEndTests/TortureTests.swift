@@ -8,14 +8,17 @@ extension EndToEnd {
     static let programs = SourceTree.root + "/.build/release"
     static let harnesses = [
       "power", "kill", "storage", "model", "history", "clock", "network", "proxy", "hostile",
-      "bytes", "access", "soak",
+      "bytes", "access", "soak", "races", "leaks",
     ]
+    /// The build with a sanitizer of those that have one.
+    static let sanitized = ["races": "thread", "leaks": "address"]
 
     @Test("A fault harness finds its promises kept", arguments: harnesses)
     func shortForm(harness: String) async throws {
       guard FileManager.default.isExecutableFile(atPath: Self.programs + "/integrationd") else {
         try Test.cancel("no release build of integrationd")
       }
+      if let sanitizer = Self.sanitized[harness] { try Self.require(sanitizer) }
       let output = try await torture("--short", "--programs", Self.programs, harness)
       let said = output.standardOutput + output.standardError
       #expect(output.end == .code(0), "\(said)")
@@ -28,9 +31,20 @@ extension EndToEnd {
       print(said)
     }
 
-    @Test("Every harness that is quick enough is run by the tests")
+    /// Cancels where it would build for minutes, or is within itself.
+    private static func require(_ sanitizer: String) throws {
+      let server = SourceTree.root + "/.build/\(sanitizer)/debug/integrationd"
+      guard FileManager.default.isExecutableFile(atPath: server) else {
+        try Test.cancel("no build with the \(sanitizer) sanitizer, which Scripts/test makes")
+      }
+      if ProcessInfo.processInfo.environment["INTEGRATION_TEST_SLOWDOWN"] != nil {
+        try Test.cancel("these tests are run with a sanitizer themselves, and the server too")
+      }
+    }
+
+    @Test("Every harness is run by the tests")
     func complete() async throws {
-      let output = try await torture("--list-tests")
+      let output = try await torture("--list")
       let names = output.standardOutput.split(separator: "\n").map(String.init)
       #expect(names == Self.harnesses, "\(output.standardError)")
     }

@@ -44,8 +44,7 @@ def arguments():
         "--controls", action="store_true",
         help="builds each planted bug (or those named) and shows which harness catches it")
     parser.add_argument(
-        "--list-tests", action="store_true",
-        help="prints the names of those whose short form is a test")
+        "--list", action="store_true", help="prints the names of the harnesses")
     return parser.parse_args()
 
 
@@ -178,8 +177,8 @@ def mistake(options):
 
 def main():
     options = arguments()
-    if options.list_tests:
-        print("\n".join(each.name for each in HARNESSES.values() if each.in_tests))
+    if options.list:
+        print("\n".join(HARNESSES))
         return 0
     wrong = mistake(options)
     if wrong:

@@ -10,6 +10,6 @@ import through_proxy  # noqa: F401
 import hostile  # noqa: F401
 import fuzz  # noqa: F401
 import access  # noqa: F401
+import soak  # noqa: F401
 import races  # noqa: F401
 import leaks  # noqa: F401
-import soak  # noqa: F401

@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / ".build" / "torture"
 HARNESSES = {}
+LONG, ALWAYS = "long", "always"
 _COMPILING = threading.Lock()
 
 
@@ -28,28 +29,26 @@ class Overdue(BaseException):
 class Harness:
     """One fault harness: its name, what it does, its bounds and the function that runs it."""
 
-    def __init__(self, name, seconds, short_seconds, in_tests, builds, function):
+    def __init__(self, name, seconds, short_seconds, builds, function):
         self.name, self.seconds, self.short_seconds = name, seconds, short_seconds
-        self.in_tests, self.builds = in_tests, builds
-        self.function = function
+        self.builds, self.function = builds, function
         self.summary = function.__doc__.strip().splitlines()[0]
 
     def latest_seconds(self, seconds, is_short):
         """When a run with this bound is ended from outside. What comes behind the bound, such as
         what is settled, is bounded too, but longer beside other work; the tests' own limit on a
         short form is 100 s. A build takes as long as the machine needs."""
-        if self.builds and not (is_short and self.in_tests):
+        if self.builds == ALWAYS or self.builds == LONG and not is_short:
             return 2 * seconds + 7200
         return max(85, 2 * seconds) if is_short else 2 * seconds + 300
 
 
-def harness(name, seconds, short_seconds, in_tests=True, builds=False):
+def harness(name, seconds, short_seconds, builds=None):
     """Registers a function that takes a Run. `seconds` bound the long form, `short_seconds` the
-    form, which the tests run unless it takes too long for them; the function looks at `run.left()`
-    and ends in time by itself. `builds`: its long form builds programs first, as the short one does
-    where that is no test."""
+    form, which the tests run; the function looks at `run.left()` and ends in time by itself.
+    `builds`: its LONG form builds programs first, or it does so ALWAYS."""
     def register(function):
-        HARNESSES[name] = Harness(name, seconds, short_seconds, in_tests, builds, function)
+        HARNESSES[name] = Harness(name, seconds, short_seconds, builds, function)
         return function
     return register
 

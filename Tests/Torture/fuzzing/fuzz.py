@@ -11,7 +11,7 @@ from pathlib import Path
 
 import garbage
 import sessions
-from harness import ROOT, Skipped, Violation, harness
+from harness import LONG, ROOT, Skipped, Violation, harness
 from server import Server
 
 DATA = ROOT / "Tests" / "Fuzzing"
@@ -196,7 +196,7 @@ def serve(run, seconds):
     server.stop()
 
 
-@harness("bytes", seconds=1080, short_seconds=20, builds=True)
+@harness("bytes", seconds=1080, short_seconds=20, builds=LONG)
 def fuzz(run):
     """Sessions cut at every byte, odd calls, and libFuzzer on all that reads bytes: no crash."""
     program = run.programs / PROGRAM

@@ -1,7 +1,7 @@
 """The address and leak sanitizers over the test suite and over a server under a mixed load."""
 import os, re, subprocess
 
-from harness import ROOT, harness
+from harness import ALWAYS, ROOT, harness
 from sanitized import Sanitizer, look_everywhere
 
 # The words beside an object that has weak references (its side table) are no leak: the object
@@ -74,7 +74,7 @@ def prove_sight(run, sanitizer):
     run.require(lost > 0, "an object that nobody can reach is not reported")
 
 
-@harness("leaks", seconds=3600, short_seconds=240, in_tests=False, builds=True)
+@harness("leaks", seconds=3600, short_seconds=240, builds=ALWAYS)
 def leaks(run):
     """The test suite and a server under load with the address sanitizer: no fault, no leak."""
     sanitizer = sanitizer_of_addresses()

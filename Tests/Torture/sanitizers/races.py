@@ -1,7 +1,7 @@
 """The thread sanitizer over the whole test suite and over a server under a mixed load."""
 import os, re, shutil, subprocess
 
-from harness import Skipped, compiled, harness
+from harness import ALWAYS, Skipped, compiled, harness
 from sanitized import Sanitizer, look_everywhere
 
 # A continuation that is resumed before its task waits for it: the runtime, which is built without
@@ -115,7 +115,7 @@ def prove_sight(run, sanitizer):
         run, sanitizer, "untaught", LOCK, preloaded=False))
 
 
-@harness("races", seconds=3600, short_seconds=240, in_tests=False, builds=True)
+@harness("races", seconds=3600, short_seconds=240, builds=ALWAYS)
 def races(run):
     """The test suite and a server under load with the thread sanitizer: no data race."""
     sanitizer = sanitizer_of_threads(run)
