@@ -1,4 +1,5 @@
 import Credentials
+import Dispatch
 import IntegrationAPI
 import IntegrationModel
 import IntegrationStore
@@ -55,6 +56,8 @@ public final class IntegrationService: Sendable {
   /// When the log said last that the disk is full.
   let fullDiskSaidAt = Mutex<Instant?>(nil)
   private let timer = Mutex<ServiceTimer<Deadline>?>(nil)
+  /// Where schedules fire: the check of an input takes milliseconds, and leases wait for the timer.
+  private let scheduling = DispatchQueue(label: "integration.service.schedules")
 
   /// What the service's timer waits for.
   enum Deadline: Sendable {
@@ -176,7 +179,7 @@ public final class IntegrationService: Sendable {
       switch deadline {
       case .poll(let token): ended.append(token)
       case .store: expireDue()
-      case .schedules: wakeForSchedules()
+      case .schedules: scheduling.async { self.wakeForSchedules() }
       case .save: saveChanges()
       case .prune: pruneByAndBy()
       case .credentials: endExpired()

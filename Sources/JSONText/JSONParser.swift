@@ -85,21 +85,20 @@ public struct JSONParser {
 
   private mutating func object(depth: Int) throws(JSONFault) -> JSONValue {
     offset += 1
-    var members: [String: JSONValue] = [:]
     skipSpace()
-    if take(UInt8(ascii: "}")) { return .object(members) }
+    if take(UInt8(ascii: "}")) { return .object(.empty) }
+    var members = JSONObjectBuilder()
     while true {
       skipSpace()
       guard current == UInt8(ascii: "\"") else { throw fault("expected a name in quotes") }
       let name = try string()
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw fault("expected : after a name") }
-      let member = try value(depth: depth + 1)
-      guard members.updateValue(member, forKey: name) == nil else {
-        throw fault("the name \"\(name)\" stands twice")
+      guard members.add(name, try value(depth: depth + 1)) else {
+        throw fault("the name \"\(name.unicodeScalars.prefix(64))\" stands twice")
       }
       skipSpace()
-      if take(UInt8(ascii: "}")) { return .object(members) }
+      if take(UInt8(ascii: "}")) { return .object(JSONObject(members)) }
       guard take(UInt8(ascii: ",")) else { throw fault("expected , or } in an object") }
     }
   }
@@ -111,6 +110,7 @@ public struct JSONParser {
   }
 
   private mutating func number() throws(JSONFault) -> JSONValue {
+    if let short = shortNumber() { return .number(short) }
     let start = offset
     _ = take(UInt8(ascii: "-"))
     if !take(UInt8(ascii: "0")) { try digits() }
@@ -125,12 +125,74 @@ public struct JSONParser {
   }
 }
 
+// MARK: - Numbers
+
+extension JSONParser {
+  /// Powers of ten that a Double holds exactly.
+  private static let tens: InlineArray<16, Double> = [
+    1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+  ]
+
+  /// The number from here on where it has no exponent and up to 15 digits; nil, and nothing is
+  /// read, where it is another or wrong.
+  ///
+  /// Its digits and the power of ten are exact as Doubles, so that their quotient is rounded once,
+  /// as the whole number would be. Others go through the system's conversion, which takes longer.
+  private mutating func shortNumber() -> Double? {
+    var place = offset
+    let isNegative = current == UInt8(ascii: "-")
+    if isNegative { place += 1 }
+    let first = place
+    var point: Int?
+    var digits: Int64 = 0
+    while place < bytes.count, place - first <= 16 {
+      let byte = bytes[place]
+      if Self.isDigit(byte) {
+        digits = digits * 10 + Int64(byte - UInt8(ascii: "0"))
+      } else if byte == UInt8(ascii: "."), point == nil {
+        point = place
+      } else {
+        break
+      }
+      place += 1
+    }
+    let whole = (point ?? place) - first
+    let fraction = point.map { place - $0 - 1 } ?? 0
+    guard whole > 0, whole + fraction <= 15, point == nil || fraction > 0 else { return nil }
+    if whole > 1, bytes[first] == UInt8(ascii: "0") { return nil }
+    if place < bytes.count {
+      let next = bytes[place]
+      if Self.isDigit(next) || next == UInt8(ascii: ".") || next | 0x20 == UInt8(ascii: "e") {
+        return nil
+      }
+    }
+    offset = place
+    let magnitude = Double(digits) / Self.tens[fraction]
+    return isNegative ? -magnitude : magnitude
+  }
+}
+
 // MARK: - Strings
 
 extension JSONParser {
   private mutating func string() throws(JSONFault) -> String {
     offset += 1
-    var text: [UInt8] = []
+    let start = offset
+    while offset < bytes.count {
+      let byte = bytes[offset]
+      if byte == UInt8(ascii: "\"") {
+        offset += 1
+        return String(decoding: bytes[start..<(offset - 1)], as: UTF8.self)
+      }
+      if byte == UInt8(ascii: "\\") || byte < 0x20 { break }
+      offset += 1
+    }
+    return try escapedString(Array(bytes[start..<offset]))
+  }
+
+  /// The rest of a string with escapes, behind what was read of it.
+  private mutating func escapedString(_ begin: [UInt8]) throws(JSONFault) -> String {
+    var text = begin
     while let byte = current {
       switch byte {
       case UInt8(ascii: "\""):
@@ -159,15 +221,15 @@ extension JSONParser {
     case UInt8(ascii: "n"): text.append(0x0A)
     case UInt8(ascii: "r"): text.append(0x0D)
     case UInt8(ascii: "t"): text.append(0x09)
-    case UInt8(ascii: "u"): text.append(contentsOf: String(try unicodeEscape()).utf8)
+    case UInt8(ascii: "u"): text.append(contentsOf: UTF8.encode(try unicodeEscape())!)
     default: throw fault("an unknown escape")
     }
   }
 
   /// What follows `\u`: one unit, or a surrogate pair of two.
-  private mutating func unicodeEscape() throws(JSONFault) -> Character {
+  private mutating func unicodeEscape() throws(JSONFault) -> Unicode.Scalar {
     let first = try hexadecimalUnit()
-    if let scalar = Unicode.Scalar(first) { return Character(scalar) }
+    if let scalar = Unicode.Scalar(first) { return scalar }
     guard first < 0xDC00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
       throw fault("half a surrogate pair")
     }
@@ -175,15 +237,19 @@ extension JSONParser {
     guard (0xDC00..<0xE000).contains(second),
       let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
     else { throw fault("half a surrogate pair") }
-    return Character(scalar)
+    return scalar
   }
 
   private mutating func hexadecimalUnit() throws(JSONFault) -> UInt32 {
     guard bytes.count - offset >= 4 else { throw fault("four digits are expected after \\u") }
     var unit: UInt32 = 0
     for byte in bytes[offset..<(offset + 4)] {
-      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
-        throw fault("four digits are expected after \\u")
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: throw fault("four digits are expected after \\u")
       }
       unit = unit << 4 | UInt32(digit)
     }

@@ -1,5 +1,7 @@
 /// A JSON text (RFC 8259) in memory: an action's input and its schema, a line of an import.
-public indirect enum JSONValue: Hashable, Sendable {
+///
+/// Texts are the same where their bytes are; see ``JSONObject``.
+public enum JSONValue: Sendable {
   /// `null`.
   case null
   /// `true` or `false`.
@@ -11,7 +13,7 @@ public indirect enum JSONValue: Hashable, Sendable {
   /// A list.
   case array([JSONValue])
   /// Members by name; none stands twice.
-  case object([String: JSONValue])
+  case object(JSONObject)
 
   /// How this kind of value is called in messages for people.
   public var kindName: String {
@@ -22,6 +24,33 @@ public indirect enum JSONValue: Hashable, Sendable {
     case .string: "string"
     case .array: "array"
     case .object: "object"
+    }
+  }
+}
+
+extension JSONValue: Hashable {
+  /// Whether both mean the same: 3 and 3.0 do, and objects whose members stand in another order.
+  public static func == (left: JSONValue, right: JSONValue) -> Bool {
+    switch (left, right) {
+    case (.null, .null): true
+    case (.bool(let left), .bool(let right)): left == right
+    case (.number(let left), .number(let right)): left == right
+    case (.string(let left), .string(let right)): left.hasSameBytes(as: right)
+    case (.array(let left), .array(let right)): left == right
+    case (.object(let left), .object(let right)): left == right
+    case (.null, _), (.bool, _), (.number, _), (.string, _), (.array, _), (.object, _): false
+    }
+  }
+
+  /// Hashes what `==` compares.
+  public func hash(into hasher: inout Hasher) {
+    switch self {
+    case .null: hasher.combine(UInt8(0))
+    case .bool(let bool): hasher.combine(bool)
+    case .number(let number): hasher.combine(number)
+    case .string(let text): text.hashBytes(into: &hasher)
+    case .array(let items): hasher.combine(items)
+    case .object(let object): hasher.combine(object)
     }
   }
 }

@@ -28,6 +28,42 @@ struct JSONParserTests {
     #expect { try JSONParser.parse(text) } throws: { ($0 as? JSONFault)?.offset == offset }
   }
 
+  @Test(
+    "A number is the one that the system reads",
+    arguments: [
+      "0", "-0", "7", "-12", "0.1", "19.99", "-0.001", "123456789012345", "1234567890123456",
+      "9007199254740993", "0.123456789012345", "0.1234567890123456", "100000.0000000001", "1e3",
+      "12.5E-2", "0.000000000000001", "3.0",
+    ])
+  func numbers(text: String) throws {
+    #expect(try JSONParser.parse(text) == .number(try #require(Double(text))))
+    #expect(try JSONParser.parse("[\(text),\(text)]") == JSONParser.parse("[\(text) , \(text)]"))
+  }
+
+  @Test("Names are the same where their bytes are, which takes no time to find out")
+  func sameNames() throws {
+    let both = try JSONParser.parse("{\"\u{e9}\":1,\"e\u{301}\":2}")
+    guard case .object(let object) = both else {
+      Issue.record("no object")
+      return
+    }
+    #expect(object.count == 2 && object["\u{e9}"] == .number(1) && object["e\u{301}"] == .number(2))
+    #expect(try JSONParser.parse("[\"\u{e9}\"]") != JSONParser.parse("[\"e\u{301}\"]"))
+  }
+
+  @Test("Objects are equal whatever the order of their members", arguments: [2, 40])
+  func order(count: Int) throws {
+    let members = (0..<count).map { "\"n\($0)\":[\($0)]" }
+    let one = try JSONParser.parse("{\(members.joined(separator: ","))}")
+    let other = try JSONParser.parse("{\(members.reversed().joined(separator: ","))}")
+    #expect(one == other && one.hashValue == other.hashValue)
+    let less = try JSONParser.parse("{\(members.dropLast().joined(separator: ","))}")
+    #expect(one != less)
+    #expect(throws: JSONFault.self) {
+      try JSONParser.parse("{\(members.joined(separator: ",")),\"n0\":1}")
+    }
+  }
+
   @Test("Nesting is bounded, so that no text exhausts the stack")
   func nesting() throws {
     let allowed = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
@@ -96,6 +132,10 @@ struct InputSchemaTests {
       (
         "{\"items\": {\"$ref\": \"#/$defs/a~1b\"}, \"$defs\": {\"a/b\": {\"const\": 1}}}", "[1,2]",
         "input[1]"
+      ),
+      (
+        "{\"items\": {\"$ref\": \"#/$defs/~01~0~1\"}, \"$defs\": {\"~1~/\": {\"const\": 1}}}",
+        "[1,2]", "input[1]"
       ),
       (
         "{\"properties\": {\"next\": {\"$ref\": \"#\"}, \"n\": {\"type\": \"integer\"}}}",

@@ -1,3 +1,5 @@
+import JSONText
+
 /// Why a text is no schema, and where.
 struct SchemaFault: Error, Equatable, CustomStringConvertible {
   /// A JSON pointer: `#/properties/lines/type`.
@@ -15,134 +17,153 @@ struct SchemaFault: Error, Equatable, CustomStringConvertible {
 struct SchemaFaults {
   /// How many are noted at most.
   static let maximumFaults = 100
+  /// The longest word that is a keyword; longer ones are not compared with any.
+  private static let longestKeyword = "additionalProperties".utf8.count
 
   private let root: JSONValue
+  private var place: [Step] = []
   private(set) var found: [SchemaFault] = []
+
+  private enum Step {
+    case member(String)
+    case item(Int)
+  }
 
   init(_ root: JSONValue) {
     self.root = root
-    schema(root, "#")
+    schema(root)
   }
 
-  private static let types: Set<String> = [
-    "null", "boolean", "integer", "number", "string", "array", "object",
-  ]
-
-  private mutating func note(_ place: String, _ problem: String) {
-    if found.count < Self.maximumFaults {
-      found.append(SchemaFault(place: place, problem: problem))
+  private mutating func note(_ problem: @autoclosure () -> String) {
+    guard found.count < Self.maximumFaults else { return }
+    // Only now: most schemas have no fault.
+    let pointer = place.map { step in
+      switch step {
+      case .member(let name): "/\(SchemaReference.escaped(name))"
+      case .item(let index): "/\(index)"
+      }
     }
+    found.append(SchemaFault(place: "#\(pointer.joined())", problem: problem()))
   }
 
-  private mutating func schema(_ value: JSONValue, _ place: String) {
+  private mutating func schema(_ value: JSONValue) {
     switch value {
     case .bool: return
     case .object(let rules):
-      for (name, rule) in rules.sorted(by: { $0.key < $1.key }) {
-        keyword(name, rule, "\(place)/\(SchemaReference.escaped(name))")
+      for (name, rule) in rules.members where name.utf8.count <= Self.longestKeyword {
+        place.append(.member(name))
+        keyword(name, rule)
+        place.removeLast()
       }
     case .null, .number, .string, .array:
-      note(place, "expected a schema, which is an object, true or false; got \(value.kindName)")
+      note("expected a schema, which is an object, true or false; got \(value.kindName)")
     }
   }
 
-  private mutating func keyword(_ name: String, _ rule: JSONValue, _ place: String) {
+  private mutating func keyword(_ name: String, _ rule: JSONValue) {
     switch name {
-    case "type": type(rule, place)
-    case "properties", "$defs", "definitions": schemas(byName: rule, place)
-    case "items", "additionalProperties", "not": schema(rule, place)
-    case "anyOf", "oneOf", "allOf": forms(rule, place)
-    case "required": names(rule, place)
+    case "type": type(rule)
+    case "properties", "$defs", "definitions": schemas(byName: rule)
+    case "items", "additionalProperties", "not": schema(rule)
+    case "anyOf", "oneOf", "allOf": forms(rule)
+    case "required": names(rule)
     case "enum":
       guard case .array(let choices) = rule, !choices.isEmpty else {
-        return note(place, "expected an array of the values that are allowed")
+        return note("expected an array of the values that are allowed")
       }
     case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
       if case .number = rule { return }
-      note(place, "expected a number, got \(rule.kindName)")
+      note("expected a number, got \(rule.kindName)")
     case "multipleOf":
       guard case .number(let number) = rule, number > 0 else {
-        return note(place, "expected a number above 0")
+        return note("expected a number above 0")
       }
     case "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties":
       guard case .number(let number) = rule, number >= 0, number.isWholeNumber else {
-        return note(place, "expected a whole number from 0 on")
+        return note("expected a whole number from 0 on")
       }
     case "uniqueItems":
       if case .bool = rule { return }
-      note(place, "expected true or false, got \(rule.kindName)")
+      note("expected true or false, got \(rule.kindName)")
     case "pattern", "format", "title", "description", "$schema", "$id":
       if case .string = rule { return }
-      note(place, "expected a text, got \(rule.kindName)")
-    case "$ref": reference(rule, place)
+      note("expected a text, got \(rule.kindName)")
+    case "$ref": reference(rule)
     default: return
     }
   }
 
-  private mutating func type(_ rule: JSONValue, _ place: String) {
+  private mutating func type(_ rule: JSONValue) {
     let names: [JSONValue]
     if case .array(let several) = rule { names = several } else { names = [rule] }
-    let isKnown = names.allSatisfy { name in
-      if case .string(let text) = name { Self.types.contains(text) } else { false }
-    }
-    guard isKnown, !names.isEmpty else {
-      return note(
-        place, "expected one or several of \(Self.types.sorted().joined(separator: ", "))")
+    guard names.allSatisfy({ !JSONTypes($0).isEmpty }), !names.isEmpty else {
+      let known = JSONTypes.named.map(\.name).sorted()
+      return note("expected one or several of \(known.joined(separator: ", "))")
     }
   }
 
-  private mutating func schemas(byName rule: JSONValue, _ place: String) {
-    guard case .object(let members) = rule else {
-      return note(place, "expected an object of schemas, got \(rule.kindName)")
+  private mutating func schemas(byName rule: JSONValue) {
+    guard case .object(let object) = rule else {
+      return note("expected an object of schemas, got \(rule.kindName)")
     }
-    for (name, member) in members.sorted(by: { $0.key < $1.key }) {
-      schema(member, "\(place)/\(SchemaReference.escaped(name))")
+    for (name, member) in object.members {
+      place.append(.member(name))
+      schema(member)
+      place.removeLast()
     }
   }
 
-  private mutating func forms(_ rule: JSONValue, _ place: String) {
+  private mutating func forms(_ rule: JSONValue) {
     guard case .array(let forms) = rule, !forms.isEmpty else {
-      return note(place, "expected an array of schemas")
+      return note("expected an array of schemas")
     }
-    for (index, form) in forms.enumerated() { schema(form, "\(place)/\(index)") }
+    for (index, form) in forms.enumerated() {
+      place.append(.item(index))
+      schema(form)
+      place.removeLast()
+    }
   }
 
-  private mutating func names(_ rule: JSONValue, _ place: String) {
+  private mutating func names(_ rule: JSONValue) {
     guard case .array(let names) = rule,
       names.allSatisfy({ if case .string = $0 { true } else { false } })
-    else { return note(place, "expected an array of names") }
+    else { return note("expected an array of names") }
   }
 
-  private mutating func reference(_ rule: JSONValue, _ place: String) {
+  private mutating func reference(_ rule: JSONValue) {
     guard case .string(let text) = rule else {
-      return note(place, "expected a text, got \(rule.kindName)")
+      return note("expected a text, got \(rule.kindName)")
     }
-    guard text.hasPrefix("#") else {
+    guard text.utf8.first == UInt8(ascii: "#") else {
       return note(
-        place, "expected a reference within this schema, such as #/$defs/line; others are not read")
+        "expected a reference within this schema, such as #/$defs/line; others are not read")
     }
     if SchemaReference.target(text, in: root) == nil {
-      note(place, "nothing in this schema is at \(text)")
+      note("nothing in this schema is at \(text)")
     }
   }
 }
 
 /// References from one place of a schema to another: JSON pointers (RFC 6901) behind `#`.
+///
+/// Read byte by byte: what Swift counts as one character may be all of a long text.
 enum SchemaReference {
   /// What a reference names; nil: nothing.
   static func target(_ reference: String, in root: JSONValue) -> JSONValue? {
-    guard reference.hasPrefix("#") else { return nil }
-    let pointer = reference.dropFirst()
-    guard !pointer.isEmpty else { return root }
-    guard pointer.hasPrefix("/") else { return nil }
+    guard reference.utf8.first == UInt8(ascii: "#") else { return nil }
+    let pointer = reference.utf8.dropFirst()
+    guard let first = pointer.first else { return root }
+    guard first == UInt8(ascii: "/") else { return nil }
     var place = root
-    for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+    let parts = pointer.dropFirst().split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    for part in parts {
       switch place {
-      case .object(let members):
-        guard let member = members[unescaped(part)] else { return nil }
+      case .object(let object):
+        guard let member = object[unescaped(part)] else { return nil }
         place = member
       case .array(let items):
-        guard let index = Int(part), items.indices.contains(index) else { return nil }
+        guard let index = Int(Substring(part)), items.indices.contains(index) else { return nil }
         place = items[index]
       case .null, .bool, .number, .string: return nil
       }
@@ -151,12 +172,30 @@ enum SchemaReference {
   }
 
   static func escaped(_ name: String) -> String {
-    name.split(separator: "~", omittingEmptySubsequences: false).joined(separator: "~0")
-      .split(separator: "/", omittingEmptySubsequences: false).joined(separator: "~1")
+    var escaped = ""
+    for scalar in name.unicodeScalars {
+      switch scalar {
+      case "~": escaped += "~0"
+      case "/": escaped += "~1"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
   }
 
-  private static func unescaped(_ part: Substring) -> String {
-    part.split(separator: "~1", omittingEmptySubsequences: false).joined(separator: "/")
-      .split(separator: "~0", omittingEmptySubsequences: false).joined(separator: "~")
+  private static func unescaped(_ part: Substring.UTF8View) -> String {
+    guard part.contains(UInt8(ascii: "~")) else { return String(Substring(part)) }
+    var bytes: [UInt8] = []
+    var isEscape = false
+    for byte in part {
+      switch byte {
+      case UInt8(ascii: "1") where isEscape: bytes[bytes.count - 1] = UInt8(ascii: "/")
+      // The tilde before it stays, and begins nothing.
+      case UInt8(ascii: "0") where isEscape: break
+      default: bytes.append(byte)
+      }
+      isEscape = byte == UInt8(ascii: "~")
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

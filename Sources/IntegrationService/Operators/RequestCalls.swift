@@ -12,23 +12,29 @@ extension IntegrationService {
   ) {
     let fields = request.makeMessage()
     let principal = call.principal.name
-    change(
-      call,
-      { () throws(RPCError) in
-        let wish = try RequestWish(fields, catalogue, now: call.now.instant)
-        var item = RequestItem()
-        item.entity = fields.entity
-        item.input = fields.input
-        item.idempotencyKey = fields.idempotencyKey
-        return .createRequest(try wish.command(item, principal))
-      },
-      { [catalogue] outcome in
-        guard case .requested(let log, let duplicate) = outcome else { return nil }
-        var response = CreateRequestResponse()
-        response.log = ActionLog(log, catalogue)
-        response.duplicate = duplicate
-        return response
-      })
+    let makeCommand: @Sendable () throws(RPCError) -> StoreCommand = {
+      [catalogue] () throws(RPCError) in
+      let wish = try RequestWish(fields, catalogue, now: call.now.instant)
+      var item = RequestItem()
+      item.entity = fields.entity
+      item.input = fields.input
+      item.idempotencyKey = fields.idempotencyKey
+      return .createRequest(try wish.command(item, principal))
+    }
+    let makeResponse: @Sendable (CommandOutcome) -> CreateRequestResponse? = {
+      [catalogue] outcome in
+      guard case .requested(let log, let duplicate) = outcome else { return nil }
+      var response = CreateRequestResponse()
+      response.log = ActionLog(log, catalogue)
+      response.duplicate = duplicate
+      return response
+    }
+    guard InputCheck.isLong(fields, catalogue) else {
+      return change(call, makeCommand, makeResponse)
+    }
+    changeAfterReading(call) { () async throws(RPCError) in
+      .command(try makeCommand(), makeResponse)
+    }
   }
 
   /// Open requests: who waits, who holds what until when.

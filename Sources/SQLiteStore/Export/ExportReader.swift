@@ -147,7 +147,8 @@ final class ImportWriter {
     case (.real, .number(let number)): statement.bind(place, number)
     case (.flag, .bool(let flag)): statement.bind(place, flag: flag)
     case (.labels, .object(let labels)):
-      statement.bind(place, blob: Labels.encode(try labels.mapValues { try Self.text($0, column) }))
+      let texts = try labels.dictionary.mapValues { try Self.text($0, column) }
+      statement.bind(place, blob: Labels.encode(texts))
     default:
       let text = try Self.text(value, column)
       switch column.form {

@@ -192,7 +192,7 @@ enum LogExport {
         throw ImportFault(
           "expected \"\(member)\" to be \(isList ? "a list of objects" : "an object")")
       }
-      rows.append(row)
+      rows.append(row.dictionary)
     }
     return rows
   }

@@ -156,9 +156,11 @@ extension WriterLoop {
   }
 
   private static func take(_ line: String, _ number: Int, _ importing: ImportWriter) throws {
-    guard case .object(var members) = try JSONParser.parse(line),
-      case .string(let kind)? = members.removeValue(forKey: "kind")
+    guard case .object(let object) = try JSONParser.parse(line),
+      case .string(let kind)? = object["kind"]
     else { throw ImportFault("expected an object with a \"kind\"") }
+    var members = object.dictionary
+    members["kind"] = nil
     if number == 1 || kind == "header" {
       guard number == 1, kind == "header" else {
         throw ImportFault("expected the line of kind \"header\" first, and once")

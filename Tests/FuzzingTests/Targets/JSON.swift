@@ -21,7 +21,7 @@ extension FuzzTarget {
     case .number(let number): .number("\(number)")
     case .string(let text): .text(text)
     case .array(let items): .array(items.map(tree))
-    case .object(let members): .object(members.map { (name: $0.key, value: tree($0.value)) })
+    case .object(let object): .object(object.members.map { (name: $0.name, value: tree($0.value)) })
     }
   }
 
