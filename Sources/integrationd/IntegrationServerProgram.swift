@@ -51,7 +51,7 @@ enum IntegrationServerProgram {
   }
 
   private static func run(_ arguments: Arguments) async {
-    let log = ServerLog()
+    let log = ServerLog(maximumBytes: arguments[ServerFlags.maximumLogBytes])
     do {
       let program = try await RunningServer.start(arguments, log: log)
       let signals = program.watchSignals()

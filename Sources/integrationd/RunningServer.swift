@@ -123,7 +123,8 @@ struct RunningServer {
     configuration.otherCounters = { ["memory_bytes": ProcessMemory.allocatedBytes] }
     configuration.log = { log.line($0) }
     configuration.storeFailed = { error in
-      // Nothing was acknowledged since the failure; going on could only hide it.
+      // Nothing was acknowledged since the failure; going on could only hide it. The service has
+      // stopped the server, and the end of that waits for the store's queue, which stands here.
       log.fatal(
         "the store failed, nothing more is acknowledged: \(error.message); check the disk below "
           + "\(directory), then start again")

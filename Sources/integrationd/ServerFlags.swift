@@ -28,10 +28,15 @@ enum ServerFlags {
     FlagName("maximum-import-bytes", environment: "INTEGRATIOND_MAXIMUM_IMPORT_BYTES"),
     .byteCount((1 << 20)...(1 << 50)), default: Int(StoreLimits().maximumImportBytes),
     help: "the lines of one import; more get RESOURCE_EXHAUSTED, IMPORT_TOO_LARGE")
+  static let maximumLogBytes = Flag.value(
+    FlagName("maximum-log-bytes", environment: "INTEGRATIOND_MAXIMUM_LOG_BYTES"),
+    .byteCount(4_096...(1 << 30)), default: ServerLog.maximumBytes,
+    help: "lines that wait while nobody reads standard error; more are dropped and counted in a "
+      + "line behind them")
 
   static let all: [any DeclaredFlag] =
-    [data, restore, listen, reactors, maximumImportBytes] + ModelFlags.all + ServiceFlags.all
-    + WireFlags.all
+    [data, restore, listen, reactors, maximumImportBytes, maximumLogBytes] + ModelFlags.all
+    + ServiceFlags.all + WireFlags.all
 }
 
 /// When logs and leases end by themselves.

@@ -71,7 +71,10 @@ extension IntegrationService: CommitObserver {
   }
 
   /// The store has failed for good: nothing is acknowledged any more.
+  ///
+  /// Nothing else is answered either: the process waits a moment for the reader of its last line.
   public func storeFailed(_ error: StoreError) {
+    server.withLock { $0 }?.stopNow()
     configuration.storeFailed(error)
   }
 

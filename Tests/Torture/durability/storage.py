@@ -1,6 +1,7 @@
 """The disk fails: at each call in turn, slowly, when it is full, and under readers that last."""
 import random, shutil
 
+import storage_log
 import storage_space
 from client import Gone, Refused
 from disk import KINDS, DiskServer, Workers, in_memory
@@ -245,6 +246,7 @@ def storage(run):
     in_memory(run)
     # First, with a time of its own: the others take what they take.
     Sweep(run, run.left() - min(run.left() / 2, OTHERS_SECONDS)).go()
+    storage_log.unread(run)
     storage_space.slow(run)
     storage_space.long_reader(run)
     storage_space.full(run)
