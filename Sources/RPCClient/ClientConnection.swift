@@ -32,6 +32,8 @@ final class ClientConnection: StreamConnection {
 
   /// Sends the preamble and HELLO; calls may follow at once.
   func start(on reactor: isolated Reactor) throws(SystemError) {
+    // Its connections are all one's own: each by itself.
+    charge(to: BufferAccount(), on: reactor)
     try open(on: reactor)
     scratch = ClientScratch.shared(on: reactor)
     helloDeadline = reactor.now.monotonicNanoseconds + limits.helloTimeout.wholeNanoseconds

@@ -34,6 +34,7 @@ extension ServerConnection {
     case .success(let principal):
       context = CallContext(
         principal: principal, reactor: reactor, scratchpad: loop.scratchpad)
+      charge(to: loop.accounts.join(principal.name), on: reactor)
       state.helloAccepted()
       writeHello(principal: principal.name, on: reactor)
       loop.observer.connectionOpened(ConnectionID(rawValue: identifier), principal)

@@ -170,7 +170,20 @@ final class ServerConnection: StreamConnection {
 
   override func memoryExceeded(on reactor: isolated Reactor) {
     let cause = CloseCause.buffersFull(
-      bytes: heldBytes, limit: limits.maximumBufferedBytes)
+      bytes: heldBytes, callerBytes: accountBytes, limit: limits.maximumBufferedBytes)
+    perform(state.closed(cause), on: reactor)
+  }
+
+  override func begunFrameBytes(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    // Before HELLO its own deadline runs.
+    guard context != nil else { return nil }
+    return unsafe FrameParser.frameBytes(beginningWith: bytes) ?? FrameHeader.byteCount
+  }
+
+  override func frameTimedOut(
+    bytes: Int, came: Int, milliseconds: Int64, on reactor: isolated Reactor
+  ) {
+    let cause = CloseCause.frameTimeout(bytes: bytes, came: came, milliseconds: milliseconds)
     perform(state.closed(cause), on: reactor)
   }
 
@@ -217,6 +230,7 @@ final class ServerConnection: StreamConnection {
   }
 
   override func connectionClosed(on reactor: isolated Reactor) {
+    if let principal { loop.accounts.leave(principal.name) }
     if case .refused = admission {
       loop.shared.connectionClosed(wasServed: false)
     } else {

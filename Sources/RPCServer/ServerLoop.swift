@@ -18,6 +18,7 @@ final class ServerLoop {
   let greetings = Arena(initialBytes: 1024)
   let counters = LoopCounters()
   let longMessages = LongMessages()
+  let accounts = PrincipalAccounts()
   let departed: DepartedCalls
   var isDraining = false
 

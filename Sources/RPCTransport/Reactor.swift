@@ -33,8 +33,10 @@ public actor Reactor {
   var dirty: ContiguousArray<EventSource> = []
   var greedy = TurnQueue()
   var buffers = BufferPool()
-  /// Bytes of memory that connections hold for begun frames and unsent output.
-  var heldBytes = 0
+  /// Memory that connections hold for begun frames and unsent output.
+  var held = BufferLedger()
+  /// What connections hold that were charged to nobody yet.
+  let strangers = BufferAccount()
   var isStopped = false
   var stopWaiters: [CheckedContinuation<Void, Never>] = []
 

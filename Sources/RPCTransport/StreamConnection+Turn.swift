@@ -16,6 +16,7 @@ extension StreamConnection {
   /// Begins to watch the socket; the keepalive clock starts.
   public final func open(on reactor: isolated Reactor) throws(SystemError) {
     lastHeard = reactor.clock.monotonicNanoseconds
+    if account == nil { account = reactor.strangers }
     try reactor.add(self, events: EPOLLIN.rawValue)
     reactor.setDeadline(self, lastHeard + keepaliveNanoseconds)
   }
@@ -65,8 +66,7 @@ extension StreamConnection {
   final func finishTurn(on reactor: isolated Reactor) {
     if output != nil { write(on: reactor) }
     resumeInput(on: reactor)
-    countBytes(on: reactor)
-    if reactor.heldBytes > limits.maximumBufferedBytes { shedMemory(on: reactor) }
+    countGrowth(on: reactor)
     if stage == .closing && output == nil { linger(on: reactor) }
     guard stage != .closed else { return }
     var interest: UInt32 = 0
@@ -74,31 +74,6 @@ extension StreamConnection {
     if stage == .lingering || reads { interest |= EPOLLIN.rawValue }
     if output != nil { interest |= EPOLLOUT.rawValue }
     reactor.setInterest(self, interest)
-  }
-
-  // MARK: Memory
-
-  /// Tells the reactor what this connection holds now.
-  final func countBytes(on reactor: isolated Reactor) {
-    let held = pending.capacity + (output?.capacity ?? 0)
-    guard held != countedBytes else { return }
-    reactor.heldBytes += held - countedBytes
-    countedBytes = held
-  }
-
-  /// Ends this connection when it is one of those that hold much; one with small frames and replies
-  /// goes on, whoever fills the memory.
-  private func shedMemory(on reactor: isolated Reactor) {
-    guard countedBytes > Self.maximumPrefixBytes else { return }
-    if stage == .open {
-      isInTurn = true
-      memoryExceeded(on: reactor)
-      isInTurn = false
-    }
-    if output != nil { write(on: reactor) }
-    // What it does not take now would be held for as long as it may stall: it hears no reason.
-    if unsentBytes > Self.maximumPrefixBytes { closeNow(on: reactor) }
-    countBytes(on: reactor)
   }
 
   // MARK: Input
@@ -143,7 +118,7 @@ extension StreamConnection {
       let used = unsafe consume(bytes, on: reactor)
       guard stage == .open else { return }
       unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
-      consumed(on: reactor)
+      consumed(used, on: reactor)
     }
   }
 
@@ -157,11 +132,12 @@ extension StreamConnection {
     let used = unsafe consume(pending.bytes, on: reactor)
     guard stage == .open else { return }
     pending.removeFirst(used)
-    consumed(on: reactor)
+    consumed(used, on: reactor)
   }
 
   /// The protocol took what it could: decides when the rest has its turn.
-  private func consumed(on reactor: isolated Reactor) {
+  private func consumed(_ used: Int, on reactor: isolated Reactor) {
+    noteBegunFrame(after: used, on: reactor)
     isGreedy = turnClock.isOver
     hasUnseenInput = isGreedy && pending.count > 0
     if unsentBytes > limits.highWaterBytes { return pauseReading(on: reactor) }
@@ -175,6 +151,7 @@ extension StreamConnection {
     isHeld = false
     guard stage == .open else { return }
     noteLife(on: reactor)
+    restartBegunFrame(on: reactor)
     hasUnseenInput = pending.count > 0
     if hasUnseenInput && !isReadingPaused { queueUp(on: reactor) }
     finishTurn(on: reactor)
@@ -199,6 +176,7 @@ extension StreamConnection {
     }
     while isReadingPaused, stage == .open, unsentBytes <= limits.highWaterBytes / 2 {
       isReadingPaused = false
+      restartBegunFrame(on: reactor)
       backlogChanged(isHigh: false, on: reactor)
       guard pending.count > 0 && !isHeld else { return }
       if turnClock.isOver {
@@ -261,6 +239,7 @@ extension StreamConnection {
       return .max
     }
     var next = stage == .open ? deadlinesDue(on: reactor) : .max
+    if stage == .open { next = min(next, checkBegunFrame(on: reactor)) }
     if stage == .open { next = min(next, checkSilence(on: reactor)) }
     guard stage != .closed else { return .max }
     if lastProgress != 0 {

@@ -37,6 +37,11 @@ open class StreamConnection: EventSource {
   final var pending = PendingInput()
   /// What of `pending` and `output` the reactor has counted.
   final var countedBytes = 0
+  /// What these count for; nil until the connection is opened.
+  final var account: BufferAccount?
+  /// Its neighbours in the account's list, while it holds something.
+  final var previousHolder: StreamConnection?
+  final var nextHolder: StreamConnection?
   final var isInTurn = false
   final var isDirty = false
   final var isReadingPaused = false
@@ -53,8 +58,11 @@ open class StreamConnection: EventSource {
   /// When the peer last took bytes while some waited.
   final var lastProgress: Int64 = 0
   final var lingerEnd = Int64.max
+  /// When the first byte came of a frame that is not whole; 0: there is none.
+  final var begunAt: Int64 = 0
   final var hasEnded = false
   final let keepaliveNanoseconds: Int64
+  final let frameNanoseconds: Int64
 
   /// Takes ownership of a connected, non-blocking socket.
   public init(adopting descriptor: Int32, limits: TransportLimits) {
@@ -67,6 +75,7 @@ open class StreamConnection: EventSource {
     #endif
     self.limits = limits
     keepaliveNanoseconds = limits.keepaliveInterval.wholeNanoseconds
+    frameNanoseconds = limits.frameTimeout.wholeNanoseconds
     super.init(adopting: descriptor)
   }
 
@@ -93,9 +102,20 @@ open class StreamConnection: EventSource {
     closeNow(on: reactor)
   }
 
-  /// All connections together hold more memory than the limit, this one much of it: say so and
-  /// close.
+  /// The connections of its account, or all together, hold more memory than they may, and this one
+  /// is to go: say so and close.
   open func memoryExceeded(on reactor: isolated Reactor) {
+    closeNow(on: reactor)
+  }
+
+  /// How long the frame is that begins with `bytes`, as far as they say; nil: it may take its time.
+  open func begunFrameBytes(_ bytes: UnsafeRawBufferPointer) -> Int? { nil }
+
+  /// A frame of `bytes` bytes, of which `came` have come, is not whole in the time for its length:
+  /// say so and close.
+  open func frameTimedOut(
+    bytes: Int, came: Int, milliseconds: Int64, on reactor: isolated Reactor
+  ) {
     closeNow(on: reactor)
   }
 
@@ -141,6 +161,9 @@ open class StreamConnection: EventSource {
 
   /// Memory that the connection holds for a begun frame and for unsent bytes.
   public final var heldBytes: Int { countedBytes }
+
+  /// The same of all connections that are charged to its account.
+  public final var accountBytes: Int { account?.bytes ?? 0 }
 
   /// A place for `count` bytes at the end of the output; count them with `commitOutput`.
   @inline(__always)

@@ -30,8 +30,10 @@ public enum CloseCause: Hashable, Sendable {
   case keepaliveTimeout(milliseconds: Int64)
   /// Too much waits to be read by the peer.
   case slowReader(bytes: Int)
-  /// All connections together hold more than the limit, this one much of it.
-  case buffersFull(bytes: Int, limit: Int)
+  /// A frame began and is not whole in the time for its length.
+  case frameTimeout(bytes: Int, came: Int, milliseconds: Int64)
+  /// Its caller's connections, or all together, hold more than they may.
+  case buffersFull(bytes: Int, callerBytes: Int, limit: Int)
   /// This side stops.
   case shuttingDown
 
@@ -50,7 +52,7 @@ public enum CloseCause: Hashable, Sendable {
     case .callIDInvalid: WireReason.callIDInvalid
     case .credential(let reason, _): reason
     case .tooManyConnections, .outOfDescriptors: WireReason.tooManyConnections
-    case .keepaliveTimeout: WireReason.keepaliveTimeout
+    case .keepaliveTimeout, .frameTimeout: WireReason.keepaliveTimeout
     case .slowReader: WireReason.slowReader
     case .buffersFull: WireReason.buffersFull
     case .shuttingDown: WireReason.shuttingDown
@@ -81,9 +83,13 @@ public enum CloseCause: Hashable, Sendable {
     case .outOfDescriptors: "the server has no descriptor left for a connection; try again later"
     case .keepaliveTimeout(let milliseconds): "no byte came for \(milliseconds) ms"
     case .slowReader(let bytes): "\(bytes) bytes wait to be read"
-    case .buffersFull(let bytes, let limit):
-      "\(bytes) bytes of this connection's frames are under way, and all connections together hold "
-        + "more than \(limit); try again later"
+    case .frameTimeout(let bytes, let came, let milliseconds):
+      "a frame of \(bytes) bytes must come within \(milliseconds) ms, and \(came) of them have "
+        + "come; connect again and send it without pauses"
+    case .buffersFull(let bytes, let callerBytes, let limit):
+      "this connection holds \(bytes) bytes of frames and answers under way, those of its caller "
+        + "\(callerBytes); one caller may hold \(limit / 2), all together \(limit): have fewer "
+        + "under way at once, and try again later"
     case .shuttingDown: "the server is shutting down; connect again later"
     }
   }

@@ -124,6 +124,14 @@ public enum FrameParser {
     return .frame(unsafe FrameHeader(reading: start))
   }
 
+  /// How long the frame is that begins with `bytes`, its length field counted; nil while that is
+  /// not there.
+  @unsafe
+  public static func frameBytes(beginningWith bytes: UnsafeRawBufferPointer) -> Int? {
+    guard bytes.count >= 4, let start = bytes.baseAddress else { return nil }
+    return unsafe Int(UInt32(bigEndian: start.loadUnaligned(as: UInt32.self))) + 4
+  }
+
   /// How the first bytes of a connection compare with the preamble.
   public enum PreambleStep: Hashable, Sendable {
     /// The whole preamble is there.

@@ -34,12 +34,25 @@ public struct TransportLimits: Sendable, Hashable {
   public var highWaterBytes = 1 << 20
   /// Unsent bytes above which the connection is closed: room for some of the longest replies.
   public var hardMarkBytes = 8 << 20
-  /// Memory of begun frames and unsent bytes over all connections of one reactor, above which those
-  /// that hold more than 64 KiB are closed.
+  /// Memory of begun frames and unsent bytes over all connections of one reactor; those of one
+  /// principal may hold half of it, and all that have not said HELLO together as much.
   ///
-  /// 256 MiB: some hundred of the longest frames or replies under way at once, and far below what a
-  /// small machine has; without it every connection could hold its own maximum at the same time.
+  /// Above its half connections of that principal are closed, above the whole those of the
+  /// principal that holds most; those first that have held something for the longest. 256 MiB: some
+  /// hundred of the longest frames or replies under way at once, and far below what a small machine
+  /// has; without it every connection could hold its own maximum at the same time. Half of it must
+  /// have room for the longest frame.
   public var maximumBufferedBytes = 256 << 20
+  /// How long a frame may take from its first byte to its last, beside what its length takes at
+  /// `frameBytesPerSecond`; HELLO has `helloTimeout`.
+  ///
+  /// 30 s: a line that loses packets may stand still for as long.
+  public var frameTimeout: Duration = .seconds(30)
+  /// How fast the bytes of a frame must come beyond that.
+  ///
+  /// 8 KiB a second, a line of 64 kbit/s: the longest frame may take nine minutes. Web servers ask
+  /// for less by default (Apache's mod_reqtimeout for 500 bytes), for pages of strangers.
+  public var frameBytesPerSecond = 8 << 10
   /// How long unsent bytes may wait without the peer taking any of them.
   public var writeStallTimeout: Duration = .seconds(30)
   /// How long a connection that is being closed waits for the peer to have read the last bytes.

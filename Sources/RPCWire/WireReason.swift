@@ -32,11 +32,12 @@ public enum WireReason {
   public static let deadlineExceeded = "DEADLINE_EXCEEDED"
   /// The caller cancelled the call.
   public static let callCancelled = "CALL_CANCELLED"
-  /// The peer was silent for three keepalive intervals.
+  /// The peer was silent for three keepalive intervals, or a frame that it began is not whole in
+  /// the time for its length.
   public static let keepaliveTimeout = "KEEPALIVE_TIMEOUT"
   /// The peer does not read what is sent to it.
   public static let slowReader = "SLOW_READER"
-  /// All connections together hold more memory than the server gives them.
+  /// The caller's connections, or all together, hold more memory than the server gives them.
   public static let buffersFull = "BUFFERS_FULL"
   /// The server is going away.
   public static let shuttingDown = "SHUTTING_DOWN"

@@ -258,8 +258,18 @@ enum WireFlags {
     FlagName(
       "maximum-buffered-bytes", environment: "INTEGRATIOND_MAXIMUM_BUFFERED_BYTES"),
     .byteCount((1 << 20)...(1 << 40)), default: defaults.maximumBufferedBytes,
-    help: "memory of begun frames and unsent bytes over all connections of a reactor; above it "
-      + "those that hold much are closed with BUFFERS_FULL")
+    help: "memory of begun frames and unsent bytes over all connections of a reactor, half of it "
+      + "for one integration, operator or all before HELLO; above that connections of those that "
+      + "hold most are closed with BUFFERS_FULL")
+  static let frameTimeout = Flag.value(
+    FlagName("frame-timeout", environment: "INTEGRATIOND_FRAME_TIMEOUT"), .duration(spans),
+    default: defaults.frameTimeout,
+    help: "how long a frame may take from its first byte to its last, beside the time for its "
+      + "length; then its connection is closed with KEEPALIVE_TIMEOUT")
+  static let frameBytesPerSecond = Flag.value(
+    FlagName("frame-bytes-per-second", environment: "INTEGRATIOND_FRAME_BYTES_PER_SECOND"),
+    .byteCount(64...(1 << 30)), default: defaults.frameBytesPerSecond,
+    help: "how fast the bytes of a frame must come beyond --frame-timeout")
   static let hardMarkBytes = Flag.value(
     FlagName("hard-mark-bytes", environment: "INTEGRATIOND_HARD_MARK_BYTES"),
     .byteCount(65_536...(1 << 30)), default: defaults.hardMarkBytes,
@@ -276,7 +286,8 @@ enum WireFlags {
   static let all: [any DeclaredFlag] = [
     maximumFrameBytes, maximumCalls, maximumAbandonedCalls, maximumConnections,
     reservedConnections, keepaliveInterval, helloTimeout,
-    highWaterBytes, maximumBufferedBytes, hardMarkBytes, writeStallTimeout, drainTimeout,
+    highWaterBytes, maximumBufferedBytes, frameTimeout, frameBytesPerSecond, hardMarkBytes,
+    writeStallTimeout, drainTimeout,
   ]
 
   static func limits(_ arguments: Arguments) -> TransportLimits {
@@ -290,6 +301,8 @@ enum WireFlags {
     limits.helloTimeout = arguments[helloTimeout]
     limits.highWaterBytes = arguments[highWaterBytes]
     limits.maximumBufferedBytes = arguments[maximumBufferedBytes]
+    limits.frameTimeout = arguments[frameTimeout]
+    limits.frameBytesPerSecond = arguments[frameBytesPerSecond]
     limits.hardMarkBytes = arguments[hardMarkBytes]
     limits.writeStallTimeout = arguments[writeStallTimeout]
     limits.drainTimeout = arguments[drainTimeout]
@@ -309,6 +322,8 @@ extension WireFlags {
       "hello-timeout": arguments[helloTimeout].flagText,
       "high-water-bytes": ByteCountText.format(arguments[highWaterBytes]),
       "maximum-buffered-bytes": ByteCountText.format(arguments[maximumBufferedBytes]),
+      "frame-timeout": arguments[frameTimeout].flagText,
+      "frame-bytes-per-second": ByteCountText.format(arguments[frameBytesPerSecond]),
       "hard-mark-bytes": ByteCountText.format(arguments[hardMarkBytes]),
       "write-stall-timeout": arguments[writeStallTimeout].flagText,
       "drain-timeout": arguments[drainTimeout].flagText,
