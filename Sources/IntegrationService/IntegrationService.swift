@@ -33,8 +33,8 @@ public final class IntegrationService: Sendable {
   /// What is wrong with the store itself.
   let storeHealth = Mutex(StoreHealth())
   private let startedAtMs = ServiceTimer<Deadline>.nowMs
-  /// What calls of many reports, which wait for a commit, have in them that was refused before.
-  let refusals = Mutex<[CallToken: RefusedReports]>([:])
+  /// Calls of many reports that wait for a commit, where it does not bring all of their outcomes.
+  let unfinished = Mutex<[CallToken: UnfinishedReports]>([:])
   /// What polls were woken for that the store was too busy to lease.
   let owedWakes = Mutex<[(integration: Int64, action: String)]>([])
   let sessions = Mutex<[ConnectionID: AgentSession]>([:])

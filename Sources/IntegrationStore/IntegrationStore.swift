@@ -46,6 +46,14 @@ public protocol IntegrationStore: StoreKeeping, Sendable {
   /// `unavailable`. From any thread.
   func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool
 
+  /// The same for many commands of one integration, all of them or none, of which a store may do
+  /// some with an earlier commit than others, so that nobody waits for all of them.
+  ///
+  /// `fill` appends one command and answers whether there is another. `piece` counts from 0 the
+  /// batches that they go to; what goes to one batch stands there side by side.
+  func submit(of integration: IntegrationID, each fill: (inout CommandBatch, _ piece: Int) -> Bool)
+    -> Bool
+
   /// What a server needs in memory to begin.
   func loadCatalog() async throws(StoreError) -> StoreCatalog
   /// A page of logs.

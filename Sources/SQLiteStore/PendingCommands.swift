@@ -96,6 +96,44 @@ struct PendingCommands {
     return true
   }
 
+  /// Has commands of an integration added one by one, in pieces that go where the order of the
+  /// integration wants them; false: too much waits, and none was added.
+  ///
+  /// A piece ends behind a share of record errors or bytes: of what is sent at once these can be
+  /// very many, and others would wait for all of them. The commands themselves are a thousand at
+  /// most, and a commit for each 256 of them would cost a quarter of the rate.
+  mutating func add(
+    of integration: IntegrationID, each fill: (inout CommandBatch, _ piece: Int) -> Bool
+  ) -> Bool {
+    guard count < maximumCount, bytes < maximumBytes else { return false }
+    var (piece, isMore) = (0, true)
+    while isMore {
+      let lane = turns.isEmpty ? nil : laneOf[integration]
+      if piece == 0, let lane, !hasRoom(lane) { return false }
+      if lane != nil || shares.isUsedUp(integration, round) {
+        addToGroup(lane ?? openLane(of: integration)) {
+          isMore = Self.fillPiece(&$0, piece, fill)
+        }
+      } else {
+        shares.use(
+          integration, round, addToCommon { isMore = Self.fillPiece(&$0, piece, fill) })
+      }
+      piece += 1
+    }
+    return true
+  }
+
+  /// Appends commands up to a piece; whether there are more.
+  private static func fillPiece(
+    _ batch: inout CommandBatch, _ piece: Int, _ fill: (inout CommandBatch, Int) -> Bool
+  ) -> Bool {
+    let (listed, bytes) = (listed(batch) + share, batch.bytes.count + shareBytes)
+    while fill(&batch, piece) {
+      if Self.listed(batch) >= listed || batch.bytes.count >= bytes { return true }
+    }
+    return false
+  }
+
   private mutating func addToCommon(_ fill: (inout CommandBatch) -> Void) -> Work {
     if clockStep?.isOver == true { clockStep = nil }
     let added = Self.fill(&common, clockStep, fill)
@@ -136,12 +174,16 @@ struct PendingCommands {
   private static func fill(
     _ batch: inout CommandBatch, _ clockStep: ClockStep?, _ fill: (inout CommandBatch) -> Void
   ) -> Work {
-    let (commands, bytes, lists) = (batch.count, batch.bytes.count, listed(batch))
+    let (commands, bytes, before) = (batch.count, batch.bytes.count, work(of: batch))
     fill(&batch)
     if let clockStep { batch.settleTimes(from: commands, clockStep) }
-    let added = batch.count - commands
     return Work(
-      commands: added, work: added + listed(batch) - lists, bytes: batch.bytes.count - bytes)
+      commands: batch.count - commands, work: work(of: batch) - before,
+      bytes: batch.bytes.count - bytes)
+  }
+
+  private static func work(of batch: borrowing CommandBatch) -> Int {
+    batch.count + listed(batch)
   }
 
   private static func listed(_ batch: borrowing CommandBatch) -> Int {
@@ -158,9 +200,16 @@ struct PendingCommands {
   private mutating func addToLane(
     _ known: Int?, of integration: IntegrationID, _ fill: (inout CommandBatch) -> Void
   ) -> Bool {
-    let (roomLeft, bytesLeft) = (maximumCount - count, maximumBytes - bytes)
-    if let known, lanes[known].count >= roomLeft || lanes[known].bytes >= bytesLeft { return false }
-    let lane = known ?? openLane(of: integration)
+    if let known, !hasRoom(known) { return false }
+    addToGroup(known ?? openLane(of: integration), fill)
+    return true
+  }
+
+  private func hasRoom(_ lane: Int) -> Bool {
+    lanes[lane].count < maximumCount - count && lanes[lane].bytes < maximumBytes - bytes
+  }
+
+  private mutating func addToGroup(_ lane: Int, _ fill: (inout CommandBatch) -> Void) {
     if !isOpen(lane) {
       groupsMade += 1
       lanes[lane].groups.append(
@@ -172,7 +221,6 @@ struct PendingCommands {
     lanes[lane].count += added.commands
     lanes[lane].bytes += added.bytes
     note(added)
-    return true
   }
 
   /// Whether a lane's last group takes more.
@@ -194,7 +242,7 @@ struct PendingCommands {
   }
 
   private static func isFull(_ batch: borrowing CommandBatch) -> Bool {
-    batch.count + listed(batch) >= share || batch.bytes.count >= shareBytes
+    work(of: batch) >= share || batch.bytes.count >= shareBytes
   }
 
   // MARK: - Taking

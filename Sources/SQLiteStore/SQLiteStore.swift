@@ -46,9 +46,21 @@ public final class SQLiteStore: IntegrationStore {
 
   /// Adds commands to a batch that is committed soon.
   public func submit(_ order: CommandOrder, _ fill: (inout CommandBatch) -> Void) -> Bool {
+    submit { $0.add(order, fill) }
+  }
+
+  /// Adds commands of an integration to as many batches as its shares of them want.
+  public func submit(
+    of integration: IntegrationID, each fill: (inout CommandBatch, _ piece: Int) -> Bool
+  ) -> Bool {
+    submit { $0.add(of: integration, each: fill) }
+  }
+
+  @inline(__always)
+  private func submit(_ add: (inout PendingCommands) -> Bool) -> Bool {
     enum Answer { case refused, joined, first }
     let answer = pending.withLock { pending -> Answer in
-      guard !pending.isClosed, pending.commands.add(order, fill) else { return .refused }
+      guard !pending.isClosed, add(&pending.commands) else { return .refused }
       if pending.isScheduled || pending.commands.isEmpty { return .joined }
       pending.isScheduled = true
       return .first

@@ -85,6 +85,12 @@ final class CountingStore: IntegrationStore {
     passDoor()
     return store.submit(order, fill)
   }
+  func submit(
+    of integration: IntegrationID, each fill: (inout CommandBatch, Int) -> Bool
+  ) -> Bool {
+    passDoor()
+    return store.submit(of: integration, each: fill)
+  }
   func loadCatalog() async throws(StoreError) -> StoreCatalog { try await store.loadCatalog() }
   func logs(_ query: LogQuery) async throws(StoreError) -> LogPage { try await store.logs(query) }
   func changes(_ query: ChangeQuery) async throws(StoreError) -> ChangePage? {

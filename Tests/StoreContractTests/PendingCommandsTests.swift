@@ -25,6 +25,28 @@ import Testing
     }
   }
 
+  /// Adds commands of an integration at once; the pieces in which they came, nil: they did not.
+  private static func addAtOnce(
+    _ numbers: Range<UInt64>, of integration: IntegrationID, errors: Int = 0, bytes: Int = 0,
+    to pending: inout PendingCommands
+  ) -> [Int]? {
+    var (next, pieces) = (numbers.lowerBound, [Int]())
+    let isTaken = pending.add(of: integration) { batch, piece in
+      if piece == pieces.count { pieces.append(0) }
+      pieces[piece] += 1
+      for _ in 0..<errors {
+        batch.append(
+          recordError: RecordErrorText(
+            referenceID: .empty, message: .empty, cause: .empty, isRetryable: false))
+      }
+      if bytes > 0 { _ = batch.text(String(repeating: "x", count: bytes)) }
+      batch.append(.keepJournal, now: now, origin: .token(next, UInt64(integration)))
+      next += 1
+      return next < numbers.upperBound
+    }
+    return isTaken ? pieces : nil
+  }
+
   /// The next batch's commands; nil: nothing waits.
   private static func take(_ pending: inout PendingCommands) -> [Command]? {
     var batch = CommandBatch()
@@ -57,6 +79,40 @@ import Testing
     #expect(taken == 10_000)
   }
 
+  @Test("What an integration sends at once is done in pieces, and others come in between")
+  func pieces() {
+    var pending = PendingCommands(StoreLimits())
+    let pieces = Self.addAtOnce(0..<85, of: 1, errors: 100, to: &pending)
+    #expect(pieces == [Int](repeating: 3, count: 28) + [1])
+    #expect(Self.add(1_000, .integration(1), to: &pending))
+    #expect(Self.add(2_000, .integration(2), to: &pending))
+    var taken = Self.take(&pending) ?? []
+    #expect(taken.map(\.number) == [0, 1, 2, 2_000])
+    while let batch = Self.take(&pending) {
+      #expect(batch.count <= 3)
+      taken += batch
+    }
+    let own = taken.filter { $0.integration == 1 }.map(\.number)
+    #expect(own == Array(0..<85) + [1_000])
+    // Long texts make pieces as many errors do; commands alone are one.
+    #expect(Self.addAtOnce(0..<5, of: 3, bytes: 100_000, to: &pending) == [3, 2])
+    #expect(Self.addAtOnce(0..<1_000, of: 4, errors: 0, to: &pending) == [1_000])
+  }
+
+  @Test("What is sent at once is taken whole or not at all")
+  func wholeOrNot() {
+    var limits = StoreLimits()
+    limits.maximumPendingCommands = 600
+    var pending = PendingCommands(limits)
+    #expect(Self.addAtOnce(0..<1_000, of: 1, to: &pending)?.reduce(0, +) == 1_000)
+    #expect(Self.addAtOnce(0..<2, of: 1, to: &pending) == nil)
+    #expect(Self.addAtOnce(0..<2, of: 2, to: &pending) == nil)
+    var taken = 0
+    while let batch = Self.take(&pending) { taken += batch.count }
+    #expect(taken == 1_000)
+    #expect(pending.isEmpty)
+  }
+
   @Test("A single integration's commands stay in their order, none is lost and none done twice")
   func oneIntegration() {
     var pending = PendingCommands(StoreLimits())
@@ -82,6 +138,12 @@ import Testing
       // Rarely a crowd of one integration, which fills its share.
       let isCrowd = Int.random(in: 0..<6, using: &numbers) == 0
       let integration = IntegrationID.random(in: 1...3, using: &numbers) * 256
+      if isCrowd, Bool.random(using: &numbers) {
+        let all = UInt64(orders.count)..<UInt64(orders.count) + 700
+        #expect(Self.addAtOnce(all, of: integration, errors: 3, to: &pending) != nil)
+        orders += Array(repeating: .integration(integration), count: 700)
+        continue
+      }
       for _ in 0..<(isCrowd ? 300 : Int.random(in: 1...3, using: &numbers)) {
         let order: CommandOrder =
           switch isCrowd ? 9 : Int.random(in: 0..<10, using: &numbers) {

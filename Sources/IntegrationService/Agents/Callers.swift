@@ -203,7 +203,7 @@ extension IntegrationService: ConnectionObserver {
     counts.end(token)
     reads.end(token)
     transfers.callEnded(token)
-    refusals.withLock { _ = $0.removeValue(forKey: token) }
+    unfinished.withLock { if $0[token]?.endsWithCall == true { $0[token] = nil } }
   }
 
   /// Waiting polls are answered empty, so that their connections may end; tails end.

@@ -7,7 +7,8 @@ import RPCWire
 import Synchronization
 
 // Reports of one call join one batch side by side, each with the call's token and its own number;
-// so the commit answers the call with one walk over their outcomes.
+// so the commit answers the call with one walk over their outcomes. Those of a call with very much
+// in it come to several batches, and the commit of the last one answers.
 
 extension IntegrationService {
   /// Many reports in one call, each with its own outcome.
@@ -30,23 +31,30 @@ extension IntegrationService {
       caller.record.lastProgressMs.update(now.milliseconds)
     }
     // Known before the commit can ask for it.
-    if refused.count > 0 { refusals.withLock { $0[call.token] = refused } }
+    if refused.count > 0 {
+      unfinished.withLock { $0[call.token] = UnfinishedReports(refused, .atOnce) }
+    }
     let integration = caller.session.integration
-    let taken = store.submit(.integration(integration)) { batch in
-      for (index, report) in request.reports.enumerated() where !refused[index] {
-        let token = call.token.numbered(index)
-        batch.append(
-          report, on: logIDs[index], request.agentID, integration: integration, now: now,
-          origin: .token(token.connectionBits, token.callBits))
+    var index = refused.next(from: 0)
+    let taken = store.submit(of: integration) { batch, piece in
+      // Those before are in a batch that cannot be committed yet: what waits is locked.
+      if piece == 1 {
+        unfinished.withLock { $0[call.token] = UnfinishedReports(refused, .inPieces) }
       }
+      let token = call.token.numbered(index)
+      batch.append(
+        request.reports[index], on: logIDs[index], request.agentID, integration: integration,
+        now: now, origin: .token(token.connectionBits, token.callBits))
+      index = refused.next(from: index + 1)
+      return index < logIDs.count
     }
     guard !taken else { return }
-    if refused.count > 0 { refusals.withLock { $0[call.token] = nil } }
+    if refused.count > 0 { unfinished.withLock { $0[call.token] = nil } }
     call.fail(RPCError(.busy))
   }
 
-  /// Answers a call of many reports whose first one stands at a place of the batch; returns the
-  /// place behind its last.
+  /// Answers a call of many reports of which the first one stands at a place of the batch, unless
+  /// some of them are in a later batch; returns the place behind its last.
   func answerBatch(
     at start: Int, _ batch: borrowing CommandBatch, _ outcomes: [CommandOutcome],
     _ replies: inout ReplyWriter
@@ -57,72 +65,61 @@ extension IntegrationService {
     while end < batch.count, case .token(connection, let bits) = batch.entries[end].origin,
       CallToken(connectionBits: connection, callBits: bits).isNumbered(of: token)
     { end += 1 }
-    let refused = refusals.withLock { $0.isEmpty ? nil : $0.removeValue(forKey: token) }
+    let finish = finish(token, start..<end, batch, outcomes)
+    guard case .whole(let known) = finish else { return end }
     let wishes = wishes(token, batch.reports[Int(batch.entries[start].index)], batch) { record in
-      for position in start..<end {
-        guard case .reported(let reported) = outcomes[position], reported.status.isFinal else {
-          continue
-        }
+      known?.noteEnds(to: record)
+      for position in start..<end where outcomes[position].endsLog {
         let logID = batch.reports[Int(batch.entries[position].index)].logID
         record.directives.withLock { $0.logEnded(logID.description) }
       }
     }
     replies.answer(token, as: ReportLogBatchResponseView.self) { view in
-      let views = view.makeOutcomes(count: refused?.total ?? end - start)
+      let views = view.makeOutcomes(count: known?.total ?? end - start)
       for position in start..<end {
-        guard case .token(_, let bits) = batch.entries[position].origin else { continue }
-        let number = CallToken(connectionBits: connection, callBits: bits).number
         // Of a call that has ended the refused are forgotten, and nobody gets this answer.
-        guard number < views.count else { continue }
+        guard let number = batch.number(at: position), number < views.count else { continue }
         views[number].set(outcomes[position])
       }
-      refused?.assign(to: views)
+      known?.assign(to: views)
       if !wishes.isEmpty { view.makeDirectives(count: wishes.count).assign(wishes) }
     }
     return end
   }
+
+  private enum Finish {
+    /// Some reports of the call are in a later batch.
+    case part
+    /// What is known beside the last reports; nil: nothing.
+    case whole(UnfinishedReports?)
+  }
+
+  /// Takes what is known of a call beside the reports that stand in a range of a batch, or adds
+  /// them to it.
+  private func finish(
+    _ token: CallToken, _ range: Range<Int>, _ batch: borrowing CommandBatch,
+    _ outcomes: [CommandOutcome]
+  ) -> Finish {
+    unfinished.withLock { calls in
+      guard !calls.isEmpty, var known = calls.removeValue(forKey: token) else { return .whole(nil) }
+      known.missing -= range.count
+      guard known.missing > 0 else { return .whole(known) }
+      for position in range {
+        guard let number = batch.number(at: position) else { continue }
+        let logID = batch.reports[Int(batch.entries[position].index)].logID
+        known.add(number, logID, outcomes[position])
+      }
+      calls[token] = known
+      return .part
+    }
+  }
 }
 
-/// The reports of one call that cannot be taken, whatever is stored.
-struct RefusedReports: Sendable {
-  /// How many reports the call has.
-  let total: Int
-  private var outcomes: [Int: IntegrationAPI.ReportOutcome] = [:]
-
-  init(count: Int) { total = count }
-
-  /// How many are refused.
-  var count: Int { outcomes.count }
-
-  /// Whether a report is refused.
-  subscript(index: Int) -> Bool { !outcomes.isEmpty && outcomes[index] != nil }
-
-  /// Looks at one report; returns its log's id.
-  mutating func check(_ report: LogReportView, _ index: Int) -> LogID {
-    var checks = FieldChecks()
-    let logID = checks.report(report, "reports[\(index)].")
-    guard !checks.isEmpty else { return logID }
-    let error = RPCError.invalid(checks.violations)
-    var outcome = IntegrationAPI.ReportOutcome()
-    outcome.code = UInt32(error.code.rawValue)
-    outcome.reason = error.reason
-    outcome.message = error.violations.map { "\($0.field): \($0.description)" }
-      .joined(separator: "; ")
-    outcomes[index] = outcome
-    return logID
-  }
-
-  /// Sets the outcomes of those that are refused.
-  func assign(to views: RepeatedView<ReportOutcomeView>) {
-    for (index, outcome) in outcomes { views[index].assign(outcome) }
-  }
-
-  /// The answer where every report is refused.
-  func response(_ wishes: [AgentDirectives.Wish]) -> ReportLogBatchResponse {
-    var response = ReportLogBatchResponse()
-    response.outcomes = (0..<total).map { outcomes[$0] ?? .init() }
-    response.directives = wishes.map(Directive.init)
-    return response
+extension CommandBatch {
+  /// Which of its call's reports stands at a place; nil: none.
+  fileprivate borrowing func number(at position: Int) -> Int? {
+    guard case .token(let connection, let bits) = entries[position].origin else { return nil }
+    return CallToken(connectionBits: connection, callBits: bits).number
   }
 }
 
