@@ -5,6 +5,7 @@ no attack's business to judge: what must hold beside it, and after it, `hostile.
 """
 import json, os, resource, socket, struct, sys, time
 
+import greedy  # noqa: F401 (registers more attacks)
 from attacking import ATTACKS, LIMIT, UNLISTED, WIDEST, Flood, Target, attack, call, calls, request
 from attacking import same, unlisted
 from client import (

@@ -34,6 +34,15 @@ CEILINGS = {
     "connects": ("connections", 75),
     "wrong_keys": ("gone", 200),
     "idle": ("connections", 100),
+    "schemas": ("calls", 1_200_000),
+    "wide_batches": ("calls", 100_000),
+    # Not what was measured: the check of an input must have a bound of its own.
+    "hard_schema": ("requests", 300_000),
+    "long_floods": ("frames", 40_000),
+    "many_polls": ("polls", 75),
+    "named_polls": ("polls", 800),
+    "ended_polls": ("frames", 20),
+    "begun_frames": ("frames", 400),
 }
 # What the server may work besides, of a processor: the healthy client, its own timers.
 BESIDE = 0.15

@@ -4,13 +4,17 @@ Beside the server stands a reference: an echo that nobody attacks and that does 
 the machine, a round trip or a round trip with one synced append. Its times say how much of a
 change is the machine's own noise: attackers, other programs, the disk.
 """
-import os, socket, subprocess, sys, threading, time
+import itertools, os, socket, subprocess, sys, threading, time
 from pathlib import Path
 
 from harness import quantile
 
 # Calls a second of each kind.
 RATES = {"Heartbeat": 200, "ReportLog": 50}
+# Those of which an attack sees too few for a p99, and which have no reference: the longest counts.
+# A request is queued by an operator, polled for and reported on; reports have long results.
+RARE = {"Request": 5, "LongReport": 5}
+LONG_RESULTS = [40_000, 40_000, 40_000, 250_000]
 # What starts a program before the attackers, which stand for other machines and would not take this
 # one's processors. They step back besides: without root only they do.
 PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
@@ -18,6 +22,8 @@ PREFERRED = ["nice", "-n", "-5"] if os.geteuid() == 0 else []
 # could have had its own done meanwhile. The kernel's own threads for it wait behind programs where
 # all processors are in use, up to some tenths of a second.
 STALL = 0.015
+# What a line begins with that says why the program ends.
+FAULT = "fault: "
 
 
 def regroup(pid, niceness):
@@ -43,7 +49,8 @@ def stand_apart():
 
 def _paced(kind, step):
     """Calls `step` at the kind's rate for ever, and prints when each began and what it took."""
-    interval = 1 / RATES[kind]
+    rate = {**RATES, **RARE}[kind]
+    interval = 1 / rate
     due = time.monotonic()
     lines = []
     while True:
@@ -57,7 +64,7 @@ def _paced(kind, step):
             began += interval
             took -= interval
             due += interval
-        if len(lines) >= RATES[kind] // 10:
+        if len(lines) >= rate // 10:
             sys.stdout.write("".join(lines))
             sys.stdout.flush()
             lines = []
@@ -65,17 +72,56 @@ def _paced(kind, step):
         time.sleep(max(0, due - now))
 
 
-def _server_step(kind, address, key):
-    from client import Connection, uuid7
-    from schema import STATUS
+def _server_step(kind, address, key, operators):
+    from client import Connection
     connection = Connection(address, key)
     if kind == "Heartbeat":
         return lambda: connection.call(
             "Heartbeat", agent_id="healthy", instance_id="healthy-1", interval_ms=10000)
-    return lambda: connection.call(
-        "ReportLog", agent_id="healthy", report=dict(
-            log_id=uuid7(), sequence=1, action_type="export_order",
-            entity=dict(type="order", id="healthy"), status=STATUS.LOG_STATUS_COMPLETED))
+    if kind == "ReportLog":
+        return lambda: _report(connection)
+    if kind == "Request":
+        return _request_step(connection, Connection(operators))
+    # Long ones come in pieces, as through a real network.
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+    results = itertools.cycle('"%s"' % ("r" * size) for size in LONG_RESULTS)
+    return lambda: _report(connection, result=next(results))
+
+
+def _report(connection, **fields):
+    from client import uuid7
+    from schema import STATUS
+    fields = dict(dict(
+        log_id=uuid7(), action_type="export_order", entity=dict(type="order", id="healthy")),
+        **fields)
+    connection.call("ReportLog", agent_id="healthy", report=dict(
+        sequence=1, status=STATUS.LOG_STATUS_COMPLETED, **fields))
+
+
+def _request_step(agent, operator):
+    """A request, which is there before its agent polls and after it in turn."""
+    from client import Refused
+    from schema import METHODS
+    numbers = itertools.count()
+
+    def step():
+        number = next(numbers)
+        is_first = number % 2 == 0
+        if not is_first:
+            agent.send("PollRequests", agent_id="healthy", wait_ms=30_000)
+        wanted = operator.call(
+            "CreateRequest", integration="healthy", action_type="export_order",
+            entity=dict(type="order", id=f"asked-{number}")).log.id
+        if is_first:
+            agent.send("PollRequests", agent_id="healthy", wait_ms=30_000)
+        _, code, payload = agent.receive()
+        if code:
+            raise Refused("PollRequests", code, payload)
+        got = METHODS["PollRequests"].response.FromString(payload).requests
+        if [each.log_id for each in got] != [wanted]:
+            raise ValueError(f"a poll got {[each.log_id for each in got]}, {wanted} was queued")
+        _report(agent, log_id=wanted, lease_token=got[0].lease_token)
+    return step
 
 
 def _echo_step(kind, folder):
@@ -107,7 +153,7 @@ class Series:
     """The measured times of one process, as they come."""
 
     def __init__(self, arguments):
-        self.samples = []
+        self.samples, self.fault = [], ""
         self.process = subprocess.Popen(
             [*PREFERRED, sys.executable, "-B", __file__, *arguments], stdout=subprocess.PIPE,
             text=True, start_new_session=True)
@@ -115,6 +161,9 @@ class Series:
 
     def _collect(self):
         for line in self.process.stdout:
+            if line.startswith(FAULT):
+                self.fault = line[len(FAULT):].strip()
+                continue
             began, took = line.split()
             self.samples.append((float(began), float(took)))
 
@@ -129,12 +178,20 @@ class Series:
                     spans.append((since, at + took))
         return spans
 
+    def _inside(self, begin, end, but):
+        return [
+            took - sum(max(0.0, min(at + took, until) - max(at, since)) for since, until in but)
+            for at, took in list(self.samples) if begin <= at < end]
+
+    def longest_ms(self, begin, end, but=()):
+        """The longest of these calls; None when none began there and has ended."""
+        inside = self._inside(begin, end, but)
+        return 1000 * max(inside) if inside else None
+
     def p99_ms(self, begin, end, but=()):
         """The median of the p99s of up to five windows between two moments, in milliseconds, of
         what calls took outside of the spans `but`; None when too few began there."""
-        inside = [
-            took - sum(max(0.0, min(at + took, until) - max(at, since)) for since, until in but)
-            for at, took in list(self.samples) if begin <= at < end]
+        inside = self._inside(begin, end, but)
         if len(inside) < 10:
             return None
         windows = min(5, len(inside) // 10)
@@ -151,13 +208,15 @@ class Series:
 class Healthy:
     """The healthy client and its references, from now to the end of the run."""
 
-    def __init__(self, run, address, key):
+    def __init__(self, run, address, key, operators):
         folder = run.scratch / "healthy"
         folder.mkdir()
         self.series = {}
         for kind in RATES:
             self.series[kind] = Series([kind, address, key])
             self.series[kind, "echo"] = Series([kind, "echo", str(folder)])
+        for kind in RARE:
+            self.series[kind] = Series([kind, address, key, operators])
         for each in self.series.values():
             run.at_end(each.end)
 
@@ -175,10 +234,11 @@ class Healthy:
         return self.series["ReportLog", "echo"].longer_than(STALL, begin - 1, end)
 
     def p99s(self, begin, end):
-        """The p99 of each kind and of its reference between two moments, without the time in which
-        the disk stood still for the reference too."""
+        """The p99 of each kind and of its reference between two moments, of the rare ones the
+        longest, without the time in which the disk stood still for the reference too."""
         stalls = self.stalls(begin, end)
-        return {kind: series.p99_ms(begin, end, stalls if "ReportLog" in kind else ())
+        return {kind: series.longest_ms(begin, end, stalls) if kind in RARE else
+                series.p99_ms(begin, end, stalls if "ReportLog" in kind else ())
                 for kind, series in self.series.items()}
 
     def end(self):
@@ -187,15 +247,23 @@ class Healthy:
             each.end()
 
     def ended(self):
-        """The kinds whose process is gone: a healthy client that lost its connection."""
-        return [kind for kind in RATES if self.series[kind].process.poll() is not None]
+        """What ended the kinds whose process is gone: a refusal, the end of its connection."""
+        return {kind: self.series[kind].fault for kind in (*RATES, *RARE)
+                if self.series[kind].process.poll() is not None}
 
 
 def main():
-    kind, address, key = sys.argv[1:]
-    step = _echo_step(kind, key) if address == "echo" else _server_step(kind, address, key)
+    kind, address, key, *operators = sys.argv[1:]
+    if address == "echo":
+        step = _echo_step(kind, key)
+    else:
+        step = _server_step(kind, address, key, *operators or [""])
     stand_apart()
-    _paced(kind, step)
+    try:
+        _paced(kind, step)
+    except Exception as fault:
+        print(f"{FAULT}{fault}", flush=True)
+        raise
 
 
 if __name__ == "__main__":
