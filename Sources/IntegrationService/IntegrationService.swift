@@ -26,6 +26,7 @@ public final class IntegrationService: Sendable {
   let counts: CountDesk
   let reads: ReadDesk
   let pages: PagePlaces
+  let registrations: RegistrationDesk
   let zones: ZoneFiles
   let schedules: ScheduleBook
   let failedLogins: FailedLogins
@@ -88,6 +89,8 @@ public final class IntegrationService: Sendable {
       maximum: configuration.limits.maximumReads,
       maximumWaiting: configuration.limits.maximumWaitingReads,
       maximumWaitingBytes: configuration.limits.maximumWaitingReadBytes)
+    registrations = RegistrationDesk(
+      maximumBytes: configuration.limits.maximumWaitingSchemaBytes)
     pages = PagePlaces(count: configuration.limits.maximumLongAnswers)
     counts = CountDesk(maximum: configuration.limits.maximumCounts)
     failedLogins = FailedLogins(limits: configuration.limits)

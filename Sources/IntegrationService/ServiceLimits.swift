@@ -35,6 +35,11 @@ public struct ServiceLimits: Sendable {
   ///
   /// Default 8 MiB: two of the longest messages, or a thousand filters of 8 KiB.
   public var maximumWaitingReadBytes = 8 << 20
+  /// How many bytes the registrations may have that wait until their long schemas are checked, over
+  /// all integrations; those of one integration have half of it.
+  ///
+  /// Default 32 MiB: four of the longest messages of each of two integrations.
+  public var maximumWaitingSchemaBytes = 32 << 20
   /// How many long answers may be on their way from the store to their connections, over all
   /// callers; further ones wait for these.
   ///
@@ -134,6 +139,7 @@ extension ServiceLimits {
       "maximum-reads": "\(maximumReads)",
       "maximum-waiting-reads": "\(maximumWaitingReads)",
       "maximum-waiting-read-bytes": "\(maximumWaitingReadBytes)",
+      "maximum-waiting-schema-bytes": "\(maximumWaitingSchemaBytes)",
       "maximum-long-answers": "\(maximumLongAnswers)",
       "maximum-counts": "\(maximumCounts)",
       "maximum-groups": "\(maximumGroups)",

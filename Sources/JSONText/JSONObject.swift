@@ -126,8 +126,18 @@ extension String {
   public func hasSameBytes(as other: String) -> Bool {
     let left = utf8.span
     let right = other.utf8.span
-    guard left.count == right.count else { return false }
-    for place in left.indices where left[place] != right[place] { return false }
+    let count = left.count
+    guard right.count == count else { return false }
+    let words = count / 8
+    for word in 0..<words {
+      // In bounds: there are as many whole words in both.
+      let one = unsafe left.bytes.unsafeLoadUnaligned(
+        fromUncheckedByteOffset: word * 8, as: UInt64.self)
+      let other = unsafe right.bytes.unsafeLoadUnaligned(
+        fromUncheckedByteOffset: word * 8, as: UInt64.self)
+      if one != other { return false }
+    }
+    for place in (words * 8)..<count where left[place] != right[place] { return false }
     return true
   }
 

@@ -129,6 +129,13 @@ enum ServiceFlags {
     FlagName("maximum-waiting-read-bytes", environment: "INTEGRATIOND_MAXIMUM_WAITING_READ_BYTES"),
     .byteCount((1 << 16)...(1 << 40)), default: defaults.maximumWaitingReadBytes,
     help: "how many bytes the requests of those reads have together; more get TOO_MANY_READS")
+  static let maximumWaitingSchemaBytes = Flag.value(
+    FlagName(
+      "maximum-waiting-schema-bytes",
+      environment: "INTEGRATIOND_MAXIMUM_WAITING_SCHEMA_BYTES"),
+    .byteCount((8 << 20)...(1 << 40)), default: defaults.maximumWaitingSchemaBytes,
+    help: "how many bytes the registrations have together whose long schemas wait to be checked, "
+      + "those of one integration half as many; more get TOO_MANY_CALLS")
   static let maximumLongAnswers = Flag.value(
     FlagName("maximum-long-answers", environment: "INTEGRATIOND_MAXIMUM_LONG_ANSWERS"),
     .integer(1...1_000), default: defaults.maximumLongAnswers,
@@ -188,7 +195,8 @@ enum ServiceFlags {
     heartbeatInterval, maximumWaitingPolls, maximumAgents, maximumTails, maximumSchedules,
     maximumFailedLogins, failedLoginInterval, maximumLoginAddresses, tailJournal,
     tailJournalChanges, maximumCounts, maximumGroups, pruneInterval, maximumTailBytes,
-    maximumReads, maximumWaitingReads, maximumWaitingReadBytes, maximumLongAnswers,
+    maximumReads, maximumWaitingReads, maximumWaitingReadBytes,
+    maximumWaitingSchemaBytes, maximumLongAnswers,
     maximumPendingCommands, maximumPendingBytes,
   ]
 
@@ -202,6 +210,7 @@ enum ServiceFlags {
     limits.maximumReads = arguments[maximumReads]
     limits.maximumWaitingReads = arguments[maximumWaitingReads]
     limits.maximumWaitingReadBytes = arguments[maximumWaitingReadBytes]
+    limits.maximumWaitingSchemaBytes = arguments[maximumWaitingSchemaBytes]
     limits.maximumLongAnswers = arguments[maximumLongAnswers]
     limits.maximumCounts = arguments[maximumCounts]
     limits.maximumGroups = arguments[maximumGroups]

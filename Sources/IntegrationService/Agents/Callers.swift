@@ -202,6 +202,7 @@ extension IntegrationService: ConnectionObserver {
     tails.remove(token)
     counts.end(token)
     reads.end(token)
+    registrations.end(token)
     transfers.callEnded(token)
     unfinished.withLock { if $0[token]?.endsWithCall == true { $0[token] = nil } }
   }

@@ -1,6 +1,7 @@
 import IntegrationAPI
 import IntegrationModel
 import IntegrationStore
+import JSONText
 import ProtobufRuntime
 import RPCServer
 import RPCWire
@@ -8,21 +9,41 @@ import RPCWire
 extension IntegrationService {
   /// Declares what the agent can do.
   ///
-  /// Idempotent: the same declaration changes nothing.
+  /// Idempotent: the same declaration changes nothing. Long schemas are checked beside the
+  /// reactors; see `RegistrationDesk`.
   public func registerAction(
     _ request: RegisterActionRequestView, _ call: ServerCall<RegisterActionResponse>
   ) {
     guard let caller = caller(request.agentID, call) else { return }
-    let actions = request.actions.map { $0.makeMessage() }
     var checks = FieldChecks()
-    checks.list(actions.count, "actions", maximum: FieldRules.maximumActions)
-    if checks.isEmpty { checks.declarations(actions) }
+    checks.list(request.actions.count, "actions", maximum: FieldRules.maximumActions)
     guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
-    let integration = caller.session.integration
+    let actions = request.actions.map { $0.makeMessage() }
+    let (integration, retires) = (caller.session.integration, request.retireUndeclared)
+    let isShort =
+      actions.reduce(0) { $0 + $1.inputSchema.utf8.count } <= InputCheck.maximumShortBytes
+    if isShort { return register(actions, of: integration, retires: retires, call) }
+    let isTaken = registrations.run(
+      call.token, of: integration, bytes: call.handle.requestBytes,
+      { self.register(actions, of: integration, retires: retires, call) },
+      drop: { call.fail(.registrationDropped) })
+    if !isTaken { call.fail(.tooManyRegistrations(configuration.limits)) }
+  }
+
+  /// Checks declarations and hands them to the store.
+  private func register(
+    _ actions: [ActionDefinition], of integration: IntegrationID, retires: Bool,
+    _ call: ServerCall<RegisterActionResponse>
+  ) {
+    var checks = FieldChecks()
+    checks.declarations(actions) { [catalogue] type in
+      catalogue.action(integration, type)?.declaration.inputSchema
+    }
+    guard checks.isEmpty else { return call.fail(.invalid(checks.violations)) }
     let command = StoreCommand.registerActions(
       RegisterActions(
         integration: integration, actions: actions.map(ActionDeclaration.init),
-        retiresUndeclared: request.retireUndeclared))
+        retiresUndeclared: retires))
     perform(command, order: .integration(integration), call) { outcome in
       guard case .registered(let stored, let unservable) = outcome else { return nil }
       var response = RegisterActionResponse()
@@ -64,8 +85,11 @@ extension IntegrationService {
 }
 
 extension FieldChecks {
-  /// What may be wrong with declared actions.
-  mutating func declarations(_ actions: [ActionDefinition]) {
+  /// What may be wrong with declared actions; a schema that is `known` of its type is not read
+  /// again.
+  mutating func declarations(
+    _ actions: [ActionDefinition], known: (String) -> String? = { _ in nil }
+  ) {
     var seen: Set<String> = []
     for (index, action) in actions.enumerated() {
       let prefix = "actions[\(index)]."
@@ -80,7 +104,9 @@ extension FieldChecks {
       if !action.entityType.isEmpty {
         note("\(prefix)entity_type", FieldRules.complaint(name: action.entityType))
       }
-      inputSchema(action.inputSchema, "\(prefix)input_schema")
+      let isKnown =
+        complaint == nil && known(action.type)?.hasSameBytes(as: action.inputSchema) == true
+      if !isKnown { inputSchema(action.inputSchema, "\(prefix)input_schema") }
       if let retry = action.retry { policy(retry, "\(prefix)retry.") }
     }
   }
@@ -92,7 +118,9 @@ extension FieldChecks {
 
   private mutating func inputSchema(_ text: String, _ field: String) {
     guard !text.isEmpty else { return }
-    bytes(text, field, FieldRules.maximumDocumentBytes)
+    guard text.utf8.count <= FieldRules.maximumDocumentBytes else {
+      return bytes(text, field, FieldRules.maximumDocumentBytes)
+    }
     do {
       try InputSchema.judge(text)
     } catch {
@@ -103,6 +131,23 @@ extension FieldChecks {
   /// What may be wrong with automatic retries, declared or set by an operator.
   mutating func policy(_ retry: RetryPolicy, _ prefix: String) {
     for issue in RetryRule(retry).issues { note(prefix + issue.field, issue.description) }
+  }
+}
+
+extension RPCError {
+  /// Nobody reads it: the call is over.
+  fileprivate static let registrationDropped = RPCError(
+    .cancelled, "the call ended before its schemas were checked",
+    reason: WireReason.callCancelled)
+
+  fileprivate static func tooManyRegistrations(_ limits: ServiceLimits) -> RPCError {
+    RPCError(
+      .resourceExhausted,
+      "registrations with long schemas that wait for their check may have "
+        + "\(limits.maximumWaitingSchemaBytes) bytes (--maximum-waiting-schema-bytes), those of "
+        + "one integration half of that, and as many wait: repeat it when earlier ones are done",
+      reason: WireReason.tooManyCalls
+    ).retryAfter(milliseconds: 100)
   }
 }
 
