@@ -8,7 +8,8 @@ import RPCTransport
 /// A message at the limits takes some ten milliseconds, and everybody on the reactor would wait for
 /// it. One at a time, because each takes memory of its own: a copy of the frame, and up to eight
 /// times that decoded. Its connection holds its input meanwhile, so that its calls stay in their
-/// order; others that have a long one too hold theirs until the place is free.
+/// order; others that have a long one too hold theirs until it is their turn, principal by
+/// principal.
 ///
 /// Touched on the reactor; what is being decoded belongs to the queue until it is handed back.
 final class LongMessages {
@@ -21,19 +22,28 @@ final class LongMessages {
   /// Whether one is being decoded, or was and is being handled.
   private(set) var isBusy = false
   /// Connections that hold a long frame.
-  private var waiting: ContiguousArray<UInt64> = []
+  private var turns = LongMessageTurns()
+  /// The connection that was told that the place is its own and has not come to it yet; 0: none.
+  private var promised: UInt64 = 0
 
-  /// Remembers a connection whose next frame is long, while `isBusy`.
-  func wait(_ connection: UInt64) { waiting.append(connection) }
+  /// Whether a connection whose next frame is long must wait for its turn; then it is told.
+  func mustWait(_ connection: UInt64, of principal: String) -> Bool {
+    guard isBusy || (promised != 0 && promised != connection) else { return false }
+    turns.wait(connection, of: principal)
+    return true
+  }
 
-  /// Decodes a payload elsewhere, then runs `handle` on the reactor; called while not `isBusy`.
+  /// Decodes a payload elsewhere, then runs `handle` on the reactor; called after `mustWait` has
+  /// said no.
   func decode(
-    _ payload: ReceivedBytes, by decode: @escaping ServiceRouter.LongDecoder,
+    _ payload: ReceivedBytes, of principal: String, by decode: @escaping ServiceRouter.LongDecoder,
     on reactor: Reactor,
     then handle: @escaping @Sendable (ServiceRouter.Handler, isolated Reactor) -> Void
   ) {
     precondition(!isBusy, "one long message at a time")
     isBusy = true
+    if promised == 0 { turns.begin(of: principal) }
+    promised = 0
     let work = LongMessage(payload: payload, arena: arena, decoder: decode)
     queue.async {
       let handler = work.decode()
@@ -41,17 +51,44 @@ final class LongMessages {
     }
   }
 
-  /// The handler of the message that was decoded has returned: its memory is given back, and those
-  /// that wait try again.
+  /// The handler of the message that was decoded has returned: its memory is given back, and the
+  /// next connection has its turn.
   func end(on reactor: isolated Reactor) {
     let sent = SentArena(arena: arena)
     queue.async { sent.arena.reset() }
     isBusy = false
-    let waited = waiting
-    waiting = []
-    // The first of them has the place; the others wait again, in their order. All are told, because
-    // any of them may have ended or be paused.
-    for number in waited { ServerConnection.find(number, on: reactor)?.release(on: reactor) }
+    handOn(on: reactor)
+  }
+
+  /// A connection had its turn and has nothing to decode: it has ended, is paused, or its call was
+  /// refused.
+  func passOn(_ connection: UInt64, on reactor: isolated Reactor) {
+    // Not within the turn of a connection: others go on here.
+    reactor.post { reactor in
+      guard let loop = reactor.attachment as? ServerLoop else { return }
+      loop.longMessages.turnUnused(by: connection, on: reactor)
+    }
+  }
+
+  private func turnUnused(by connection: UInt64, on reactor: isolated Reactor) {
+    guard promised == connection else { return }
+    promised = 0
+    handOn(on: reactor)
+  }
+
+  /// Promises the free place to whoever has the next turn: its input goes on a little later, and
+  /// whoever comes before that finds the place taken.
+  private func handOn(on reactor: isolated Reactor) {
+    while !isBusy && promised == 0, let number = turns.next() {
+      guard let connection = ServerConnection.find(number, on: reactor) else { continue }
+      promised = number
+      connection.hasLongTurn = true
+      // One that is paused waits again when it goes on.
+      if !connection.release(on: reactor) && promised == number {
+        promised = 0
+        connection.hasLongTurn = false
+      }
+    }
   }
 }
 

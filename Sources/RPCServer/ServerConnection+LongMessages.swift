@@ -2,10 +2,11 @@ import RPCTransport
 import RPCWire
 
 extension ServerConnection {
-  /// Whether a frame must wait because another long one is being decoded; then the input is held.
+  /// Whether a frame must wait because it is the turn of another long one; then the input is held.
   func mustWait(_ header: FrameHeader) -> Bool {
-    guard header.kind == FrameKind.call.rawValue, loop.longMessages.isBusy else { return false }
-    loop.longMessages.wait(identifier)
+    guard header.kind == FrameKind.call.rawValue, let name = context?.principal.name,
+      loop.longMessages.mustWait(identifier, of: name)
+    else { return false }
     hold()
     return true
   }
@@ -13,17 +14,28 @@ extension ServerConnection {
   /// Has the payload of an open call decoded on another thread, then handles it here.
   func decodeElsewhere(
     _ id: UInt32, _ payload: UnsafeRawBufferPointer,
-    _ decode: @escaping ServiceRouter.LongDecoder, _ goesOn: Bool, on reactor: isolated Reactor
+    of principal: Principal, _ decode: @escaping ServiceRouter.LongDecoder, _ goesOn: Bool,
+    on reactor: isolated Reactor
   ) {
     let (token, bytes) = (token(id), payload.count)
     hold()
-    unsafe loop.longMessages.decode(keep(payload), by: decode, on: reactor) { handler, reactor in
+    hasLongTurn = false
+    unsafe loop.longMessages.decode(
+      keep(payload), of: principal.name, by: decode, on: reactor
+    ) { handler, reactor in
       let connection = ServerConnection.find(token, on: reactor)
       connection?.handle(id, bytes, by: handler, goesOn, on: reactor)
       // Nil where the reactor has stopped.
       (reactor.attachment as? ServerLoop)?.longMessages.end(on: reactor)
       connection?.release(on: reactor)
     }
+  }
+
+  /// Gives away a turn for a long message that was not used.
+  func passOnLongTurn(on reactor: isolated Reactor) {
+    guard hasLongTurn else { return }
+    hasLongTurn = false
+    loop.longMessages.passOn(identifier, on: reactor)
   }
 
   /// Runs the handler of a call whose payload was decoded elsewhere, unless the call has ended.

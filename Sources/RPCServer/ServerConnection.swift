@@ -46,6 +46,8 @@ final class ServerConnection: StreamConnection {
   var frameLimit: Int
   var saidGoAway = false
   var isCongested = false
+  /// Whether the place where long messages are decoded was promised to it.
+  var hasLongTurn = false
   /// The call whose stream was last told to go on.
   private var lastResumed: UInt32 = 0
 
@@ -98,6 +100,7 @@ final class ServerConnection: StreamConnection {
       let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[payloadStart..<offset])
       unsafe receive(header, payload, on: reactor)
     }
+    passOnLongTurn(on: reactor)
     announceRefusal(on: reactor)
     return offset
   }
@@ -212,6 +215,7 @@ final class ServerConnection: StreamConnection {
   }
 
   override func connectionEnded(on reactor: isolated Reactor) {
+    passOnLongTurn(on: reactor)
     _ = state.closed(.shuttingDown)
     let open = calls
     calls = CallTable()

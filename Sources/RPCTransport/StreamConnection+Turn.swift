@@ -145,16 +145,18 @@ extension StreamConnection {
     if hasUnseenInput { queueUp(on: reactor) }
   }
 
-  /// Input goes on after `hold`, in a turn of its own.
-  public final func release(on reactor: isolated Reactor) {
-    guard isHeld else { return }
+  /// Input goes on after `hold`, in a turn of its own; says whether that turn comes by itself.
+  @discardableResult
+  public final func release(on reactor: isolated Reactor) -> Bool {
+    guard isHeld else { return false }
     isHeld = false
-    guard stage == .open else { return }
+    guard stage == .open else { return false }
     noteLife(on: reactor)
     restartBegunFrame(on: reactor)
     hasUnseenInput = pending.count > 0
     if hasUnseenInput && !isReadingPaused { queueUp(on: reactor) }
     finishTurn(on: reactor)
+    return isQueued
   }
 
   /// Output was added outside of what input asks for: from the high-water mark on no more input is

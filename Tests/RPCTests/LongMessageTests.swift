@@ -1,14 +1,38 @@
 import RPCClient
-import RPCServer
 import RPCWire
 import TestSupport
 import Testing
+
+@testable import RPCServer
+@testable import RPCTransport
 
 @Suite("Long messages are decoded beside the reactor", .limit(minutes: 1))
 struct LongMessageTests {
   private func long(_ call: UInt32, time: UInt32 = 0) -> [UInt8] {
     let payload = [UInt8](repeating: 7, count: 100_000)
     return RawFrame(.call, number: TinyService.long.id, call: call, time: time, payload).bytes
+  }
+
+  /// Connects as a principal and sends a long message that begins with `mark`; returns once
+  /// `held` connections hold their input.
+  private func send(
+    _ mark: UInt8, as name: String, to running: RunningServer, held: Int,
+    method: UInt16 = TinyService.long.id
+  ) async throws -> RawFrameSocket {
+    let socket = try running.rawSocket(token: "good \(name)")
+    let payload = [UInt8](repeating: mark, count: 100_000)
+    try socket.send(RawFrame(.call, number: method, call: 1, payload))
+    let reactor = running.server.state.withLock { $0.reactors[0] }
+    try await eventually("\(held) connections hold their input") {
+      await count(on: reactor) { $0.isHeld } == held ? true : nil
+    }
+    return socket
+  }
+
+  private func count(
+    on reactor: isolated Reactor, _ isMeant: (StreamConnection) -> Bool
+  ) -> Int {
+    reactor.sources.count { ($0 as? StreamConnection).map(isMeant) ?? false }
   }
 
   private func echo(_ call: UInt32) -> [UInt8] {
@@ -88,5 +112,53 @@ struct LongMessageTests {
       running.server.statistics.connections == 1 ? true : nil
     }
     try await expectService(running)
+  }
+
+  @Test("The place goes round the principals, and round the connections of each in their order")
+  func principals() async throws {
+    let running = try RunningServer(.tcp)
+    var sockets: [RawFrameSocket] = []
+    for mark: UInt8 in [10, 11, 12, 13, 20, 21, 30] {
+      let name = ["a", "b", "c"][Int(mark) / 10 - 1]
+      sockets.append(try await send(mark, as: name, to: running, held: sockets.count + 1))
+    }
+    for _ in sockets { running.service.decodeOne() }
+    for socket in sockets { #expect(try socket.nextFrame(.reply)?.call == 1) }
+    #expect(running.service.state.withLock { $0.longOrder } == [10, 20, 30, 11, 21, 12, 13])
+  }
+
+  @Test("A connection that has nothing to decode when its turn comes leaves it to the next")
+  func unused() async throws {
+    let running = try RunningServer(.tcp)
+    let first = try await send(1, as: "a", to: running, held: 1)
+    let unknown = try await send(2, as: "b", to: running, held: 2, method: 999)
+    let last = try await send(3, as: "c", to: running, held: 3)
+    for _ in 0..<2 { running.service.decodeOne() }
+    #expect(try first.nextFrame(.reply)?.number == 0)
+    #expect(try unknown.nextFrame(.reply)?.number == StatusCode.unimplemented.rawValue)
+    #expect(try last.nextFrame(.reply)?.number == 0)
+    #expect(running.service.state.withLock { $0.longOrder } == [1, 3])
+  }
+
+  @Test("Turns go round, whoever comes and goes, and nobody has two while another waits")
+  func turns() {
+    var turns = LongMessageTurns()
+    #expect(turns.next() == nil)
+    turns.begin(of: "a")
+    for connection: UInt64 in 1...3 { turns.wait(connection, of: "a") }
+    turns.wait(9, of: "b")
+    #expect(turns.next() == 9)
+    turns.wait(8, of: "b")
+    // Comes while b is served, and waits for one of a alone.
+    turns.wait(7, of: "c")
+    #expect([1, 7, 8, 2, 3].allSatisfy { turns.next() == $0 })
+    #expect(turns.next() == nil)
+    // A turn without waiting, while others wait, puts its principal behind them too.
+    turns.wait(4, of: "a")
+    turns.wait(5, of: "b")
+    turns.begin(of: "a")
+    turns.wait(6, of: "a")
+    #expect([5, 4, 6].allSatisfy { turns.next() == $0 })
+    #expect(turns.next() == nil)
   }
 }

@@ -44,6 +44,8 @@ final class TinyService: Sendable {
     var drains = 0
     var credentials: [Credential] = []
     var longCount = 0
+    /// The first byte of each long payload, in the order in which they began to be decoded.
+    var longOrder: [UInt8] = []
   }
 
   let state = Mutex(State())
@@ -67,7 +69,10 @@ final class TinyService: Sendable {
   func decodeOne() { decoding.signal() }
 
   private func decodeLong(_ payload: ReceivedBytes) -> ServiceRouter.Handler {
-    state.withLock { $0.longCount += 1 }
+    state.withLock { state in
+      state.longCount += 1
+      state.longOrder.append(payload.bytes.first ?? 0)
+    }
     decoding.wait()
     let bytes = Array(payload.bytes)
     return { call in call.handle.reply(bytes: bytes) }
