@@ -346,7 +346,7 @@ def wrong_keys(target):
 @attack
 def idle(target):
     """Thousands of idle connections, and 200 that are busy."""
-    wanted = int(15_000 * target.scale)
+    wanted = round(15_000 * target.scale)
     ends = []
     target.ends += 30
     while len(ends) < wanted and target.left() > 0:

@@ -8,6 +8,7 @@ import costs
 from attackers import ATTACKS
 from attacking import WIDEST
 from client import CALL, Connection, Gone, frame, uuid7
+from greedy import BEGUN
 from harness import harness
 from healthy import PREFERRED, RARE, RATES, Healthy, Series
 from manners import answers, exhausted
@@ -31,6 +32,9 @@ MOST = {"slow_tails": SLOW_TAILS, "named_polls": 48 * MIB, "ended_polls": 12 * M
 # malloc keeps some of what is free.
 KEPT = 1.25
 CONNECTION = 4096
+# How many connections stand idle in the long form, and what an attacker and the server need of
+# descriptors beside those of an attack.
+IDLE, SPARE = 15_000, 1_000
 STAYS = 96 * MIB
 # What a call may take longer than twice its quiet time: the turns of the others before it (0.2 ms
 # a round for those that want much, 0.1 ms for each that does not) and the scheduling of the healthy
@@ -88,6 +92,8 @@ class Stage:
         operator.close()
         self.fill()
         self.watch = Watch(self.server)
+        # What thousands of connections are multiplied by.
+        self.scale = min(0.2 if run.short else 1, max(0, room()[0]) / IDLE)
 
     def measure_longest(self):
         """What the message with the most fields takes, from being sent to being refused."""
@@ -132,16 +138,36 @@ class Stage:
             [sys.executable, "-B", Path(__file__).with_name("attackers.py"), name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.run.at_end(lambda: process.poll() is None and process.kill())
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         json.dump(dict(
             tcp=self.server.tcp, key=self.key, token=self.token, long_log=self.long_log,
             seconds=seconds, share=share, group=group,
-            scale=0.2 if self.run.short else min(1, (most - 1000) / 15_000),
+            scale=self.scale,
             seed=self.run.random.getrandbits(32)), process.stdin)
         process.stdin.write("\n")
         process.stdin.close()
         process.stdin = None  # So that communicate() leaves it alone.
         return process
+
+
+def room():
+    """How many connections an attack can have here, and what bounds them."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    ports = int(last) - int(first) + 1
+    return min(
+        (files - SPARE, f"a process may have {files} open files (ulimit -Hn)"),
+        (ports - SPARE, f"there are {ports} local ports (net.ipv4.ip_local_port_range)"))
+
+
+def possible(run, names):
+    """Those of the attacks for which the machine has room; what is left out is said."""
+    most, why = room()
+    if most < IDLE and "idle" in names and not run.short:
+        run.skip(f"idle with {IDLE:,} connections", f"{why}, so there are {max(0, most):,} at most")
+    if most < BEGUN and "begun_frames" in names:
+        run.skip("begun_frames", f"{why}, and it needs {BEGUN + SPARE:,}")
+        names = [name for name in names if name != "begun_frames"]
+    return names
 
 
 class Sibling:
@@ -237,6 +263,9 @@ def one_attack(stage, name, seconds):
         run.figure("idle connections", standing["standing"])
         run.figure("bytes a connection", int(each))
         run.require(each < CONNECTION, f"an idle connection holds {each:.0f} bytes")
+        wanted = round(IDLE * stage.scale)
+        run.require(standing["standing"] == wanted,
+                    f"{standing['standing']:,} of {wanted:,} idle connections were taken in time")
     text, _ = process.communicate(timeout=seconds + 120)
     during = stage.healthy.p99s(began, time.monotonic() - 0.1)
     took = time.monotonic() - began
@@ -330,9 +359,10 @@ def hostile(run):
     chosen = os.environ.get("TORTURE_ATTACKS")
     if chosen:
         names = chosen.split(",")
+    names = possible(run, names)
     run.random.shuffle(names)
-    seconds = 0.6 if run.short else max(1.5, min(10, run.seconds / len(names) / 4.5))
-    while True:
+    seconds = 0.6 if run.short else max(1.5, min(10, run.seconds / max(1, len(names)) / 4.5))
+    while names:
         for name in names:
             harmless(stage, name, seconds)
             if run.left() < 3 * seconds and "rounds" in run.figures:
