@@ -33,6 +33,10 @@ public final class SQLiteStore: IntegrationStore {
     let directory = try DataDirectory(path: directory)
     keeping = KeepingDesk(directory, limits)
     do {
+      // What a killed server left in the log may be known, but not be on disk.
+      #if !PLANTED_NO_LOG_RENEWAL
+        try WriteAheadLog.renew(database: directory.database)
+      #endif
       let writer = try Opening.openWriter(directory, limits)
       loop = try WriterLoop(writer: writer, directory: directory, limits: limits)
       readers = try ReaderPool(directory, limits)

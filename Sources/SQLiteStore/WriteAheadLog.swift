@@ -12,21 +12,39 @@ final class WriteAheadLog: Sendable {
   private let file: Int32
 
   /// Opens the log of a database; the writer has made it.
-  init(database: String) throws(StoreError) {
-    path = database + "-wal"
-    file = unsafe open(path, O_RDWR | O_CLOEXEC)
-    guard file >= 0 else { throw Self.error("open", path) }
+  convenience init(database: String) throws(StoreError) {
+    let file = unsafe open(database + "-wal", O_RDWR | O_CLOEXEC)
+    guard file >= 0 else { throw Self.error("open", database + "-wal") }
+    self.init(path: database + "-wal", adopting: file)
+  }
+
+  private init(path: String, adopting file: Int32) {
+    self.path = path
+    self.file = file
   }
 
   deinit { close(file) }
 
-  /// Writes what the log holds once more, and waits until it is on disk; before the first commit.
+  /// How bytes are written at an offset of a file; the answer is that of pwrite(2).
+  typealias Write = (_ file: Int32, _ bytes: ArraySlice<UInt8>, _ offset: Int) -> Int
+
+  /// Writes what the log of a database holds once more, and waits until it is on disk.
   ///
-  /// What an earlier process left may stand in the system's cache alone. Where its sync failed, the
-  /// cache calls those pages clean: no later sync writes them, reads still show them, and a power
-  /// failure would take them away with every commit behind them. The bytes stay the same, so a
-  /// power failure in the middle of this harms nothing.
-  func renew() throws(StoreError) {
+  /// Before SQLite looks at it: what an earlier process left may stand in the system's cache
+  /// alone. Where its sync failed, the cache calls those pages clean: no later sync writes them,
+  /// reads still show them, and a power failure would take them away with every commit behind them.
+  /// The bytes stay the same, so a power failure in the middle of this harms nothing.
+  static func renew(database: String, write: Write = overwrite) throws(StoreError) {
+    let file = unsafe open(database + "-wal", O_RDWR | O_CLOEXEC)
+    guard file >= 0 else {
+      // No log; or one that is not this user's, as SQLite is about to say.
+      if [ENOENT, EACCES, EPERM, EROFS].contains(errno) { return }
+      throw error("open", database + "-wal")
+    }
+    try WriteAheadLog(path: database + "-wal", adopting: file).renew(by: write)
+  }
+
+  private func renew(by write: Write) throws(StoreError) {
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     var offset = 0
     while true {
@@ -35,17 +53,32 @@ final class WriteAheadLog: Sendable {
       guard count > 0 else { return try sync() }
       var done = 0
       while done < count {
-        let written = unsafe buffer.withUnsafeBytes { bytes in
-          unsafe pwrite(
-            file, bytes.baseAddress! + done, count - done, off_t(offset + done))
-        }
+        let written = write(file, buffer[done..<count], offset + done)
         if written < 0, errno == EINTR { continue }
-        // A full file system that never writes in place has no room for this; reads can go on.
-        if written < 0, errno == ENOSPC { return try sync() }
+        if written < 0, errno == ENOSPC { return try readAnew() }
         guard written > 0 else { throw Self.error("write", path) }
         done += written
       }
       offset += count
+    }
+  }
+
+  private static func overwrite(_ file: Int32, _ bytes: ArraySlice<UInt8>, _ offset: Int) -> Int {
+    unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, off_t(offset)) }
+  }
+
+  /// Has reads show what is on disk.
+  ///
+  /// A full file system that never writes in place has no room for what is written once more. So
+  /// what the cache has is forgotten: a commit whose sync has failed was not acknowledged, and is
+  /// gone.
+  private func readAnew() throws(StoreError) {
+    try sync()
+    guard FileCache.drop(file) else {
+      throw StoreError(
+        .inputOutput,
+        "\(path) may not be on disk as it is read, and cannot be written again, because the "
+          + "disk is full; free space there, then start again")
     }
   }
 

@@ -33,12 +33,8 @@ final class WriterLoop: @unchecked Sendable {
     self.limits = limits
     let log = try WriteAheadLog(database: directory.database)
     self.log = log
-    // What a killed server left in the log may be known, but not be on disk.
-    #if PLANTED_NO_LOG_RENEWAL
-      try log.sync()
-    #else
-      try log.renew()
-    #endif
+    // What the start has written, before anything is told of it.
+    try log.sync()
     syncs = SyncLoop(teller) { () throws(StoreError) in try log.sync() }
     #if PLANTED_ACKNOWLEDGE_BEFORE_COMMIT
       let teller = teller

@@ -188,6 +188,57 @@ import Testing
     await store.close()
   }
 
+  /// A log of three pages in a directory of its own, and where it has no room for them again.
+  private static func makeLog() throws -> (scratch: ScratchDirectory, log: String) {
+    let scratch = try ScratchDirectory()
+    try scratch.write(String(repeating: "log ", count: 3_000), to: "x.db-wal")
+    return (scratch, scratch.file("x.db-wal"))
+  }
+
+  private static func refuse(_ file: Int32, _ bytes: ArraySlice<UInt8>, _ offset: Int) -> Int {
+    errno = ENOSPC
+    return -1
+  }
+
+  /// Whether the cache of a file can be emptied where tests have theirs.
+  static let canForget: Bool = {
+    guard let (scratch, log) = try? makeLog() else { return false }
+    let file = open(log, O_RDWR | O_CLOEXEC)
+    defer { close(file) }
+    return withExtendedLifetime(scratch) { fsync(file) == 0 && FileCache.drop(file) }
+  }()
+
+  @Test("A log that has no room to be written again, and that the cache keeps, ends the start")
+  func keptLog() throws {
+    let (scratch, log) = try Self.makeLog()
+    let database = scratch.file("x.db")
+    let file = open(log, O_RDWR | O_CLOEXEC)
+    defer { close(file) }
+    // What is mapped and used cannot be forgotten.
+    let bytes = 12_000
+    let place = try #require(mmap(nil, bytes, PROT_READ, MAP_SHARED, file, 0))
+    #expect(place != MAP_FAILED && place.load(as: UInt8.self) == 0x6c)
+    #expect(mlock(place, bytes) == 0)
+    let error = #expect(throws: StoreError.self) {
+      try WriteAheadLog.renew(database: database, write: Self.refuse)
+    }
+    #expect(error?.message.contains("free space there, then start again") == true)
+    munmap(place, bytes)
+    try WriteAheadLog.renew(database: database)
+  }
+
+  @Test(
+    "A log that has no room to be written again is read from the disk",
+    .enabled(if: canForget, "skipped: this file system keeps files in memory"))
+  func forgottenLog() throws {
+    let (scratch, log) = try Self.makeLog()
+    let before = try Program.bytes(of: log)
+    try WriteAheadLog.renew(database: scratch.file("x.db"), write: Self.refuse)
+    #expect(try Program.bytes(of: log) == before)
+    // Where there is no log, there is nothing to write.
+    try WriteAheadLog.renew(database: scratch.file("y.db"), write: Self.refuse)
+  }
+
   @Test("Commands that arrive during a commit share the next one")
   func groupCommit() async throws {
     let harness = try await StoreHarness(.sqlite)

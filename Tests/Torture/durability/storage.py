@@ -152,6 +152,8 @@ class Case:
         # The fault is over, and its file is known.
         self.is_over, self.story.new_round = False, lambda: None
         if self.kind == "sync":
+            if self.random.random() < 0.4:
+                self.start_without_room()
             # What a failed sync left in the cache is not on disk, and answers may rest on it.
             if server.begin(seed=self.n, cut_at=self.random.randrange(1, 120)):
                 try:
@@ -180,6 +182,22 @@ class Case:
             raise Broken(f"{left} are left behind a restart")
         self.story.verify(server)
         server.kill()
+
+
+    def start_without_room(self):
+        """The log cannot be written once more: the start is refused, or answers by what is on disk
+        when the power goes behind it."""
+        server = self.server
+        if server.begin(
+                seed=self.n, fault_kind=KINDS["write"], fault_at=self.random.randrange(1, 14),
+                fault_errno=ENOSPC):
+            if self.story.key and self.story.has_actions:
+                self.story.repeat_blindly(server)
+            server.disk["cut_at"] = 1
+            server.signal(15)
+        code = server.wait()
+        if not server.disk["was_cut"] and code not in (CANNOT_START, STORE_FAILED):
+            raise Broken(f"without room it ended with {code}: {server.error_text()[-300:]}")
 
 
 class Sweep:
