@@ -21,8 +21,7 @@ extension ServerConnection {
     currentCall = header.call
     if payload.count >= LongMessages.minimumBytes, let decode = entry.decodeLong {
       keep(OpenCall(deadline: deadline, stream: stream), on: reactor)
-      return unsafe decodeElsewhere(
-        header.call, payload, of: context.principal, decode, entry.goesOn, on: reactor)
+      return unsafe decodeElsewhere(header.call, payload, decode, entry.goesOn, on: reactor)
     }
     let handle = CallHandle(
       token: token(header.call), deadlineNanoseconds: deadline, requestBytes: payload.count,

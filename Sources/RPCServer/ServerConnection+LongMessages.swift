@@ -14,9 +14,9 @@ extension ServerConnection {
   /// Has the payload of an open call decoded on another thread, then handles it here.
   func decodeElsewhere(
     _ id: UInt32, _ payload: UnsafeRawBufferPointer,
-    of principal: Principal, _ decode: @escaping ServiceRouter.LongDecoder, _ goesOn: Bool,
-    on reactor: isolated Reactor
+    _ decode: @escaping ServiceRouter.LongDecoder, _ goesOn: Bool, on reactor: isolated Reactor
   ) {
+    guard let principal else { return }
     let (token, bytes) = (token(id), payload.count)
     hold()
     hasLongTurn = false
@@ -32,8 +32,8 @@ extension ServerConnection {
   }
 
   /// Gives away a turn for a long message that was not used.
+  @inline(never)
   func passOnLongTurn(on reactor: isolated Reactor) {
-    guard hasLongTurn else { return }
     hasLongTurn = false
     loop.longMessages.passOn(identifier, on: reactor)
   }

@@ -100,7 +100,7 @@ final class ServerConnection: StreamConnection {
       let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[payloadStart..<offset])
       unsafe receive(header, payload, on: reactor)
     }
-    passOnLongTurn(on: reactor)
+    if hasLongTurn { passOnLongTurn(on: reactor) }
     announceRefusal(on: reactor)
     return offset
   }
@@ -215,7 +215,7 @@ final class ServerConnection: StreamConnection {
   }
 
   override func connectionEnded(on reactor: isolated Reactor) {
-    passOnLongTurn(on: reactor)
+    if hasLongTurn { passOnLongTurn(on: reactor) }
     _ = state.closed(.shuttingDown)
     let open = calls
     calls = CallTable()

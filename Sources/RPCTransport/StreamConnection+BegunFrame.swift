@@ -1,14 +1,11 @@
 import RPCWire
 
 extension StreamConnection {
-  /// The protocol has done with `used` bytes; what is left may be a frame that has begun.
+  /// The protocol is done with `used` bytes and left some: a frame that has begun, as a rule.
   ///
   /// No timer runs for it by itself: the deadline of the connection is due before, as a rule.
+  @inline(never)
   final func noteBegunFrame(after used: Int, on reactor: isolated Reactor) {
-    guard pending.count > 0 else {
-      begunAt = 0
-      return
-    }
     guard used > 0 || begunAt == 0 else { return }
     begunAt = reactor.clock.monotonicNanoseconds
     reactor.setDeadline(self, begunAt + frameNanoseconds)

@@ -15,21 +15,29 @@ extension StreamConnection {
     self.account = account
   }
 
-  /// Tells the reactor what this connection holds now.
-  final func countBytes(on reactor: isolated Reactor) {
+  /// Tells the reactor what this connection holds now; says whether that is more than before.
+  @discardableResult
+  @inline(__always)
+  final func countBytes(on reactor: isolated Reactor) -> Bool {
     let held = pending.capacity + (output?.capacity ?? 0)
-    guard held != countedBytes, let account else { return }
-    reactor.held.change(account, by: held - countedBytes)
+    return held == countedBytes ? false : count(held, on: reactor)
+  }
+
+  // Apart, so that a turn that changes nothing pays for one comparison.
+  @inline(never)
+  private func count(_ held: Int, on reactor: isolated Reactor) -> Bool {
+    guard let account else { return false }
+    let difference = held - countedBytes
+    reactor.held.change(account, by: difference)
     if countedBytes == 0 { account.append(self) }
     countedBytes = held
     if held == 0 { account.remove(self) }
+    return difference > 0
   }
 
-  /// Counts, and when more is held than before makes room where a limit is passed.
-  final func countGrowth(on reactor: isolated Reactor) {
-    let before = countedBytes
-    countBytes(on: reactor)
-    guard countedBytes > before, let account else { return }
+  /// More is held than before: makes room where a limit is passed.
+  final func makeRoom(on reactor: isolated Reactor) {
+    guard let account else { return }
     let share = limits.maximumBufferedBytes / 2
     if account.bytes > share {
       for _ in 0..<Self.maximumEndedInTurn where account.bytes > share {

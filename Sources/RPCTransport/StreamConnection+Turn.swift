@@ -66,7 +66,7 @@ extension StreamConnection {
   final func finishTurn(on reactor: isolated Reactor) {
     if output != nil { write(on: reactor) }
     resumeInput(on: reactor)
-    countGrowth(on: reactor)
+    if countBytes(on: reactor) { makeRoom(on: reactor) }
     if stage == .closing && output == nil { linger(on: reactor) }
     guard stage != .closed else { return }
     var interest: UInt32 = 0
@@ -117,8 +117,11 @@ extension StreamConnection {
       let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[0..<(prefix + got)])
       let used = unsafe consume(bytes, on: reactor)
       guard stage == .open else { return }
-      unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
-      consumed(used, on: reactor)
+      // Mostly nothing was kept and nothing is left.
+      if used < bytes.count || prefix > 0 || isSecret {
+        unsafe pending.replace(with: UnsafeRawBufferPointer(rebasing: bytes[used...]))
+      }
+      consumed(used, leaving: bytes.count - used, on: reactor)
     }
   }
 
@@ -132,14 +135,14 @@ extension StreamConnection {
     let used = unsafe consume(pending.bytes, on: reactor)
     guard stage == .open else { return }
     pending.removeFirst(used)
-    consumed(used, on: reactor)
+    consumed(used, leaving: pending.count, on: reactor)
   }
 
   /// The protocol took what it could: decides when the rest has its turn.
-  private func consumed(_ used: Int, on reactor: isolated Reactor) {
-    noteBegunFrame(after: used, on: reactor)
+  private func consumed(_ used: Int, leaving left: Int, on reactor: isolated Reactor) {
+    if left > 0 { noteBegunFrame(after: used, on: reactor) } else { begunAt = 0 }
     isGreedy = turnClock.isOver
-    hasUnseenInput = isGreedy && pending.count > 0
+    hasUnseenInput = isGreedy && left > 0
     if unsentBytes > limits.highWaterBytes { return pauseReading(on: reactor) }
     if isHeld { return }
     if hasUnseenInput { queueUp(on: reactor) }
