@@ -95,15 +95,21 @@ class Deeds:
 
     def delete_integration(self):
         names = [name for name in self.some("integration") if name[1].startswith("new")]
-        if names:
-            name = self.random.choice(names)
-            keys = [key for key in self.promises.names("key")
-                    if self.promises.current(key)[0] == name[1]]
-            if self.promises.is_unsure(name) or not all(self.may_touch(key) for key in keys):
-                return
-            answers = [self.promises.send(key, ABSENT) for key in keys]
-            self.change("DeleteIntegration", name, ABSENT,
-                        lambda reply: [answer(True) for answer in answers], name=name[1])
+        if not names:
+            return
+        name = self.random.choice(names)
+        keys = [key for key in self.promises.names("key")
+                if self.promises.current(key)[0] == name[1]]
+        whole = [*keys, name]
+        if self.promises.is_unsure(name) or not all(self.may_touch(each) for each in whole):
+            return
+        answered = self.promises.send_whole("DeleteIntegration", dict.fromkeys(whole, ABSENT))
+
+        def took(code, reply):
+            answered([] if code else whole)
+            if code == 0:
+                self.took("DeleteIntegration")
+        self.operator.send("DeleteIntegration", took, name=name[1])
 
     def update(self):
         name, _, _, paused, reason = self.promises.current(("integration", "crm"))
@@ -216,13 +222,15 @@ class Deeds:
 
     def create_requests(self):
         keys = [self.fresh("key") for _ in range(self.random.randrange(2, 20))]
-        answers = [self.promises.send(("request", key), (0, QUEUED, "", 0)) for key in keys]
+        answered = self.promises.send_whole(
+            "CreateRequests", {("request", key): (0, QUEUED, "", 0) for key in keys})
 
         def took(code, reply):
-            for number, answer in enumerate(answers):
-                answer(code == 0 and not reply.outcomes[number].failure.reason)
-                if code == 0:
-                    self.requests[reply.outcomes[number].log.id] = keys[number]
+            made = {} if code else {
+                each.log.id: key for key, each in zip(keys, reply.outcomes)
+                if not each.failure.reason}
+            answered([("request", key) for key in made.values()])
+            self.requests.update(made)
             if code == 0:
                 self.took("CreateRequests")
         self.operator.send(

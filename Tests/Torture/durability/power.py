@@ -2,6 +2,7 @@
 import random, shutil, sqlite3, uuid
 
 from client import Gone, pages
+from coupled_cases import self_test
 from disk import DiskServer, Workers, in_memory
 from harness import Violation, harness, quantile
 from promises import Broken, Client, Promises, checked, found_on, stream
@@ -33,6 +34,7 @@ class Case:
         self.power.workers.count(scene.__name__)
         try:
             scene()
+            self.power.workers.count("whole calls in doubt", self.promises.doubted)
         except Broken as broken:
             raise Violation(
                 f"{scene.__name__}: {broken}; the files as the power left them are in "
@@ -333,5 +335,6 @@ class Power:
 @harness("power", seconds=600, short_seconds=20)
 def power(run):
     """Power loss at thousands of moments: all that was acknowledged is there, nothing by half."""
+    run.figure("cases", self_test())
     in_memory(run)
     Power(run).go()

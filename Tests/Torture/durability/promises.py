@@ -1,14 +1,10 @@
 """What a server has promised, kept outside of it: for each thing the values that it may have, from
 the last acknowledged one on; and a look at everything that a server has, to hold against it."""
 from client import Connection, Gone, Refused, pages
+from coupled import ABSENT, Audit, Broken
 from schema import METHODS, STATUS
 
-ABSENT = "absent"
 REPORTED = "report"
-
-
-class Broken(Exception):
-    """A promise was broken."""
 
 
 class Values:
@@ -29,6 +25,8 @@ class Promises:
 
     def __init__(self):
         self.things = {}
+        # Calls without an answer yet that do several things in one commit.
+        self.wholes, self.doubted = [], 0
         # Keys and tokens have ids of the server's making: of calls without an answer none is known.
         self.strays = {"key": 0, "token": 0}
         self.leases = {}
@@ -49,6 +47,19 @@ class Promises:
                 del thing.candidates[position]
         return answered
 
+    def send_whole(self, method, values):
+        """A call that makes several things have a value in one commit; what it returns takes the
+        names of those that were answered as done."""
+        whole = method, dict(values)
+        self.wholes.append(whole)
+        answers = {name: self.send(name, value) for name, value in values.items()}
+
+        def answered(taken):
+            self.wholes.remove(whole)
+            for name, answer in answers.items():
+                answer(name in taken)
+        return answered
+
     def is_unsure(self, name):
         """Whether something was sent for the thing and never answered."""
         return name in self.things and len(self.things[name].candidates) > 1
@@ -66,6 +77,13 @@ class Promises:
     def verify(self, found):
         """Holds what a server has against what it promised; returns how many things were checked.
         What was in doubt is known then."""
+        for method, values in self.wholes:
+            done = {name for name, value in values.items() if found.get(name, ABSENT) == value}
+            if done and len(done) < len(values):
+                raise Broken(f"{method} is done by half: {sorted(done)[:3]} and not "
+                             f"{sorted(set(values) - done)[:3]}")
+        self.doubted += len(self.wholes)
+        self.wholes = []
         for name in set(self.things) | set(found):
             actual = found.get(name, ABSENT)
             if name in self.things:
@@ -208,13 +226,5 @@ def checked(operator):
 
 
 def audited(operator):
-    """How often each change of each target stands in the audit, whose numbers have no gap."""
-    counts, next_number = {}, 1
-    for entry in pages(operator, "ListAudit", "entries", oldest_first=True):
-        if entry.number != next_number:
-            raise Broken(f"the audit goes from {next_number - 1} to {entry.number}")
-        next_number += 1
-        counts[entry.action] = counts.get(entry.action, 0) + 1
-    return counts
-
-
+    """Everything that the audit says."""
+    return Audit(pages(operator, "ListAudit", "entries", oldest_first=True))

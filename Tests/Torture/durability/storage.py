@@ -4,6 +4,7 @@ import random, shutil
 import storage_log
 import storage_space
 from client import Gone, Refused
+from coupled_cases import self_test
 from disk import KINDS, DiskServer, Workers, in_memory
 from harness import Violation, harness
 from promises import Broken, Client, Promises, stream
@@ -261,6 +262,7 @@ class Sweep:
 @harness("storage", seconds=1200, short_seconds=20)
 def storage(run):
     """Calls that fail, a disk that is slow or full, readers that last: nothing untrue is said."""
+    run.figure("cases", self_test())
     in_memory(run)
     # First, with a time of its own: the others take what they take.
     Sweep(run, run.left() - min(run.left() / 2, OTHERS_SECONDS)).go()

@@ -1,6 +1,7 @@
 """What agents and operators do on a server in a power or storage run, by the seed, and what they
 were promised for it."""
 from client import RESOURCE_EXHAUSTED, Gone, Refused
+from coupled import require_owners
 from deeds import ACTION, AGENT, DONE, QUEUED, RUNNING, Deeds
 from promises import ABSENT, REPORTED, Broken, Client, audited, checked, found_on, notes_of
 
@@ -16,7 +17,7 @@ class Story(Deeds):
         self.requests = {}
         self.notes = {}
         self.changes = {}
-        self.touched = set()
+        self.touched, self.pruned = set(), set()
         self.number = 0
         self.has_actions = False
         self.operator = self.agent = None
@@ -153,14 +154,19 @@ class Story(Deeds):
             requests = {name[1]: found.pop(name) for name in list(found)
                         if name[0] == "request id"}
             count = self.promises.verify(found)
+            require_owners(found)
             self.verify_leases(requests)
             self.requests = {log: told[0] for log, told in requests.items()}
-            self.verify_audit(audited(operator))
+            audit = audited(operator)
+            self.verify_audit(audit.counts)
+            audit.verify(found, self.requests, self.pruned)
             for log, kept in list(self.notes.items())[-20:]:
                 there = notes_of(operator, log)
                 lost = [text for text, is_kept in kept.items() if is_kept and text not in there]
                 if lost or set(there) - set(kept) or len(there) != len(set(there)):
                     raise Broken(f"log {log} has the notes {there} and was given {kept}")
+                if len(there) != audit.notes[log]:
+                    raise Broken(f"log {log} has {len(there)} notes, {audit.notes[log]} audited")
             self.has_actions = ("action", "erp", ACTION) in found
             if self.key:
                 shown = operator.call("RevealKey", key_id=self.key[4:12]).secret
@@ -192,6 +198,7 @@ class Story(Deeds):
                 continue
             self.promises.things[name].candidates = [ABSENT]
             self.promises.leases.pop(log, None)
+            self.pruned.add(log)
             self.notes.pop(log, None)
             gone += 1
         return gone
