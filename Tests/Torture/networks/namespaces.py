@@ -6,6 +6,8 @@ from harness import Skipped, need_program, need_root
 COUNTERS = "to_server", "to_client"
 # What ends a rule that drops: the counter says that it was met.
 TO_SERVER, TO_CLIENT = (f"counter name {name} drop" for name in COUNTERS)
+# Counts what begins a connection.
+ATTEMPTS = "attempts"
 
 
 class Cable:
@@ -61,7 +63,7 @@ class Cable:
     def faults(self, to_server=(), to_client=()):
         """Sets the rules for each direction; none: a cable without faults."""
         text = "table ip cable\ndelete table ip cable\ntable ip cable {\n"
-        text += "".join(f"counter {name} {{ }}\n" for name in COUNTERS)
+        text += "".join(f"counter {name} {{ }}\n" for name in (*COUNTERS, ATTEMPTS))
         for chain, hook, rules in (("a", "input", to_server), ("b", "output", to_client)):
             text += f"chain {chain} {{ type filter hook {hook} priority 0; policy accept;\n"
             text += "".join(rule + "\n" for rule in rules) + "}\n"
@@ -76,6 +78,16 @@ class Cable:
         """Drops everything, one way or both."""
         self.faults([TO_SERVER] if to_server else [], [TO_CLIENT] if to_client else [])
 
+    def refuse(self):
+        """Resets what is open and what is tried, at once, as a host does whose server is down;
+        False where the system cannot."""
+        resets = f"meta l4proto tcp counter name {COUNTERS[0]} reject with tcp reset"
+        try:
+            self.faults([f"tcp flags & (syn | ack) == syn counter name {ATTEMPTS}", resets])
+            return True
+        except subprocess.CalledProcessError:
+            return False
+
     def half_open(self):
         """Lets connections be made and drops everything after: each side believes in the other.
         What a handshake needs is short and ends nothing."""
@@ -85,9 +97,16 @@ class Cable:
     def dropped(self):
         """How many packets were dropped on the way to the server and on that to the client, since
         the last change of the faults."""
+        found = self._counted()
+        return tuple(found[name] for name in COUNTERS)
+
+    def attempts(self):
+        """How many connections were tried since the cable refuses them."""
+        return self._counted()[ATTEMPTS]
+
+    def _counted(self):
         said = json.loads(self._run(
             *self.inside(self.server), self.nft, "-j", "list", "counters", "table", "ip",
             "cable").stdout)["nftables"]
-        found = {each["counter"]["name"]: each["counter"]["packets"]
-                 for each in said if "counter" in each}
-        return tuple(found[name] for name in COUNTERS)
+        return {each["counter"]["name"]: each["counter"]["packets"]
+                for each in said if "counter" in each}

@@ -188,6 +188,41 @@ def parted(stage, to_server, to_client, seconds):
     stage.run.count("partitions")
 
 
+def most_attempts(seconds):
+    """How many connections an agent tries in so long that are refused at once: its waits double
+    from 100 ms to 10 s, and each is half as long at least. One more was under way before."""
+    tries, waited = 1, 0.0
+    while waited < seconds:
+        waited += min(0.1 * 2 ** (tries - 1), 10) / 2
+        tries += 1
+    return tries
+
+
+def refused(stage, seconds):
+    """The server's host refuses every connection: agents try again, and not without end."""
+    run, reporter = stage.run, stage.reporter
+    if not stage.cable.refuse():
+        run.skip("refused connections", "nftables has no reject here")
+        return
+    began, before = time.monotonic(), reporter.attempts
+    while time.monotonic() < began + seconds:
+        stage.work()
+        time.sleep(0.1)
+    # What the Python agent begins meanwhile is one more for it, and none for the other.
+    tried, took = stage.cable.attempts(), time.monotonic() - began
+    mine = reporter.attempts - before
+    others = tried - mine
+    bound = most_attempts(took) + 1
+    run.require(tried > 0 and others >= -1, f"{tried} attempts were counted, {mine} are known")
+    run.require(others <= bound, f"the Swift agent tried {others} connections in {took:.1f} s, "
+                f"expected at most {bound}")
+    name = "Swift agent tries at most"
+    run.figure(name, max(run.figures.get(name, 0), others))
+    stage.whole(to_client=False)
+    stage.healed()
+    run.count("refusing phases")
+
+
 def half_open(stage):
     """Connections whose other end is gone without a word: the server finds and ends each."""
     server, run = stage.server, stage.run
@@ -278,7 +313,8 @@ def phases(stage):
         return random.uniform(0.8, longest)
     made = [lambda: parted(stage, True, False, away()), lambda: parted(stage, False, True, away()),
             lambda: parted(stage, True, True, away()), lambda: half_open(stage),
-            lambda: stale_lease(stage), lambda: with_loss(stage, 30, away())]
+            lambda: refused(stage, away()), lambda: stale_lease(stage),
+            lambda: with_loss(stage, 30, away())]
     if not run.short:
         made += [lambda percent=percent: with_loss(stage, percent, 3) for percent in (1, 5)]
     random.shuffle(made)
@@ -345,9 +381,10 @@ def network(run):
         stage.server.check()
     except Gone as gone:
         raise Violation(f"a call with a whole network before it was not answered: {gone}")
-    for name, least in (("rounds", 1), ("loss phases", 1), ("partitions", 3),
-                        ("half-open phases", 1), ("stale reports refused", 6)):
-        run.at_least(name, least)
+    least = {"rounds": 1, "loss phases": 1, "partitions": 3, "half-open phases": 1,
+             "refusing phases": 0 if run.skipped else 1, "stale reports refused": 6}
+    for name, count in least.items():
+        run.at_least(name, count)
     run.figure("reports", len(stage.ledger.acknowledged))
     run.figure("repeated", stage.reporter.duplicates)
     run.figure("connections", stage.reporter.connections)

@@ -38,7 +38,8 @@ class Reporter(threading.Thread):
         self.backoff = Backoff(self.chance, maximum_backoff)
         self.waiting = collections.OrderedDict()  # (log, sequence) -> report, unanswered
         self.in_flight = {}
-        self.connections, self.duplicates, self.refusals = 0, 0, []
+        self.attempts, self.connections = 0, 0
+        self.duplicates, self.refusals = 0, []
         self.last_answer = 0.0
         self.began = self.made = None
         self.stopping, self.abandoned = threading.Event(), threading.Event()
@@ -64,6 +65,7 @@ class Reporter(threading.Thread):
         return not self.is_alive() and not self.waiting
 
     def _session(self):
+        self.attempts += 1
         connection = Connection(self.address, self.key, timeout=self.patience)
         try:
             self.connections += 1
