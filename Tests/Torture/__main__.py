@@ -13,7 +13,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(map(str, FOLDERS))
 import catalogue  # noqa: E402,F401
 import controls  # noqa: E402
 from harness import (  # noqa: E402
-    HARNESSES, ROOT, Overdue, Run, Skipped, TooLittle, Violation, build_programs)
+    HARNESSES, ROOT, TRAFFIC_GIB, Overdue, Run, Skipped, TooLittle, Violation, build_programs)
 
 # They run on builds of their own, and say so themselves where one is missing.
 BUILD_THEIR_OWN = {"bytes", "races", "leaks"}
@@ -32,6 +32,10 @@ def arguments():
     parser.add_argument(
         "--seconds", type=float, metavar="N",
         help="the bound on a harness's time (default: its own); at least half of its short form's")
+    parser.add_argument(
+        "--traffic", type=float, metavar="GIB", default=TRAFFIC_GIB,
+        help="the bound on what the floods of hostile send, in GiB; the others send at a pace or "
+        f"wait for answers (default {TRAFFIC_GIB})")
     parser.add_argument(
         "--short", action="store_true", help="the short forms, as Scripts/test runs them")
     parser.add_argument(
@@ -122,7 +126,8 @@ def run_one(harness, options):
     broken or failed) and what is said beside it."""
     default = harness.short_seconds if options.short else harness.seconds
     seconds = options.seconds if options.seconds is not None else default
-    run = Run(harness.name, options.seed, seconds, options.short, options.programs)
+    run = Run(harness.name, options.seed, seconds, options.short, options.programs,
+              options.traffic)
     try:
         verdict, said = judged(
             run, harness.function, harness.latest_seconds(seconds, options.short))
@@ -162,6 +167,8 @@ def mistake(options):
         server = Path(options.programs) / "integrationd"
         if not os.access(server, os.X_OK):
             return f"no integrationd in {options.programs}; build it (--build), or name its folder"
+    if not (math.isfinite(options.traffic) and options.traffic > 0):
+        return f"--traffic takes a number of GiB above 0, not {options.traffic:g}"
     if options.seconds is not None and not math.isfinite(options.seconds):
         return f"--seconds takes a number of seconds, not {options.seconds:g}"
     if options.seconds is None:

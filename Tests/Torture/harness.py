@@ -7,6 +7,9 @@ BUILD = ROOT / ".build" / "torture"
 HARNESSES = {}
 LONG, ALWAYS = "long", "always"
 _COMPILING = threading.Lock()
+# What the floods of a run send at most unless --traffic says otherwise: some times what those of
+# the long form send on a fast machine.
+TRAFFIC_GIB = 64
 
 
 class Violation(Exception):
@@ -57,9 +60,10 @@ class Run:
     """One run of a harness: everything random comes from `random`, everything on disk is below
     `scratch`, and what is counted stands in `figures`, in the order of its first mention."""
 
-    def __init__(self, name, seed, seconds, short, programs):
+    def __init__(self, name, seed, seconds, short, programs, traffic_gib=TRAFFIC_GIB):
         self.name, self.seed, self.seconds, self.short = name, seed, seconds, short
         self.programs = Path(programs)
+        self.traffic_bytes = int(traffic_gib * (1 << 30))
         self.random = random.Random(f"{name} {seed}")
         self.figures, self.skipped = {}, {}
         self.started = time.monotonic()

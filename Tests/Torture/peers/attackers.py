@@ -89,6 +89,7 @@ def departed_reports(target):
             made.sendall(text)
             made.shutdown(socket.SHUT_WR)
             target.count("frames", 1000)
+            target.count("bytes", len(text))
             while made.recv(1 << 16):
                 pass
         except OSError:
@@ -209,6 +210,7 @@ def slow_tails(target):
         # 120 are 30 MB.
         time.sleep(0.05 if number > 120 else 0)
         target.count("reports")
+        target.count("bytes", 250_000)
     for made in ends:
         try:
             while made.recv(1 << 16):
@@ -299,6 +301,7 @@ def half_frames(target):
         try:
             made.sendall(data)
             target.count("frames")
+            target.count("bytes", len(data))
             ends.append(made)
         except OSError:
             target.count("closed by the server")

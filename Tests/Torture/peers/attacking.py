@@ -35,9 +35,13 @@ class Target:
         self.seconds = told["seconds"]
         self.share = told.get("share", 0.0)
         self.ends = time.monotonic() + self.seconds
+        self.most_bytes = told["most_bytes"]
         self.counts = {}
 
     def left(self):
+        """The seconds that are left to it; 0 too when it has sent all that it may."""
+        if self.counts.get("bytes", 0) >= self.most_bytes:
+            return 0.0
         return max(0.0, self.ends - time.monotonic())
 
     def count(self, name, by=1):

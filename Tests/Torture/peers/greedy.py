@@ -44,8 +44,10 @@ def repeated(target, method, make):
     connection = Connection(target.tcp, target.key, timeout=60)
     while target.left() > 0:
         target.count("calls")
+        message = make()
+        target.count("bytes", message.ByteSize())
         try:
-            connection.call(method, make())
+            connection.call(method, message)
         except Refused:
             target.count("refused")
     connection.close()

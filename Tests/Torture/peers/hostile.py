@@ -58,6 +58,10 @@ SHORT = [
     "unknown_methods", "cancelled_lists", "slow_readers", "slow_beaters", "connects", "many_polls"]
 
 
+class UsedUp(Exception):
+    """The floods have sent all that they may: an attack that was cut short is not judged."""
+
+
 class Watch:
     """Looks at the server's memory from outside."""
 
@@ -92,6 +96,7 @@ class Stage:
         operator.close()
         self.fill()
         self.watch = Watch(self.server)
+        self.traffic_left = run.traffic_bytes
         # What thousands of connections are multiplied by.
         self.scale = min(0.2 if run.short else 1, max(0, room()[0]) / IDLE)
 
@@ -113,6 +118,14 @@ class Stage:
         self.healthy = Healthy(
             self.run, self.server.tcp, self.healthy_key, self.server.unix)
         self.run.require(self.healthy.wait(), "the healthy client was never answered")
+
+    def count_traffic(self, counts):
+        """Ends the attacks when all is sent that may be."""
+        self.traffic_left -= counts.get("bytes", 0)
+        sent = (self.run.traffic_bytes - self.traffic_left) / (1 << 30)
+        self.run.figure("GiB sent", sent)
+        if self.traffic_left <= 0:
+            raise UsedUp(f"{sent:.3g} GiB are sent, which is all that --traffic allows")
 
     def fill(self):
         """A thousand logs of four kilobytes each and one of 250: long answers for who asks."""
@@ -141,7 +154,7 @@ class Stage:
         json.dump(dict(
             tcp=self.server.tcp, key=self.key, token=self.token, long_log=self.long_log,
             seconds=seconds, share=share, group=group,
-            scale=self.scale,
+            scale=self.scale, most_bytes=self.traffic_left,
             seed=self.run.random.getrandbits(32)), process.stdin)
         process.stdin.write("\n")
         process.stdin.close()
@@ -279,6 +292,7 @@ def one_attack(stage, name, seconds):
         raise RuntimeError(f"the attack {name} ended with {process.returncode}")
     served = (server.cpu_seconds() - busy) / took
     counts = json.loads(text.splitlines()[-1])
+    stage.count_traffic(counts)
     costs.check(run, name, counts, server.cpu_seconds() - whole, time.monotonic() - started,
                 stage.heartbeat)
     check_memory(stage, name, base, counts)
@@ -344,6 +358,19 @@ def harmless(stage, name, seconds):
     stage.run.count("attacks")
 
 
+def attacks(stage, names, seconds):
+    """Each attack in its turn, until the time is over; at least once."""
+    run = stage.run
+    while names:
+        for name in names:
+            harmless(stage, name, seconds)
+            if run.left() < 3 * seconds and "rounds" in run.figures:
+                break
+        run.count("rounds")
+        if run.short or run.left() < 3 * seconds:
+            break
+
+
 @harness("hostile", seconds=300, short_seconds=20)
 def hostile(run):
     """Hostile peers of every kind beside a healthy client: bounded, answered, and over with them.
@@ -362,14 +389,10 @@ def hostile(run):
     names = possible(run, names)
     run.random.shuffle(names)
     seconds = 0.6 if run.short else max(1.5, min(10, run.seconds / max(1, len(names)) / 4.5))
-    while names:
-        for name in names:
-            harmless(stage, name, seconds)
-            if run.left() < 3 * seconds and "rounds" in run.figures:
-                break
-        run.count("rounds")
-        if run.short or run.left() < 3 * seconds:
-            break
+    try:
+        attacks(stage, names, seconds)
+    except UsedUp as used_up:
+        run.skip("what is left of the attacks", str(used_up))
     stage.healthy.end()
     settle(stage, first)
     stage.server.check()
