@@ -13,7 +13,7 @@ from harness import quantile
 RATES = {"Heartbeat": 200, "ReportLog": 50}
 # Those of which an attack sees too few for a p99, and which have no reference: the longest counts.
 # A request is queued by an operator, polled for and reported on; reports have long results.
-RARE = {"Request": 5, "LongReport": 5}
+RARE = {"Request": 3, "LongReport": 3}
 LONG_RESULTS = [40_000, 40_000, 40_000, 250_000]
 # What starts a program before the attackers, which stand for other machines and would not take this
 # one's processors. They step back besides: without root only they do.
