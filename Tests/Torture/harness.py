@@ -7,9 +7,9 @@ BUILD = ROOT / ".build" / "torture"
 HARNESSES = {}
 LONG, ALWAYS = "long", "always"
 _COMPILING = threading.Lock()
-# What the floods of a run send at most unless --traffic says otherwise: some times what those of
-# the long form send on a fast machine.
-TRAFFIC_GIB = 64
+# What the floods of a run send at most unless --traffic says otherwise. On two processors those of
+# the long form send about 20 in their 300 s.
+TRAFFIC_GIB = 256
 
 
 class Violation(Exception):
