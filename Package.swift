@@ -134,7 +134,7 @@ let package = Package(
     library("IntegrationModel"),
 
     // contract
-    library("IntegrationStore", ["IntegrationModel"]),
+    library("IntegrationStore", ["IntegrationModel", "JSONText"]),
     library(
       "IntegrationAPI",
       ["RPCServer", "RPCClient", "RPCTransport", "RPCWire", "ProtobufRuntime", "IntegrationProtos"]),

@@ -1,4 +1,5 @@
 import IntegrationModel
+import JSONText
 
 /// The store's number for an integration; small, from 1, never used again.
 public typealias IntegrationID = Int64
@@ -132,34 +133,17 @@ public struct ActionDeclaration: Hashable, Sendable {
   /// Texts are compared by their bytes: Swift's comparison of two that only look alike may take
   /// time by the square of their length.
   public static func == (left: ActionDeclaration, right: ActionDeclaration) -> Bool {
-    same(left.type, right.type) && same(left.name, right.name)
-      && same(left.description, right.description) && same(left.entityType, right.entityType)
+    left.type.hasSameBytes(as: right.type) && left.name.hasSameBytes(as: right.name)
+      && left.description.hasSameBytes(as: right.description)
+      && left.entityType.hasSameBytes(as: right.entityType)
       && left.canBeRequested == right.canBeRequested
       && left.notifyOnFailure == right.notifyOnFailure
-      && same(left.inputSchema, right.inputSchema)
+      && left.inputSchema.hasSameBytes(as: right.inputSchema)
       && left.supportsCancel == right.supportsCancel && left.policy == right.policy
   }
 
   /// Hashes the type, which tells declarations apart.
   public func hash(into hasher: inout Hasher) { hasher.combine(type) }
-
-  private static func same(_ left: String, _ right: String) -> Bool {
-    let bytes = left.utf8.span
-    let others = right.utf8.span
-    let count = bytes.count
-    guard others.count == count else { return false }
-    let words = count / 8
-    for word in 0..<words {
-      // In bounds: there are as many whole words in both.
-      let one = unsafe bytes.bytes.unsafeLoadUnaligned(
-        fromUncheckedByteOffset: word * 8, as: UInt64.self)
-      let other = unsafe others.bytes.unsafeLoadUnaligned(
-        fromUncheckedByteOffset: word * 8, as: UInt64.self)
-      if one != other { return false }
-    }
-    for place in (words * 8)..<count where bytes[place] != others[place] { return false }
-    return true
-  }
 }
 
 /// A declaration as stored.

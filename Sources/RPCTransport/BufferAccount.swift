@@ -5,8 +5,6 @@
 /// reactor alone.
 public final class BufferAccount {
   /// Bytes that its connections hold now.
-  public final var heldBytes: Int { bytes }
-
   final var bytes = 0
   /// Its connections that hold something, as a list; the first has done so for the longest.
   final var first: StreamConnection?
