@@ -50,7 +50,9 @@ extension RPCServer {
     if reactors.isEmpty { reactorEnded() }
     for reactor in reactors {
       reactor.post { reactor in
+        let loop = reactor.attachment as? ServerLoop
         reactor.stop()
+        loop?.ended.finish()
         self.reactorEnded()
       }
     }

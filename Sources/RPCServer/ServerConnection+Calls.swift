@@ -40,6 +40,7 @@ extension ServerConnection {
     currentCall = 0
     calls.insert(id, call)
     state.callKept()
+    noteKeptCall()
     if isCongested { call.stream?.setCongested(true) }
     if call.deadline < nearestDeadline {
       nearestDeadline = call.deadline
@@ -212,6 +213,9 @@ extension ServerConnection {
     end(id, error, on: reactor)
   }
 
+  /// When calls are ended whose time is over and for which a round has no room.
+  private static let laterNanoseconds: Int64 = 1_000_000
+
   func expireCalls(on reactor: isolated Reactor) {
     let now = reactor.now.monotonicNanoseconds
     var expired: [UInt32] = []
@@ -219,11 +223,13 @@ extension ServerConnection {
     calls.forEach { id, call in
       if call.deadline <= now { expired.append(id) } else { nearest = min(nearest, call.deadline) }
     }
+    let count = loop.ended.take(expired.count, in: reactor.now)
+    if count < expired.count { nearest = now + Self.laterNanoseconds }
     nearestDeadline = nearest
     let error = RPCError(
       .deadlineExceeded, "the call's time is over; it may have happened all the same",
       reason: WireReason.deadlineExceeded)
-    for id in expired { end(id, error, on: reactor) }
+    for id in expired.prefix(count) { end(id, error, on: reactor) }
   }
 
   // MARK: Failures

@@ -224,13 +224,13 @@ final class ServerConnection: StreamConnection {
       if call.goesOn { abandoned.insert(id) }
     }
     depart()
+    var ended: [UInt32] = []
+    ended.reserveCapacity(open.count)
     open.forEach { id, call in
       call.stream?.end()
-      loop.observer.callEnded(token(id))
+      ended.append(id)
     }
-    if let principal {
-      loop.observer.connectionClosed(ConnectionID(rawValue: identifier), principal)
-    }
+    loop.ended.connectionEnded(identifier, of: principal, with: ended, on: reactor)
   }
 
   override func connectionClosed(on reactor: isolated Reactor) {

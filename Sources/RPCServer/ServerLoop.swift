@@ -20,6 +20,7 @@ final class ServerLoop {
   let longMessages = LongMessages()
   let accounts = PrincipalAccounts()
   let departed: DepartedCalls
+  let ended: EndedCalls
   var isDraining = false
 
   init(
@@ -33,6 +34,7 @@ final class ServerLoop {
     self.serverVersion = configuration.serverVersion
     self.shared = shared
     departed = DepartedCalls(shared.departed)
+    ended = EndedCalls(observer)
     shared.add(counters)
   }
 

@@ -202,6 +202,10 @@ open class StreamConnection: EventSource {
     return stage != .open || unsentBytes > limits.highWaterBytes
   }
 
+  /// The call of the frame that is consumed now goes on behind it, which uses more of the turn.
+  @inline(__always)
+  public final func noteKeptCall() { turnClock.keptCall() }
+
   /// Nothing more is read or consumed until `release`.
   public final func hold() { isHeld = true }
 

@@ -15,6 +15,10 @@ struct TurnClock {
   static let framesBetweenLooks = 64
   static let bytesBetweenLooks = 16_384
 
+  /// For how many frames one counts whose call is not answered at once: its service has begun
+  /// something, which is many times as much work as a short answer.
+  static let framesOfKept = 8
+
   /// When the turn is over; nil: the clock was not looked at yet.
   private var end: Int64?
   private var frames = 0
@@ -23,6 +27,9 @@ struct TurnClock {
   private(set) var isOver = false
 
   mutating func begin() { self = TurnClock() }
+
+  /// The frame that is handled now is one of those whose call is kept.
+  mutating func keptCall() { frames += Self.framesOfKept - 1 }
 
   /// The bytes before `offset` are done with; says whether the time is used up.
   mutating func reached(_ offset: Int, now: () -> Int64) -> Bool {

@@ -81,7 +81,7 @@ struct WaitingPollsTests {
   }
 
   @Test("Polls that come and go without a request leave nothing behind")
-  func swept() {
+  func nothingLeft() {
     var polls = Self.waiting([Self.poll(0, ["a", "b"])])
     for token in 1...5_000 {
       polls.add(Self.poll(token, ["a", "b"]))
@@ -89,7 +89,7 @@ struct WaitingPollsTests {
       polls.remove(token)
     }
     #expect(polls.count == 1)
-    #expect(polls.queuedEntries < 300)
+    #expect(polls.queuedEntries == 2)
     #expect(polls.wake(integration: 1, action: "b")?.token == 0)
     #expect(polls.queuedEntries == 0)
   }

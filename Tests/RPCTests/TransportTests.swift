@@ -232,6 +232,14 @@ import Testing
     #expect(looks == 3)
     clock.begin()
     #expect(!clock.isOver)
+    // Calls that are kept count for more.
+    for call in 0..<TurnClock.framesBetweenLooks / TurnClock.framesOfKept {
+      let isOver = reaches(call * 16, at: 1_000)
+      #expect(!isOver && looks == 3)
+      clock.keptCall()
+    }
+    _ = reaches(0, at: 1_000)
+    #expect(looks == 4)
   }
 
   @Test("Turns come in the order of their asking")
