@@ -39,9 +39,9 @@ public struct ReplyBatch {
     for (index, parcel) in parcels {
       guard let reactor = ReactorRegistry.reactor(index) else { continue }
       if reactor.isCurrent {
-        reactor.withCurrent { parcel.deliver(on: $0) }
+        reactor.withCurrent { parcel.deliver(0..<parcel.count, on: $0) }
       } else {
-        reactor.post { parcel.deliver(on: $0) }
+        parcel.post(to: reactor)
       }
     }
     parcels.removeAll()
@@ -94,6 +94,9 @@ final class ReplyParcel: @unchecked Sendable {
     var count: Int
   }
 
+  /// Answers that are delivered at once: 0.1 ms.
+  private static let piece = 256
+
   private var entries: ContiguousArray<Entry> = []
   private var memory = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 16)
   private var capacity = 4096
@@ -138,8 +141,19 @@ final class ReplyParcel: @unchecked Sendable {
     used += FrameHeader.byteCount + count
   }
 
-  func deliver(on reactor: isolated Reactor) {
-    for entry in entries {
+  /// How many answers there are.
+  var count: Int { entries.count }
+
+  /// Hands itself over in pieces, so that the reactor can do other work among thousands of answers.
+  func post(to reactor: Reactor) {
+    for start in stride(from: 0, to: entries.count, by: Self.piece) {
+      let range = start..<min(start + Self.piece, entries.count)
+      reactor.post { self.deliver(range, on: $0) }
+    }
+  }
+
+  func deliver(_ range: Range<Int>, on reactor: isolated Reactor) {
+    for entry in entries[range] {
       guard let connection = ServerConnection.find(entry.token, on: reactor) else {
         ServerConnection.answeredLate(entry.token, on: reactor)
         continue

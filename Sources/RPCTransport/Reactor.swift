@@ -32,6 +32,9 @@ public actor Reactor {
   var armedTimer = Int64.max
   var dirty: ContiguousArray<EventSource> = []
   var greedy = TurnQueue()
+  /// What was posted and taken from the mailbox, to be run from `nextPosted` on.
+  var posted: [Mailbox.Work] = []
+  var nextPosted = 0
   var buffers = BufferPool()
   /// Memory that connections hold for begun frames and unsent output.
   var held = BufferLedger()
@@ -47,6 +50,8 @@ public actor Reactor {
   static let eventsPerRound: Int32 = 256
   /// What those that want more get of one round, together, in nanoseconds.
   static let greedyNanoseconds: Int64 = 200_000
+  /// What posted work gets of one round, in nanoseconds; one piece of it may take longer.
+  static let postedNanoseconds: Int64 = 300_000
   /// Most rounds of one turn, after which Dispatch gets its thread back for a moment.
   static let roundsPerTurn = 1024
   /// How long a reactor that has nothing to do waits by itself before it goes back to Dispatch.

@@ -25,6 +25,16 @@ final class PostedRecord: Sendable {
   var wasAlwaysCurrent: Bool { state.withLock { $0.wasAlwaysCurrent } }
 }
 
+/// In which rounds of a reactor posted work ran.
+final class PostedRounds: Sendable {
+  private let entries = Mutex<[(number: Int, round: Int64)]>([])
+
+  func note(_ number: Int, _ round: Int64) { entries.withLock { $0.append((number, round)) } }
+
+  var numbers: [Int] { entries.withLock { $0.map(\.number) } }
+  var rounds: [Int64] { entries.withLock { $0.map(\.round) } }
+}
+
 /// A small generator with a seed, so that a failure repeats.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64

@@ -283,6 +283,28 @@ import Testing
     reactor.post { $0.stop() }
   }
 
+  @Test("Posted work that takes long leaves the rest for later rounds, in its order")
+  func longWork() async throws {
+    let reactor = try Reactor(label: "test")
+    let record = PostedRounds()
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      reactor.post { reactor in
+        // Long ones, each in a round of its own, and short ones, all together.
+        for number in 0..<5 {
+          reactor.post { reactor in
+            let end = ServerTime.monotonicNow() + Reactor.postedNanoseconds
+            while ServerTime.monotonicNow() < end {}
+            record.note(number, reactor.now.monotonicNanoseconds)
+          }
+        }
+        reactor.post { _ in done.resume() }
+      }
+    }
+    #expect(record.numbers == Array(0..<5))
+    #expect(Set(record.rounds).count == 5)
+    reactor.post { $0.stop() }
+  }
+
   @Test("A reactor that stopped lets go of what is posted to it")
   func postedTooLate() async throws {
     final class Piece: Sendable {}
