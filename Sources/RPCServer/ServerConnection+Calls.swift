@@ -40,7 +40,7 @@ extension ServerConnection {
     currentCall = 0
     calls.insert(id, call)
     state.callKept()
-    noteKeptCall()
+    if !call.goesOn { noteKeptCall() }
     if isCongested { call.stream?.setCongested(true) }
     if call.deadline < nearestDeadline {
       nearestDeadline = call.deadline

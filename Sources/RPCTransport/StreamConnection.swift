@@ -202,7 +202,7 @@ open class StreamConnection: EventSource {
     return stage != .open || unsentBytes > limits.highWaterBytes
   }
 
-  /// The call of the frame that is consumed now goes on behind it, which uses more of the turn.
+  /// The call of the frame that is consumed now waits for something, which uses more of the turn.
   @inline(__always)
   public final func noteKeptCall() { turnClock.keptCall() }
 

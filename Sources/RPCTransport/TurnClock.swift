@@ -15,8 +15,8 @@ struct TurnClock {
   static let framesBetweenLooks = 64
   static let bytesBetweenLooks = 16_384
 
-  /// For how many frames one counts whose call is not answered at once: its service has begun
-  /// something, which is many times as much work as a short answer.
+  /// For how many frames one counts whose call waits for something: a poll is several times as
+  /// much work as a report or a short answer.
   static let framesOfKept = 8
 
   /// When the turn is over; nil: the clock was not looked at yet.
@@ -28,7 +28,7 @@ struct TurnClock {
 
   mutating func begin() { self = TurnClock() }
 
-  /// The frame that is handled now is one of those whose call is kept.
+  /// The frame that is handled now is one of those whose call waits.
   mutating func keptCall() { frames += Self.framesOfKept - 1 }
 
   /// The bytes before `offset` are done with; says whether the time is used up.
